@@ -1,0 +1,34 @@
+"""Editing: sampling, localisation, region hold, and the Editor that ties them together."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from editmgt.editing.editor import Editor, EditResult, InstructionCut
+    from editmgt.editing.settings import EditSettings, validate
+    from editmgt.editing.tokens import Step, TokenEdit, edit_tokens
+
+__all__ = [
+    "EditResult",
+    "EditSettings",
+    "Editor",
+    "InstructionCut",
+    "Step",
+    "TokenEdit",
+    "edit_tokens",
+    "validate",
+]
+
+_HOMES = {
+    "editor": ("EditResult", "Editor", "InstructionCut"),
+    "settings": ("EditSettings", "validate"),
+    "tokens": ("Step", "TokenEdit", "edit_tokens"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for: the models behind it take seconds to import."""
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"editmgt.editing.{module}"), name)
+    raise AttributeError(f"module 'editmgt.editing' has no attribute '{name}'")

@@ -1,0 +1,15 @@
+"""Learning: masking and loss, the Lightning modules, and one call that trains what a configuration says."""
+
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import Logger
+
+
+def train(
+    config: dict[str, Any], training_dir: Path, *, resume: Path | None = None, logger: Logger | bool = False
+) -> Path:
+    """See :func:`editmgt.training.run.train`; imported late because it loads everything."""
+    from editmgt.training.run import train as run
+
+    return run(config, training_dir, resume=resume, logger=logger)

@@ -1,0 +1,8 @@
+"""Edit a picture: ``python edit.py photo.png "make the hat red" --output out.png --explain``."""
+
+import sys
+
+from editmgt.editing.command import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""The LightningDataModule: which scenes a training reads."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from editmgt.codec import Codec
+from editmgt.data.pixels import PixelBatches
+from editmgt.data.scenes import SceneDataset
+from editmgt.data.tokens import TokenBatches, tokenized
+from editmgt.errors import UserError
+from editmgt.text import TextEncoder
+
+_DEV_SIZE = 256
+
+
+class SceneData(LightningDataModule):
+    """Training and dev scenes, tokenized once into ``cache_dir``; a codec (``kind`` codec) reads pixels instead.
+
+    Args:
+        kind: ``editor``, ``base`` or ``codec``.
+        train_size: distinct training samples.
+        batch_size: samples a step, over all processes.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        codec: Codec | None,
+        text: TextEncoder | None,
+        *,
+        world: str,
+        resolution: int,
+        train_size: int,
+        batch_size: int,
+        seed: int,
+        cache_dir: Path,
+    ) -> None:
+        super().__init__()
+        self.kind, self.codec, self.text = kind, codec, text
+        self.train_scenes = SceneDataset("train", seed, train_size, resolution, world)
+        self.dev_scenes = SceneDataset("dev", 0, _DEV_SIZE, resolution, world)
+        self.batch_size, self.seed, self.cache_dir = batch_size, seed, cache_dir
+
+    def prepare_data(self) -> None:
+        """Render and encode on one process; the others then read the files."""
+        if self.kind != "codec":
+            self._tokens(self.train_scenes)
+            self._tokens(self.dev_scenes)
+
+    def train_dataloader(self) -> Iterable[dict[str, Tensor]]:
+        """Batches from the step that the trainer has reached."""
+        assert self.trainer is not None
+        step, world_size = self.trainer.global_step, self.trainer.world_size
+        if self.batch_size % world_size:
+            raise UserError(
+                f"data.batch_size={self.batch_size} must be a multiple of the {world_size} processes."
+            )
+        if self.kind == "codec":
+            return DataLoader(PixelBatches(self.train_scenes, self.batch_size, step), batch_size=None)
+        batches = TokenBatches(
+            self._tokens(self.train_scenes),
+            self.batch_size,
+            self.seed,
+            step,
+            self.trainer.global_rank,
+            world_size,
+        )
+        return DataLoader(batches, batch_size=None)
+
+    def val_dataloader(self) -> Iterable[dict[str, Tensor]]:
+        """The dev scenes, once; a codec has none (its training loss is on fresh pictures anyway)."""
+        if self.kind == "codec":
+            return []
+        assert self.trainer is not None
+        tokens = self._tokens(self.dev_scenes)
+        batches = TokenBatches(
+            tokens, self.batch_size, 0, 0, self.trainer.global_rank, self.trainer.world_size
+        )
+        count = max(1, len(self.dev_scenes) // self.batch_size)
+        return [batch for batch, _ in zip(batches, range(count), strict=False)]
+
+    def _tokens(self, scenes: SceneDataset) -> dict[str, Tensor]:
+        assert self.codec is not None and self.text is not None
+        return tokenized(scenes, self.codec, self.text, self.kind, self.cache_dir)

@@ -1,0 +1,104 @@
+"""Scenes as codes and token ids, rendered and encoded once, kept on disk, served step by step."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from rich.progress import track
+from safetensors.torch import load_file, save
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from editmgt.codec import Codec
+from editmgt.data.scenes import SceneDataset
+from editmgt.files import write_atomic
+from editmgt.text import TextEncoder
+
+_CHUNK = 64
+
+
+def tokenized(
+    scenes: SceneDataset, codec: Codec, text: TextEncoder, kind: str, cache_dir: Path
+) -> dict[str, Tensor]:
+    """Codes and token ids of every scene, from ``cache_dir`` when they have been made before.
+
+    ``kind`` is ``editor`` (instructions, source and target) or ``base`` (captions and pictures, no source). Returns int64
+    ``target_tokens`` [N, h, w], ``input_ids`` [N, T] and, for an editor, ``source_tokens`` [N, h, w].
+    """
+    path = cache_dir / f"{_key(scenes, codec, text, kind)}.safetensors"
+    if not path.exists():
+        write_atomic(
+            path, save({k: v.to(torch.int16) for k, v in _encode(scenes, codec, text, kind).items()})
+        )
+    return {name: tensor.long() for name, tensor in load_file(path).items()}
+
+
+def _encode(scenes: SceneDataset, codec: Codec, text: TextEncoder, kind: str) -> dict[str, Tensor]:
+    parts: dict[str, list[Tensor]] = {}
+    for start in track(range(0, len(scenes), _CHUNK), description=f"rendering {len(scenes)} scenes"):
+        samples = [scenes[i] for i in range(start, min(start + _CHUNK, len(scenes)))]
+        texts = [sample.instruction if kind == "editor" else sample.target_caption for sample in samples]
+        made = {"input_ids": text.tokenize(texts)}
+        for name, pictures in (
+            ("target_tokens", [sample.target for sample in samples]),
+            ("source_tokens", [sample.source for sample in samples] if kind == "editor" else []),
+        ):
+            if pictures:
+                pixels = torch.stack([torch.from_numpy(picture).permute(2, 0, 1) for picture in pictures])
+                made[name] = codec.encode(pixels.to(codec.vqvae.device) / 255).cpu()
+        for name, tensor in made.items():
+            parts.setdefault(name, []).append(tensor)
+    return {name: torch.cat(tensors) for name, tensors in parts.items()}
+
+
+def _key(scenes: SceneDataset, codec: Codec, text: TextEncoder, kind: str) -> str:
+    """A name that changes with anything the codes depend on: world, codec, tokenizer, and the drawing code."""
+    digest = hashlib.sha256()
+    facts = (scenes.split, scenes.seed, scenes.size, scenes.resolution, scenes.world, scenes.edit_types, kind)
+    digest.update(repr((facts, text.length, sorted(text.tokenizer.get_vocab().items()))).encode())
+    for tensor in codec.state_dict().values():
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    for source in sorted((Path(__file__).parent / "scenes").glob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+class TokenBatches(IterableDataset[dict[str, Tensor]]):
+    """Endless batches, each a pure function of (seed, step), so that a resumed run goes on where it stopped.
+
+    Every epoch is a new permutation. Of each global batch a process takes every ``world_size``-th sample.
+    """
+
+    def __init__(
+        self,
+        tensors: dict[str, Tensor],
+        global_batch: int,
+        seed: int,
+        start_step: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.tensors, self.global_batch, self.seed = tensors, global_batch, seed
+        self.start_step, self.rank, self.world_size = start_step, rank, world_size
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        step = self.start_step
+        while True:
+            index = torch.arange(self.rank, self.global_batch, self.world_size)
+            rows = self._rows(step)[index]
+            batch = {name: tensor[rows] for name, tensor in self.tensors.items()}
+            yield batch | {"index": index, "global_size": torch.tensor(self.global_batch)}
+            step += 1
+
+    def _rows(self, step: int) -> Tensor:
+        size = len(self.tensors["input_ids"])
+        positions = torch.arange(step * self.global_batch, (step + 1) * self.global_batch)
+        epochs = positions // size
+        permutations = {int(e): self._permutation(int(e), size) for e in epochs.unique()}
+        return torch.stack(
+            [permutations[int(e)][int(p) % size] for e, p in zip(epochs, positions, strict=True)]
+        )
+
+    def _permutation(self, epoch: int, size: int) -> Tensor:
+        return torch.randperm(size, generator=torch.Generator().manual_seed(self.seed * 1_000_003 + epoch))

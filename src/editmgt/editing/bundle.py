@@ -1,0 +1,158 @@
+"""An editor's directory, in the layout of the released weights on the hub.
+
+``vqvae/``, ``text_encoder/``, ``tokenizer/``, ``transformer/`` (or ``editmgt/``),
+``scheduler/scheduler_config.json`` and ``model_index.json``, whose ``edit_settings`` are this project's own.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from editmgt import assets
+from editmgt.codec import Codec
+from editmgt.editing.settings import SCHEDULES, EditSettings
+from editmgt.editing.tokens import TIMESTEP_CONVENTIONS
+from editmgt.errors import UserError, nearest
+from editmgt.files import read_json, write_json
+from editmgt.model import MGTransformer
+from editmgt.text import TextEncoder
+
+INDEX = "model_index.json"
+SCHEDULER = "scheduler/scheduler_config.json"
+TRANSFORMERS = ("transformer", "editmgt")
+DOWNLOADED = ["*.json", "*.safetensors", "*.txt", "*.model"]
+
+COMPONENTS = {
+    "vqvae": ["diffusers", "VQModel"],
+    "text_encoder": ["transformers", "CLIPTextModelWithProjection"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "transformer": ["editmgt.model", "MGTransformer"],
+    "scheduler": ["editmgt.editing", "Schedule"],
+}
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What an editor is made of."""
+
+    codec: Codec
+    text_encoder: TextEncoder
+    transformer: MGTransformer
+    settings: EditSettings
+    timestep_convention: str
+
+
+def check_parts(
+    codec: Codec, text_encoder: TextEncoder, transformer: MGTransformer, timestep_convention: str
+) -> None:
+    """Raise a ``UserError`` for a transformer that was made for another codec or text encoder."""
+    if timestep_convention not in TIMESTEP_CONVENTIONS:
+        raise UserError(
+            f"timestep_convention={timestep_convention} must be one of "
+            f"{', '.join(TIMESTEP_CONVENTIONS)}.{nearest(timestep_convention, TIMESTEP_CONVENTIONS)}"
+        )
+    config, text = transformer.config, text_encoder.model.config
+    problems = [
+        f"{what}: the transformer expects {expected}, the {part} gives {given}"
+        for what, part, expected, given in (
+            ("codebook size", "codec", config.codebook_size, codec.codebook_size),
+            ("text width", "text encoder", config.joint_attention_dim, text.hidden_size),
+            ("pooled text width", "text encoder", config.pooled_projection_dim, text.projection_dim),
+        )
+        if expected != given
+    ]
+    if problems:
+        raise UserError("These parts do not belong together. " + "; ".join(problems) + ".")
+
+
+def find(name: Path | str) -> Path:
+    """Return the directory of a shipped editor, a local one, or one on the hub (fetched if need be)."""
+    if str(name) in assets.names():  # before directories: a shipped name means the same wherever one stands
+        return assets.path(str(name))
+    if Path(name).is_dir():
+        return Path(name)
+    if not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", str(name)):
+        shipped = assets.names()
+        raise UserError(
+            f"There is no editor '{name}': it is neither a directory nor a shipped name "
+            f"({', '.join(shipped) or 'none is shipped'}).{nearest(name, shipped)}"
+        )
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(str(name), allow_patterns=DOWNLOADED))
+    except Exception as error:  # no network, no such repository, no access: all are reported alike
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise UserError(
+            f"'{name}' is no directory here and could not be fetched from the Hugging Face hub: {reason}"
+        ) from error
+
+
+def read(name: Path | str) -> Bundle:
+    """Read every part of an editor; anything missing, broken or mismatched is a ``UserError``."""
+    directory = find(name)
+    index = _read_object(directory, INDEX)
+    scheduler = _read_object(directory, SCHEDULER)
+    if (directory / "llm_encoder").is_dir():
+        raise UserError(f"{directory} reads its text with an LLM (llm_encoder/), which is not supported yet.")
+    subfolder = next((folder for folder in TRANSFORMERS if (directory / folder).is_dir()), None)
+    if subfolder is None:
+        raise UserError(f"{directory} holds no transformer/ (or editmgt/) folder.")
+    transformer = MGTransformer.from_pretrained(directory, subfolder)
+
+    mask_token_id = scheduler.get("mask_token_id", transformer.mask_token_id)
+    if mask_token_id != transformer.mask_token_id:
+        raise UserError(
+            f"{directory / SCHEDULER} says mask_token_id={mask_token_id}, "
+            f"but the transformer's mask is {transformer.mask_token_id}."
+        )
+    schedule = scheduler.get("masking_schedule", "cosine")
+    if schedule not in SCHEDULES:
+        raise UserError(
+            f"{directory / SCHEDULER} says masking_schedule={schedule}, "
+            f"which is not one of {', '.join(SCHEDULES)}.{nearest(schedule, SCHEDULES)}"
+        )
+    settings = EditSettings.from_dict({"schedule": schedule} | index.get("edit_settings", {}))
+    return Bundle(
+        Codec.from_pretrained(directory),
+        TextEncoder.from_pretrained(directory),
+        transformer,
+        settings,
+        # released weights do not say: they were sampled with step indices
+        scheduler.get("timestep_convention", "step_index"),
+    )
+
+
+def write(bundle: Bundle, directory: Path | str) -> None:
+    """Write an editor; ``model_index.json`` comes last, so that half a directory is not taken for one."""
+    directory = Path(directory)
+    bundle.codec.save_pretrained(directory)
+    bundle.text_encoder.save_pretrained(directory)
+    bundle.transformer.save_pretrained(directory / TRANSFORMERS[0])
+    write_json(
+        directory / SCHEDULER,
+        {
+            "_class_name": "Scheduler",
+            "mask_token_id": bundle.transformer.mask_token_id,
+            "masking_schedule": bundle.settings.schedule,
+            "timestep_convention": bundle.timestep_convention,
+        },
+    )
+    write_json(
+        directory / INDEX,
+        {"_class_name": "Editor"} | COMPONENTS | {"edit_settings": bundle.settings.to_dict()},
+    )
+
+
+def _read_object(directory: Path, name: str) -> dict[str, Any]:
+    if not (directory / name).is_file():
+        raise UserError(f"{directory} is not an editor: it has no {name}.")
+    try:
+        values = read_json(directory / name)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{directory / name} is not readable JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{directory / name} must hold a JSON object.")
+    return values

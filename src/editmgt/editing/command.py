@@ -1,0 +1,185 @@
+"""The plain command line behind ``edit.py``; slow imports wait until the input is known to be good."""
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from editmgt.errors import UserError, nearest
+from editmgt.files import write_atomic
+
+if TYPE_CHECKING:
+    import torch
+    from PIL import Image
+
+BAD_INPUT, INTERRUPTED = 2, 130
+COMMON_FORMATS = (".png", ".jpg", ".jpeg", ".webp", ".tiff", ".bmp", ".gif")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Edit one picture as the command line says; returns the exit status."""
+    try:
+        print(edit(_parser().parse_args(arguments)))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("Interrupted: nothing was written.", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def edit(options: argparse.Namespace) -> str:
+    """Check everything, load the editor, edit, write; returns a line that says what was done."""
+    picture_format = _output_format(options.output)
+    if not options.instruction.strip():
+        raise UserError('The instruction is empty: say what to change, as in "make the hat red".')
+    overrides = _overrides(options)
+
+    from editmgt.editing.images import read_image, upright_rgb
+    from editmgt.editing.settings import EditSettings, validate
+
+    source = upright_rgb(read_image(options.image))
+    validate(EditSettings().override(**overrides))
+    device = _device(options.device)
+
+    from editmgt.editing.editor import Editor
+
+    editor = Editor.from_pretrained(options.checkpoint).to(device)
+    with _plain_warnings(), _progress_bar() as progress:
+        result = editor.edit(
+            source,
+            options.instruction,
+            sample_ids=["edit"],  # not the file's name: renaming a picture should not change its edit
+            seed=options.seed,
+            progress=progress,
+            **overrides,
+        )
+    write_atomic(options.output, _encode(result.images[0], picture_format))
+    written = str(options.output)
+    if options.explain:
+        from editmgt.editing.picture import explain_row
+
+        explained = explain_row(
+            source, options.instruction, result.images[0], result.localization[0], result.held[0]
+        )
+        path = options.output.with_name(f"{options.output.stem}_explain.png")
+        write_atomic(path, _encode(explained, "PNG"))
+        written += f" and {path}"
+    return (
+        f"Wrote {written} ({result.seconds:.1f} s, {result.held[0].float().mean():.0%} of the tokens held)."
+    )
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message[0].upper()}{message[1:]}. See {self.prog} --help.")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="edit.py",
+        description="Edit a picture by instruction.",
+        allow_abbrev=False,
+        epilog="Settings that are not given are those the checkpoint was finished with.",
+    )
+    add = parser.add_argument
+    add("image", help="picture to edit, any size and aspect ratio")
+    add("instruction", help='what to change, as in "make the hat red"')
+    add("--output", type=Path, required=True, help="file to write; its extension chooses the format")
+    add(
+        "--checkpoint", default="tiny_editor", help="shipped name, directory or hub id (default: %(default)s)"
+    )
+    add("--steps", type=int, help="sampling steps")
+    add("--guidance-scale", type=float, help="classifier-free guidance; up to 1: none")
+    add("--reference-strength", type=float, help="how strongly the source is heard (gamma); 1: as trained")
+    add("--hold-threshold", type=float, help="tokens under this score keep the source's code, 0 to 1")
+    add("--no-region-hold", action="store_true", help="let every token change")
+    add("--no-consolidation", action="store_true", help="read the attention of one layer, unsmoothed")
+    add("--seed", type=int, default=0, help="another seed, another result (default: %(default)s)")
+    add("--device", help="cpu, cuda, cuda:1 ... (default: cuda where there is one)")
+    add(
+        "--explain", action="store_true", help="also write OUTPUT_explain.png: source, edit, map, held tokens"
+    )
+    return parser
+
+
+def _overrides(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the edit settings that were given; the checkpoint's own stand for the others."""
+    if options.no_region_hold and options.hold_threshold is not None:
+        raise UserError("--hold-threshold has no effect with --no-region-hold: leave one of them out.")
+    names = ("steps", "guidance_scale", "reference_strength", "hold_threshold")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if options.no_region_hold:
+        given["region_hold"] = False
+    if options.no_consolidation:
+        given["consolidation"] = False
+    return given
+
+
+def _output_format(path: Path) -> str:
+    """Return Pillow's name of the format that ``path`` asks for, if it can be written there."""
+    from PIL import Image
+
+    extensions = {end: name for end, name in Image.registered_extensions().items() if name in Image.SAVE}
+    if path.suffix.lower() not in extensions:
+        raise UserError(
+            f"--output {path}: '{path.suffix}' is no image format that can be written; "
+            f"try .png or .jpg.{nearest(path.suffix, COMMON_FORMATS)}"
+        )
+    folder = path.parent
+    while not folder.exists():
+        folder = folder.parent
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UserError(f"--output {path} cannot be written.")
+    return extensions[path.suffix.lower()]
+
+
+def _encode(image: "Image.Image", picture_format: str) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, picture_format, **({"quality": 95} if picture_format in ("JPEG", "WEBP") else {}))
+    return buffer.getvalue()
+
+
+def _device(name: str | None) -> "torch.device":
+    import torch
+
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise UserError(f"--device {name} is not available here.") from error
+    return device
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Show our own warnings as one plain line; the libraries' stay hidden."""
+    from editmgt.editing.editor import InstructionCut
+
+    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        if issubclass(category, InstructionCut):
+            print(f"Warning: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", InstructionCut)
+        warnings.showwarning = show
+        yield
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Callable[[int, int], None]]:
+    """A bar on the terminal with the step and the time left; nothing where stderr is not a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("Editing, step"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("edit", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,301 @@
+"""The Editor: pictures and sentences in, edited pictures out."""
+
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from editmgt.codec import Codec
+from editmgt.editing import bundle
+from editmgt.editing.images import (
+    ImageLike,
+    codes_that_may_change,
+    resize,
+    to_image,
+    to_pixels,
+    upright_rgb,
+    working_size,
+)
+from editmgt.editing.sampler import sample_generators
+from editmgt.editing.settings import EditSettings, validate
+from editmgt.editing.tokens import PerSample, Step, TokenEdit, edit_tokens
+from editmgt.errors import UserError
+from editmgt.model import MGTransformer
+from editmgt.text import TextEncoder, TextStates
+
+AESTHETIC_SCORE = 6.0  # what the published examples ask for
+
+
+class InstructionCut(UserWarning):
+    """An instruction is longer than the text encoder reads."""
+
+
+@dataclass(frozen=True)
+class EditResult:
+    """What an edit returns, samples in the order they were given, tensors on the CPU.
+
+    Attributes:
+        images: edited pictures, each in the size of its source.
+        tokens: their codes [B,H,W].
+        localization: where the instruction looked [B,h,w], cells, in [0, 1], mean over steps.
+        held: [B,H,W] bool, tokens that the hold rule decided when they were committed for good.
+        seconds: wall time of the whole call.
+        trace: with ``trace=True``, tokens, localization and held after every step.
+    """
+
+    images: list[Image.Image]
+    tokens: PerSample
+    localization: PerSample
+    held: PerSample
+    seconds: float
+    trace: list[Step] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Sample:
+    image: Image.Image
+    instruction: str
+    sample_id: str
+    mask: ImageLike | None
+    size: tuple[int, int]  # working width and height
+
+
+class Editor:
+    """Edits pictures by instruction with a codec, a text encoder and a transformer that belong together.
+
+    ``settings`` are the defaults of :meth:`edit`. ``timestep_convention`` is what the transformer was trained
+    to be told at a step: ``step_index`` (published weights) or ``mask_ratio``.
+    """
+
+    def __init__(
+        self,
+        codec: Codec,
+        text_encoder: TextEncoder,
+        transformer: MGTransformer,
+        settings: EditSettings | None = None,
+        timestep_convention: str = "step_index",
+    ) -> None:
+        bundle.check_parts(codec, text_encoder, transformer, timestep_convention)
+        self.codec = codec
+        self.text_encoder = text_encoder
+        self.transformer = transformer
+        self.settings = settings or EditSettings()
+        self.timestep_convention = timestep_convention
+
+    @classmethod
+    def from_pretrained(cls, name: Path | str) -> Self:
+        """Load a shipped editor by name, a directory, or a repository on the Hugging Face hub, on the CPU."""
+        parts = bundle.read(name)
+        return cls(
+            parts.codec, parts.text_encoder, parts.transformer, parts.settings, parts.timestep_convention
+        )
+
+    def save_pretrained(self, directory: Path | str) -> None:
+        """Write the directory that :meth:`from_pretrained` reads."""
+        parts = bundle.Bundle(
+            self.codec, self.text_encoder, self.transformer, self.settings, self.timestep_convention
+        )
+        bundle.write(parts, directory)
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move all three models."""
+        for module in self._modules():
+            module.to(device)
+        return self
+
+    @property
+    def device(self) -> torch.device:
+        """Where the transformer is."""
+        return self.transformer.device
+
+    @property
+    def pixels_per_cell(self) -> int:
+        """Sides of working sizes and ``settings.resolution`` are multiples of this."""
+        return self.codec.downsampling * self.transformer.cell_size
+
+    def edit(
+        self,
+        images: ImageLike | Sequence[ImageLike],
+        instructions: str | Sequence[str],
+        *,
+        sample_ids: Sequence[str] | None = None,
+        mask: ImageLike | Sequence[ImageLike | None] | None = None,
+        seed: int = 0,
+        trace: bool = False,
+        batch_size: int = 16,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+        **overrides: Any,
+    ) -> EditResult:
+        """Edit pictures of any size and aspect ratio, each by its instruction.
+
+        Args:
+            images: PIL images or uint8 arrays (HxWx3), one or a list.
+            instructions: as many sentences.
+            sample_ids: names that, with ``seed``, decide a sample's random numbers whatever its batch;
+                default: its position.
+            mask: per image, in its size, or None: white may change, all else keeps the source's codes.
+            seed: see ``sample_ids``.
+            trace: keep every step in the result.
+            batch_size: samples that go through the models together; the result does not depend on it.
+            progress: called with (steps done, steps in all) after every step of every batch.
+            overrides: fields of :class:`EditSettings` that differ from ``self.settings`` for this call.
+
+        Raises:
+            UserError: for settings, images or instructions that cannot be edited, before any work.
+        """
+        start = time.perf_counter()
+        settings = self.settings.override(**overrides)
+        validate(settings, self.transformer.num_blocks, self.pixels_per_cell)
+        samples = self._samples(images, instructions, sample_ids, mask, settings)
+        self._warn_of_cuts(samples)
+        batches = _batches(samples, batch_size)
+
+        done, total = 0, settings.steps * len(batches)
+
+        def on_step() -> None:
+            nonlocal done
+            done += 1
+            progress(done, total)
+
+        pictures: dict[int, Image.Image] = {}
+        edits: dict[int, tuple[TokenEdit, int]] = {}
+        with self._evaluating():
+            for batch in batches:
+                edit, decoded = self._edit_batch([samples[i] for i in batch], settings, seed, trace, on_step)
+                for row, i in enumerate(batch):
+                    edits[i] = edit, row
+                    pictures[i] = resize(to_image(decoded[row]), samples[i].image.size)
+        ordered = [edits[i] for i in range(len(samples))]
+        return EditResult(
+            images=[pictures[i] for i in range(len(samples))],
+            tokens=_join([edit.tokens[row] for edit, row in ordered]),
+            localization=_join([edit.localization[row] for edit, row in ordered]),
+            held=_join([edit.held[row] for edit, row in ordered]),
+            seconds=time.perf_counter() - start,
+            trace=[
+                Step(
+                    _join([edit.trace[k].tokens[row] for edit, row in ordered]),
+                    _join([edit.trace[k].localization[row] for edit, row in ordered]),
+                    _join([edit.trace[k].held[row] for edit, row in ordered]),
+                )
+                for k in range(settings.steps if trace else 0)
+            ],
+        )
+
+    @torch.inference_mode()
+    def _edit_batch(
+        self,
+        samples: list[_Sample],
+        settings: EditSettings,
+        seed: int,
+        trace: bool,
+        on_step: Callable[[], None],
+    ) -> tuple[TokenEdit, Tensor]:
+        """Edit samples of one working size; returns their codes and their pixels [B,3,H,W]."""
+        width, height = samples[0].size
+        grid = (height // self.codec.downsampling, width // self.codec.downsampling)
+        pixels = torch.stack([to_pixels(resize(sample.image, sample.size)) for sample in samples])
+        reference_BHW = self.codec.encode(pixels.to(self.device))
+        may_change = [
+            torch.ones(grid, dtype=torch.bool)
+            if sample.mask is None
+            else codes_that_may_change(sample.mask, sample.image.size, grid)
+            for sample in samples
+        ]
+        text = self.text_encoder.encode([sample.instruction for sample in samples])
+        negative = self.text_encoder.encode([settings.negative_prompt])
+        micro_conditions = torch.tensor([width, height, 0, 0, AESTHETIC_SCORE], device=self.device)
+        edit = edit_tokens(
+            self.transformer,
+            reference_BHW,
+            text,
+            TextStates(*(states.repeat_interleave(len(samples), dim=0) for states in negative)),
+            settings,
+            micro_conditions_B5=micro_conditions.expand(len(samples), -1),
+            randomness=sample_generators(seed, [sample.sample_id for sample in samples], self.device),
+            timestep_convention=self.timestep_convention,
+            may_change_BHW=torch.stack(may_change).to(self.device),
+            trace=trace,
+            on_step=on_step,
+        )
+        return edit, self.codec.decode(edit.tokens)
+
+    def _samples(
+        self,
+        images: ImageLike | Sequence[ImageLike],
+        instructions: str | Sequence[str],
+        sample_ids: Sequence[str] | None,
+        mask: ImageLike | Sequence[ImageLike | None] | None,
+        settings: EditSettings,
+    ) -> list[_Sample]:
+        """Pair everything up, or say what does not pair."""
+        pictures = [upright_rgb(image) for image in (images if isinstance(images, Sequence) else [images])]
+        sentences = [instructions] if isinstance(instructions, str) else list(instructions)
+        masks = list(mask) if isinstance(mask, Sequence) else [mask] * len(pictures)
+        ids = [str(i) for i in range(len(pictures))] if sample_ids is None else [str(i) for i in sample_ids]
+        for values, name in ((sentences, "instructions"), (masks, "masks"), (ids, "sample_ids")):
+            if len(values) != len(pictures):
+                raise UserError(f"{len(pictures)} images came with {len(values)} {name}: give one for each.")
+        if not pictures:
+            raise UserError("There is no image to edit.")
+        empty = [
+            sample_id for sample_id, sentence in zip(ids, sentences, strict=True) if not sentence.strip()
+        ]
+        if empty:
+            raise UserError(f"The instruction is empty (sample {', '.join(empty)}): say what to change.")
+        return [
+            _Sample(*parts, working_size(parts[0].size, settings.resolution, self.pixels_per_cell))
+            for parts in zip(pictures, sentences, ids, masks, strict=True)
+        ]
+
+    def _warn_of_cuts(self, samples: list[_Sample]) -> None:
+        for instruction in dict.fromkeys(sample.instruction for sample in samples):
+            if cut := self.text_encoder.truncated(instruction):
+                warnings.warn(
+                    f"the instruction is longer than the {self.text_encoder.length} tokens the text encoder "
+                    f"reads; this was cut: '{cut}'",
+                    InstructionCut,
+                    stacklevel=3,
+                )
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """Put the models into eval mode and each part back, so that training can preview its own weights."""
+        were_training = [part for model in self._modules() for part in model.modules() if part.training]
+        for model in self._modules():
+            model.eval()
+        try:
+            yield
+        finally:
+            for part in were_training:
+                part.training = True
+
+    def _modules(self) -> tuple[Codec, TextEncoder, MGTransformer]:
+        return self.codec, self.text_encoder, self.transformer
+
+
+def _batches(samples: list[_Sample], batch_size: int) -> list[list[int]]:
+    """Group positions of samples by working size, in batches of at most ``batch_size``."""
+    groups: dict[tuple[int, int], list[int]] = {}
+    for i, sample in enumerate(samples):
+        groups.setdefault(sample.size, []).append(i)
+    return [
+        group[first : first + batch_size]
+        for group in groups.values()
+        for first in range(0, len(group), batch_size)
+    ]
+
+
+def _join(rows: list[Tensor]) -> PerSample:
+    """Stack on the CPU where shapes agree. The copies are ordinary tensors, free of inference mode."""
+    rows = [row.cpu() for row in rows]
+    if all(row.shape == rows[0].shape for row in rows):
+        return torch.stack(rows)
+    return [row.clone() for row in rows]

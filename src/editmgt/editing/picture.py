@@ -1,0 +1,137 @@
+"""One picture that explains an edit: source, result, where the instruction looked, which tokens were held."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+PANEL = 256  # longest side of a panel, in pixels
+MARGIN = 14
+TITLE_SIZE = 18
+LABEL_SIZE = 14
+INK = (32, 32, 36)
+GREY = (110, 110, 118)
+BORDER = (205, 205, 210)
+TINT = (0, 150, 136)  # of held tokens
+TINT_STRENGTH = 0.6
+HEAT_STRENGTH = 0.7
+SMALLEST_GRID = 6  # tokens narrower than this, in pixels, get no grid lines
+
+# Dark to light through purple and orange: readable in grey and by colour-blind readers.
+HEAT = np.array([(0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)], dtype=np.float64)
+
+
+def explain_row(
+    source: Image.Image,
+    instruction: str,
+    edited: Image.Image,
+    localization: Tensor,
+    held: Tensor,
+    target: Image.Image | None = None,
+) -> Image.Image:
+    """Draw one edit as a row of labelled panels under its instruction.
+
+    Args:
+        source: the picture that was edited.
+        instruction: the sentence.
+        edited: the result.
+        localization: map [h,w] in [0, 1].
+        held: bool [H,W], tokens held.
+        target: the wanted result, where one is known.
+    """
+    panels = [("source", _fit(source))]
+    if target is not None:
+        panels.append(("target", _fit(target)))
+    panels += [
+        ("edited", _fit(edited)),
+        ("where the instruction looks", _heat(_fit(source), localization)),
+        (f"held tokens: {held.float().mean():.0%}", _tint(_fit(edited), held)),
+    ]
+    return _lay_out(instruction, panels)
+
+
+def stack_rows(rows: Sequence[Image.Image]) -> Image.Image:
+    """Put rows under each other, parted by thin lines."""
+    width = max(row.width for row in rows)
+    picture = Image.new("RGB", (width, sum(row.height for row in rows)), "white")
+    draw, top = ImageDraw.Draw(picture), 0
+    for row in rows:
+        picture.paste(row, (0, top))
+        if top:
+            draw.line([(MARGIN, top), (width - MARGIN, top)], fill=BORDER)
+        top += row.height
+    return picture
+
+
+def _fit(image: Image.Image) -> Image.Image:
+    """Scale to a panel; small pictures keep their pixels visible."""
+    scale = PANEL / max(image.size)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    method = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
+    return image.convert("RGB").resize((width, height), method)
+
+
+def _heat(image: Image.Image, localization: Tensor) -> Image.Image:
+    """Lay the map over a grey version of the picture."""
+    map_image = Image.fromarray(localization.float().cpu().numpy())
+    values = np.array(map_image.resize(image.size, Image.Resampling.BILINEAR)).clip(0, 1)
+    stops = np.linspace(0, 1, len(HEAT))
+    colours = np.stack([np.interp(values, stops, channel) for channel in HEAT.T], axis=-1)
+    grey = np.array(image.convert("L"), dtype=np.float64)[..., None]
+    return _picture(HEAT_STRENGTH * colours + (1 - HEAT_STRENGTH) * grey)
+
+
+def _tint(image: Image.Image, held: Tensor) -> Image.Image:
+    """Colour the held tokens and draw the grid of tokens."""
+    rows, columns = held.shape
+    tokens = Image.fromarray(held.cpu().numpy().astype(np.uint8))
+    strength = TINT_STRENGTH * np.array(tokens.resize(image.size, Image.Resampling.NEAREST))[..., None]
+    picture = _picture((1 - strength) * np.array(image) + strength * np.array(TINT))
+    if min(picture.width / columns, picture.height / rows) >= SMALLEST_GRID:
+        lines = Image.new("RGBA", picture.size)
+        draw = ImageDraw.Draw(lines)
+        for column in range(1, columns):
+            x = round(column * picture.width / columns)
+            draw.line([(x, 0), (x, picture.height)], fill=(255, 255, 255, 70))
+        for row in range(1, rows):
+            y = round(row * picture.height / rows)
+            draw.line([(0, y), (picture.width, y)], fill=(255, 255, 255, 70))
+        picture = Image.alpha_composite(picture.convert("RGBA"), lines).convert("RGB")
+    return picture
+
+
+def _picture(values: np.ndarray) -> Image.Image:
+    return Image.fromarray(values.round().clip(0, 255).astype(np.uint8))
+
+
+def _lay_out(title: str, panels: list[tuple[str, Image.Image]]) -> Image.Image:
+    title_font, label_font = ImageFont.load_default(TITLE_SIZE), ImageFont.load_default(LABEL_SIZE)
+    cells = [max(panel.width, round(label_font.getlength(label))) for label, panel in panels]
+    width = sum(cells) + MARGIN * (len(panels) + 1)
+    title = _wrap(title, title_font, width - 2 * MARGIN)
+    panels_top = MARGIN + (title.count("\n") + 1) * round(TITLE_SIZE * 1.3) + MARGIN // 2
+    labels_top = panels_top + max(panel.height for _, panel in panels) + MARGIN // 2
+
+    picture = Image.new("RGB", (width, labels_top + LABEL_SIZE + round(1.5 * MARGIN)), "white")
+    draw = ImageDraw.Draw(picture)
+    draw.multiline_text((MARGIN, MARGIN), title, fill=INK, font=title_font)
+    left = MARGIN
+    for cell, (label, panel) in zip(cells, panels, strict=True):
+        picture.paste(panel, (left, panels_top))
+        corner = (left + panel.width, panels_top + panel.height)
+        draw.rectangle([(left - 1, panels_top - 1), corner], outline=BORDER)
+        draw.text((left, labels_top), label, fill=GREY, font=label_font)
+        left += cell + MARGIN
+    return picture
+
+
+def _wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> str:
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and font.getlength(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return "\n".join(lines)

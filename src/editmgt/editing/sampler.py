@@ -1,0 +1,99 @@
+"""Iterative decoding of masked tokens (MaskGIT, with the published scheduler's numbers).
+
+Shapes: B batch, N code positions, V codebook.
+"""
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+# One generator draws for the whole batch, in the published order; several draw for one sample each, so that a
+# sample's numbers do not depend on its neighbours.
+Randomness = torch.Generator | Sequence[torch.Generator]
+
+SMALLEST = 1e-20  # logarithms are taken of numbers no smaller than this, as published
+
+
+def sample_generators(seed: int, sample_ids: Sequence[str], device: torch.device) -> list[torch.Generator]:
+    """Return one generator per sample, seeded from (seed, sample id) alone."""
+    generators = []
+    for sample_id in sample_ids:
+        digest = hashlib.sha256(f"{seed}/{sample_id}".encode()).digest()
+        generator = torch.Generator(device)
+        generator.manual_seed(int.from_bytes(digest[:8], "big") >> 1)  # torch takes 63 bits everywhere
+        generators.append(generator)
+    return generators
+
+
+def _draw(fill: Callable[[Tensor, torch.Generator], Tensor], like: Tensor, randomness: Randomness) -> Tensor:
+    """Fill a tensor shaped as ``like`` [B,...] on the generator's device, then bring it to ``like``'s."""
+    if isinstance(randomness, torch.Generator):
+        noise = torch.empty(like.shape, dtype=like.dtype, device=randomness.device)
+        return fill(noise, randomness).to(like.device)
+    if len(randomness) != len(like):
+        raise ValueError(f"{len(randomness)} generators for a batch of {len(like)}")
+    rows = [
+        fill(torch.empty(like.shape[1:], dtype=like.dtype, device=generator.device), generator)
+        for generator in randomness
+    ]
+    return torch.stack(rows).to(like.device)
+
+
+def draw_codes(probs_BNV: Tensor, randomness: Randomness) -> Tensor:
+    """Sample a code per position; the same numbers as ``torch.multinomial`` of one draw on the CPU."""
+    noise_BNV = _draw(lambda t, g: t.exponential_(1, generator=g), probs_BNV, randomness)
+    return (probs_BNV / noise_BNV).argmax(dim=-1)
+
+
+def draw_gumbel(like_BN: Tensor, randomness: Randomness) -> Tensor:
+    """Return standard Gumbel noise."""
+    uniform_BN = _draw(lambda t, g: t.uniform_(0, 1, generator=g), like_BN, randomness)
+    return -(-uniform_BN.clamp(SMALLEST).log()).clamp(SMALLEST).log()
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How many tokens stay unknown after each of ``steps`` steps, and how random the choice of them is."""
+
+    steps: int
+    kind: str = "cosine"
+    temperature: tuple[float, float] = (2.0, 0.0)
+
+    def ratio_before(self, step: int) -> float:
+        """Fraction of the tokens to sample that is still unknown before ``step``: 1 before step 0."""
+        return float(self._ratio(step))
+
+    def unknown_after(self, step: int, length: int, start_ratio_B: Tensor) -> Tensor:
+        """Tokens [B] that the schedule leaves unknown after ``step``, of ``length`` in all.
+
+        ``start_ratio_B`` is the part that was unknown at first. The arithmetic is the published one, in
+        float32: where exact numbers say 32 it may say 31.
+        """
+        return (length * (start_ratio_B * self._ratio(step + 1).to(start_ratio_B.device))).floor().long()
+
+    def temperature_at(self, step: int) -> float:
+        """Scale of the Gumbel noise, linear from the first temperature to the last."""
+        return float(torch.linspace(*self.temperature, self.steps)[step])
+
+    def _ratio(self, step: int) -> Tensor:
+        progress = torch.tensor(step) / self.steps
+        return torch.cos(progress * math.pi / 2) if self.kind == "cosine" else 1 - progress
+
+
+def least_confident(
+    probs_BN: Tensor, unknown_BN: Tensor, count_B: Tensor, temperature: float, randomness: Randomness
+) -> Tensor:
+    """Choose ``count_B`` of the unknown tokens to mask again: those with the lowest noisy log probability.
+
+    At least one and at most all but one are chosen, so every step commits something and leaves something; a
+    sample with nothing unknown is left alone.
+    """
+    confidence_BN = probs_BN.clamp(SMALLEST).log() + temperature * draw_gumbel(probs_BN, randomness)
+    confidence_BN = confidence_BN.masked_fill(~unknown_BN, torch.inf)
+    count_B = torch.minimum(count_B, unknown_BN.sum(dim=1) - 1).clamp(min=1)
+    cutoff_B1 = confidence_BN.sort(dim=1).values.gather(1, count_B[:, None])
+    return (confidence_BN < cutoff_B1) & unknown_BN

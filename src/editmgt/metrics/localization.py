@@ -1,0 +1,73 @@
+"""Does the attention map point at what has to change: the map as a classifier of the edit mask's pixels.
+
+Shapes: B batch, h w the map's own grid, H W pixels, N = H * W. Masks are bool with True where an edit may
+change something. NaN is "not defined".
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def resize_map(localization_Bhw: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return the map on another grid [B,H,W], bicubic as region hold brings it to the codes."""
+    if localization_Bhw.shape[1:] == size:
+        return localization_Bhw.float()
+    return F.interpolate(localization_Bhw[:, None].float(), size, mode="bicubic", align_corners=False)[:, 0]
+
+
+def localization_auc(localization_Bhw: Tensor, edit_mask_BHW: Tensor) -> Tensor:
+    """Return the area under the ROC curve [B] in [0, 1], 0.5 for a map that knows nothing.
+
+    It is the probability that a pixel of the mask scores above one outside it, ties counting half (the
+    Mann-Whitney U by average ranks), so it needs no threshold. NaN where the mask is empty or full.
+    """
+    scores_BN, truth_BN = _pixels(localization_Bhw, edit_mask_BHW)
+    sorted_BN = scores_BN.sort(dim=1).values
+    below_BN = torch.searchsorted(sorted_BN, scores_BN)
+    up_to_BN = torch.searchsorted(sorted_BN, scores_BN, right=True)
+    # Twice the average rank is a whole number: the sums stay exact, without float64 (which MPS lacks).
+    twice_rank_sum_B = ((below_BN + up_to_BN + 1) * truth_BN).sum(dim=1)
+    inside_B, outside_B = truth_BN.sum(dim=1), (~truth_BN).sum(dim=1)
+    twice_wins_B = twice_rank_sum_B - inside_B * (inside_B + 1)
+    return twice_wins_B / (2 * inside_B * outside_B)  # 0/0 is NaN
+
+
+def localization_iou(localization_Bhw: Tensor, edit_mask_BHW: Tensor, threshold: float) -> Tensor:
+    """Return intersection over union [B] in [0, 1] of the mask and the pixels scoring >= ``threshold``.
+
+    With the hold threshold this is the region that hold leaves free, as the map averaged over steps tells
+    it (hold itself decides at each step by that step's map). NaN where the mask is empty.
+    """
+    scores_BN, truth_BN = _pixels(localization_Bhw, edit_mask_BHW)
+    free_BN = scores_BN >= threshold
+    iou_B = (free_BN & truth_BN).sum(dim=1) / (free_BN | truth_BN).sum(dim=1)
+    return torch.where(truth_BN.any(dim=1), iou_B, torch.nan)
+
+
+def localization_iou_best(localization_Bhw: Tensor, edit_mask_BHW: Tensor) -> Tensor:
+    """Return the largest :func:`localization_iou` [B] over all thresholds, chosen by the sample's truth.
+
+    An upper bound for any choice of threshold, not a result to be had. NaN where the mask is empty or full
+    (on a full mask every map reaches 1).
+    """
+    scores_BN, truth_BN = _pixels(localization_Bhw, edit_mask_BHW)
+    sorted_BN, order_BN = scores_BN.sort(dim=1, descending=True)
+    hits_BN = truth_BN.gather(1, order_BN).cumsum(dim=1)
+    chosen_N = torch.arange(1, scores_BN.shape[1] + 1, device=scores_BN.device)
+    iou_BN = hits_BN / (chosen_N + truth_BN.sum(dim=1, keepdim=True) - hits_BN)
+    # A threshold takes equal scores together: only the last of a run of ties is a cut that exists.
+    tied_BN = F.pad(sorted_BN[:, :-1] == sorted_BN[:, 1:], (0, 1), value=False)
+    best_B = iou_BN.masked_fill(tied_BN, 0).amax(dim=1)
+    return torch.where(truth_BN.any(dim=1) & ~truth_BN.all(dim=1), best_B, torch.nan)
+
+
+def held_fraction(held_BHW: Tensor) -> Tensor:
+    """Return the fraction of tokens [B] in [0, 1] that region hold decided; 0 where hold is off."""
+    return held_BHW.float().flatten(1).mean(dim=1)
+
+
+def _pixels(localization_Bhw: Tensor, edit_mask_BHW: Tensor) -> tuple[Tensor, Tensor]:
+    """Return scores and truth, both [B,N], with the map brought to the mask's grid."""
+    height, width = edit_mask_BHW.shape[1:]
+    return resize_map(localization_Bhw, (height, width)).flatten(1), edit_mask_BHW.flatten(1)

@@ -1,0 +1,65 @@
+"""Did the edit happen: how far the edited picture is from the target, in units of how far the source was.
+
+Shapes: B batch, 3 RGB, H W pixels. Pictures are floats in [0, 1], masks are bool with True where an edit
+may change something. NaN is "not defined".
+"""
+
+import torch
+from torch import Tensor
+
+from editmgt.metrics.image import l1
+
+SUCCESS_RATIO = 0.5
+STRICT_RATIO = 0.25
+NOOP_DISTANCE = 0.02
+
+
+def edit_ratio(
+    edited_B3HW: Tensor, source_B3HW: Tensor, target_B3HW: Tensor, edit_mask_BHW: Tensor
+) -> Tensor:
+    """Return r [B] = mean|edited - target| / mean|source - target| over the edit mask.
+
+    0 is the target itself, 1 is as far from it as the source, above 1 is further. NaN where the mask is
+    empty or source and target agree inside it: there is no distance to measure in.
+    """
+    distance_B = l1(source_B3HW, target_B3HW, edit_mask_BHW)
+    return torch.where(distance_B > 0, l1(edited_B3HW, target_B3HW, edit_mask_BHW) / distance_B, torch.nan)
+
+
+def edit_success(
+    edited_B3HW: Tensor,
+    source_B3HW: Tensor,
+    target_B3HW: Tensor,
+    edit_mask_BHW: Tensor,
+    source_codec_B3HW: Tensor | None = None,
+    ratio: float = SUCCESS_RATIO,
+) -> Tensor:
+    """Return 1.0 or 0.0 [B]: whether the edit came the fraction ``1 - ratio`` of the way to the target.
+
+    Where nothing should change (source and target are equal everywhere, a "noop") it is whether the edited
+    picture stayed within ``NOOP_DISTANCE`` (mean absolute difference over the picture) of ``source_codec``,
+    the codec's round trip of the source: the codec's own loss is not an edit. ``ratio`` plays no part
+    there, so success and strict success agree on noops. NaN where neither rule applies: a noop without
+    ``source_codec``, or a pair that differs outside the mask only.
+    """
+    ratio_B = edit_ratio(edited_B3HW, source_B3HW, target_B3HW, edit_mask_BHW)
+    success_B = _verdict(ratio_B, ratio)
+    if source_codec_B3HW is None:
+        return success_B
+    noop_B = (source_B3HW == target_B3HW).flatten(1).all(dim=1)
+    return torch.where(noop_B, _verdict(l1(edited_B3HW, source_codec_B3HW), NOOP_DISTANCE), success_B)
+
+
+def edit_success_strict(
+    edited_B3HW: Tensor,
+    source_B3HW: Tensor,
+    target_B3HW: Tensor,
+    edit_mask_BHW: Tensor,
+    source_codec_B3HW: Tensor | None = None,
+) -> Tensor:
+    """Return :func:`edit_success` [B] at the strict ratio of 0.25."""
+    return edit_success(edited_B3HW, source_B3HW, target_B3HW, edit_mask_BHW, source_codec_B3HW, STRICT_RATIO)
+
+
+def _verdict(values_B: Tensor, limit: float) -> Tensor:
+    return torch.where(values_B.isnan(), torch.nan, (values_B <= limit).to(values_B.dtype))

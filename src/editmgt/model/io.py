@@ -1,0 +1,86 @@
+"""A transformer's directory: ``config.json`` and its weights in safetensors, every key checked."""
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from editmgt.errors import UserError
+from editmgt.files import read_json, write_json
+
+CONFIG = "config.json"
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+SHOWN = 10  # keys listed per kind of mismatch
+
+
+def read_config(directory: Path) -> dict[str, Any]:
+    """Read ``config.json``."""
+    path = _existing(directory, CONFIG)
+    try:
+        values = read_json(path)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not readable JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path} must hold a JSON object, not a {type(values).__name__}")
+    return values
+
+
+def load_weights(model: nn.Module, directory: Path) -> None:
+    """Give ``model``, which may be on the meta device, the directory's weights as they are stored."""
+    path = _existing(directory, WEIGHTS)
+    try:
+        state = load_file(path)
+    except SafetensorError as error:
+        raise UserError(f"{path} is not a readable safetensors file: {error}") from None
+    problems = mismatches(model.state_dict(), state)
+    if problems:
+        raise UserError(f"{path} does not fit its {CONFIG}: " + "; ".join(problems))
+    # copies, for the file's own bytes lie unaligned and their products can differ in the last bit
+    model.load_state_dict({key: value.clone() for key, value in state.items()}, assign=True)
+
+
+def mismatches(expected: dict[str, Tensor], found: dict[str, Tensor]) -> list[str]:
+    """Describe missing, unexpected and misshapen keys, the first ten of each."""
+    shared = [key for key in expected if key in found]
+    misshapen = [
+        f"{key} {list(found[key].shape)} instead of {list(expected[key].shape)}"
+        for key in shared
+        if found[key].shape != expected[key].shape
+    ]
+    kinds = {
+        "missing": [key for key in expected if key not in found],
+        "unexpected": [key for key in found if key not in expected],
+        "misshapen": misshapen,
+    }
+    return [f"{len(keys)} {kind}: {_first(keys)}" for kind, keys in kinds.items() if keys]
+
+
+def save(model: nn.Module, config: dict[str, Any], directory: Path) -> None:
+    """Write both files, each whole or not at all."""
+    directory.mkdir(parents=True, exist_ok=True)
+    state = {key: value.detach().contiguous() for key, value in model.state_dict().items()}
+    temporary = directory / f".{WEIGHTS}.{os.getpid()}"
+    try:
+        save_file(state, temporary, metadata={"format": "pt"})
+        temporary.replace(directory / WEIGHTS)
+    finally:
+        temporary.unlink(missing_ok=True)
+    write_json(directory / CONFIG, config)
+
+
+def _existing(directory: Path, name: str) -> Path:
+    if not directory.is_dir():
+        raise UserError(f"there is no directory {directory}")
+    if not (directory / name).is_file():
+        raise UserError(f"{directory} holds no {name}, so it is not a transformer's directory")
+    return directory / name
+
+
+def _first(keys: Iterable[str]) -> str:
+    keys = list(keys)
+    return ", ".join(keys[:SHOWN]) + (", ..." if len(keys) > SHOWN else "")

@@ -1,0 +1,30 @@
+"""Which tokens a training step hides, and whose condition it drops: pure functions of a generator.
+
+Shapes: B samples, L tokens a sample, T text tokens.
+"""
+
+from math import pi
+
+import torch
+from torch import Tensor
+
+
+def draw_masks(generator: torch.Generator, batch: int, length: int) -> tuple[Tensor, Tensor]:
+    """Draw a mask per sample with ratio cos(pi/2 u), u uniform: density 2/pi (1 - r^2)^-1/2 (MaskGIT; method.md).
+
+    Returns bool masks [B, L], at least one token hidden each, and the ratio [B] of hidden tokens.
+    """
+    ratio_B = torch.cos(torch.rand(batch, generator=generator) * pi / 2)
+    hidden_B = (ratio_B * length).round().clamp(1, length)
+    rank_BL = torch.rand(batch, length, generator=generator).argsort(dim=1).argsort(dim=1)
+    return rank_BL < hidden_B[:, None], hidden_B / length
+
+
+def draw_drops(generator: torch.Generator, batch: int, probability: float) -> Tensor:
+    """Draw for each sample [B] whether its condition is dropped; True with ``probability``."""
+    return torch.rand(batch, generator=generator) < probability
+
+
+def drop_conditions(input_ids_BT: Tensor, drop_B: Tensor, empty_T: Tensor) -> Tensor:
+    """Replace the texts of dropped samples by the empty text, which guidance uses at inference."""
+    return torch.where(drop_B[:, None], empty_T, input_ids_BT)

@@ -1,0 +1,129 @@
+"""The LightningModule around the transformer and its text encoder."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import torch
+from lightning import LightningModule
+from torch import Tensor
+
+from editmgt.model import MGTransformer
+from editmgt.text import TextEncoder
+from editmgt.training.loss import masked_cross_entropy
+from editmgt.training.masking import draw_drops, draw_masks, drop_conditions
+from editmgt.training.schedule import warmup_then_decay
+
+#: The score the published examples give among the micro conditions.
+AESTHETIC_SCORE = 6.0
+
+_VALIDATION_SEED = 1
+
+
+class EditorModule(LightningModule):
+    """Predict hidden codes of the target from the visible ones, the instruction and the source.
+
+    A batch holds ``target_tokens`` [B, H, W] and ``input_ids`` [B, T], and ``source_tokens`` [B, H, W] unless the model
+    learns text-to-image. ``index`` [B] is each sample's place in the step's global batch and ``global_size`` that
+    batch's size: masks are drawn for the whole of it and every process takes its part, so that the number of
+    processes changes neither the masks nor the loss.
+
+    Args:
+        transformer: trained.
+        text_encoder: trained along, or frozen.
+        optimizer: given parameter groups, makes the optimiser.
+        resolution: pixels a side, for the micro conditions.
+        warmup_steps: steps of linear warm-up.
+        decay_fraction: last part of the run, in [0, 1], in which the learning rate falls to zero.
+        condition_dropout: probability in [0, 1] that a sample's instruction is dropped.
+        train_text_encoder: whether the text encoder learns too.
+        seed: of masks and drops.
+    """
+
+    empty_ids: Tensor
+
+    def __init__(
+        self,
+        transformer: MGTransformer,
+        text_encoder: TextEncoder,
+        optimizer: Callable[[Iterable[dict[str, Any]]], torch.optim.Optimizer],
+        resolution: int,
+        warmup_steps: int = 100,
+        decay_fraction: float = 0.5,
+        condition_dropout: float = 0.1,
+        train_text_encoder: bool = True,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.transformer = transformer
+        self.text_encoder = text_encoder.requires_grad_(train_text_encoder)
+        self.make_optimizer = optimizer
+        self.resolution = resolution
+        self.warmup_steps, self.decay_fraction = warmup_steps, decay_fraction
+        self.condition_dropout, self.seed = condition_dropout, seed
+        self.register_buffer("empty_ids", text_encoder.tokenize([""])[0], persistent=False)
+
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+        """The loss of one step."""
+        loss = self._loss(batch, self.seed * 1_000_003 + self.global_step, self.condition_dropout)
+        # Each process holds its part of the sum; Lightning averages gradients, so the parts count in full.
+        self.log("train/loss", loss, prog_bar=True, sync_dist=True)
+        return loss
+
+    def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
+        """The loss on held-out samples, under the same masks every time."""
+        loss = self.dev_loss(batch, batch_idx)
+        self.log("dev/loss", loss, prog_bar=True, sync_dist=True, batch_size=len(batch["index"]))
+
+    def dev_loss(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+        """The loss of dev batch ``batch_idx``, nothing dropped, masks fixed."""
+        return self._loss(batch, _VALIDATION_SEED + batch_idx, 0.0)
+
+    def _loss(self, batch: dict[str, Tensor], seed: int, condition_dropout: float) -> Tensor:
+        target_BHW, index_B = batch["target_tokens"], batch["index"].cpu()
+        size, shape = int(batch["global_size"]), target_BHW.shape[1:]
+        generator = torch.Generator().manual_seed(seed)
+        mask_GL, ratio_G = draw_masks(generator, size, shape.numel())
+        drop_G = draw_drops(generator, size, condition_dropout)
+        mask_BHW = mask_GL[index_B].view(-1, *shape).to(self.device)
+        input_ids = drop_conditions(batch["input_ids"], drop_G[index_B].to(self.device), self.empty_ids)
+        hidden_in_each_process = float(mask_GL.sum()) * len(index_B) / size
+        return masked_cross_entropy(
+            self(
+                target_BHW.masked_fill(mask_BHW, self.transformer.mask_token_id),
+                input_ids,
+                ratio_G[index_B].to(self.device),
+                batch.get("source_tokens"),
+            ),
+            target_BHW,
+            mask_BHW,
+            hidden_in_each_process,
+        )
+
+    def forward(
+        self, tokens: Tensor, input_ids: Tensor, mask_ratio: Tensor, source_tokens: Tensor | None = None
+    ) -> Tensor:
+        """Logits [B, V, H, W] for ``tokens`` [B, H, W], of which a ``mask_ratio`` [B] is hidden."""
+        text = self.text_encoder(input_ids)
+        micro = torch.tensor([self.resolution, self.resolution, 0, 0, AESTHETIC_SCORE], device=self.device)
+        return self.transformer(
+            tokens,
+            text.states_BTD,
+            text.pooled_BP,
+            mask_ratio,
+            micro.expand(len(tokens), -1),
+            reference_tokens=source_tokens,
+        ).logits
+
+    def configure_optimizers(self) -> Any:
+        """The optimiser, without weight decay on biases, norms and embeddings, and its schedule."""
+        decayed: list[Tensor] = []
+        kept: list[Tensor] = []
+        for name, parameter in self._trained():
+            (kept if parameter.ndim < 2 or "embed" in name.split(".")[-2] else decayed).append(parameter)
+        groups = [{"params": decayed}, {"params": kept, "weight_decay": 0.0}]
+        optimizer = self.make_optimizer(groups)
+        total = int(self.trainer.estimated_stepping_batches)
+        return warmup_then_decay(optimizer, self.warmup_steps, total, self.decay_fraction)
+
+    def _trained(self) -> Iterator[tuple[str, Tensor]]:
+        return ((name, parameter) for name, parameter in self.named_parameters() if parameter.requires_grad)

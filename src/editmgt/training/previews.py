@@ -1,0 +1,67 @@
+"""What the editor does to a few dev scenes before and after training, judged by the benchmark's own code."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import torch
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+
+from editmgt.benchmarks import evaluate
+from editmgt.data.module import SceneData
+from editmgt.data.sample import EditSample
+from editmgt.editing import Editor, EditSettings
+from editmgt.files import read_json, write_json
+from editmgt.training.module import EditorModule
+
+PROGRESS = "progress.json"
+_METRICS = ("edit/success",)
+
+
+class Previews(Callback):
+    """Writes ``progress.json`` ({before, after} of dev loss and success) and ``dev_before``, ``dev_after`` pictures."""
+
+    def __init__(
+        self,
+        editor: Editor,
+        settings: EditSettings,
+        samples: Sequence[EditSample],
+        data: SceneData,
+        directory: Path,
+    ) -> None:
+        self.editor, self.settings, self.samples = editor, settings, samples
+        self.data, self.directory = data, directory
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Measure the editor that training starts from; a resumed run keeps its first measurement."""
+        if trainer.is_global_zero and "before" not in self._stored():
+            self._record("before", trainer, cast(EditorModule, pl_module))
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Measure the trained editor."""
+        if trainer.is_global_zero and not trainer.interrupted:
+            self._record("after", trainer, cast(EditorModule, pl_module))
+
+    def _stored(self) -> dict[str, dict[str, float]]:
+        path = self.directory / PROGRESS
+        return read_json(path) if path.exists() else {}
+
+    def _record(self, when: str, trainer: Trainer, module: EditorModule) -> None:
+        module.eval()
+        measured = evaluate(
+            self.editor, self.samples, self.settings, self.directory / f"dev_{when}", metrics=_METRICS
+        )
+        record = {
+            "success": measured["edit/success"],
+            "n": measured["n"],
+            "loss": self._dev_loss(trainer, module),
+        }
+        write_json(self.directory / PROGRESS, self._stored() | {when: record})
+        module.train()
+
+    def _dev_loss(self, trainer: Trainer, module: EditorModule) -> float:
+        batches = self.data.val_dataloader()
+        with torch.no_grad(), trainer.precision_plugin.val_step_context():
+            losses = [float(module.dev_loss(batch, index)) for index, batch in enumerate(batches)]
+        return sum(losses) / len(losses)

@@ -1,0 +1,42 @@
+"""Fixtures shared by the rooms: golden tensors, and a complete editor with small random weights.
+
+Heavy imports stay inside the fixtures, so that tests which need no model start at once.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from editmgt.editing import Editor
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """Outputs of the published implementation."""
+    return Path(__file__).parent / "data" / "golden"
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory in the real layout; random weights; 32x32 pixels are 8x8 codes are 4x4 cells."""
+    import torch
+    from tiny_parts import SETTINGS, build_codec, build_text_encoder, build_transformer
+
+    from editmgt.editing import Editor
+
+    directory = tmp_path_factory.mktemp("bundle") / "editor"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        parts = build_codec(), build_text_encoder(), build_transformer()
+    Editor(*parts, SETTINGS, timestep_convention="mask_ratio").save_pretrained(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def tiny_editor(tiny_bundle: Path) -> "Editor":
+    """The editor in ``tiny_bundle``; do not change it."""
+    from editmgt.editing import Editor
+
+    return Editor.from_pretrained(tiny_bundle)

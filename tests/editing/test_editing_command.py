@@ -1,0 +1,110 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from editmgt.editing import command
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    Image.linear_gradient("L").convert("RGB").resize((50, 40)).save(path)
+    return path
+
+
+def test_edits_a_picture(tiny_bundle: Path, photo: Path) -> None:
+    """As a user does, in a process of its own, from another directory."""
+    long = "make the red circle blue and remove the large star and add a small green square"
+    options = ["--checkpoint", tiny_bundle, "--steps", "2", "--device", "cpu", "--explain"]
+    line = [sys.executable, ROOT / "edit.py", photo.name, long, "--output", "new/out.jpg", *options]
+    done = subprocess.run(line, cwd=photo.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Wrote new/out.jpg and new/out_explain.png (")
+    warning, *rest = done.stderr.splitlines()
+    assert "this was cut: '" in warning and rest == []
+    with Image.open(photo.parent / "new" / "out.jpg") as image:
+        assert image.format == "JPEG" and image.size == (50, 40)
+    with Image.open(photo.parent / "new" / "out_explain.png") as image:
+        assert image.format == "PNG" and image.width > 900
+    assert sorted(path.name for path in (photo.parent / "new").iterdir()) == ["out.jpg", "out_explain.png"]
+
+
+def test_bad_input_in_a_process(tmp_path: Path) -> None:
+    command_line = [sys.executable, ROOT / "edit.py", "none.png", "x", "--output", tmp_path / "out.png"]
+    done = subprocess.run(command_line, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "There is no image file 'none.png'.\n"
+
+
+def test_options_reach_the_editor(tiny_bundle: Path, photo: Path) -> None:
+    def run(name: str, *options: str) -> bytes:
+        output = photo.with_name(name)
+        line = [str(photo), "make it blue", "--output", str(output), "--checkpoint", str(tiny_bundle)]
+        assert command.main([*line, "--device", "cpu", *options]) == 0
+        return output.read_bytes()
+
+    plain = run("plain.png")
+    assert run("again.png") == plain
+    assert run("seed.png", "--seed", "1") != plain
+    held = run("held.png", "--hold-threshold", "1")
+    assert held != plain and run("free.png", "--no-region-hold") != held
+    assert run("raw.png", "--no-consolidation", "--hold-threshold", "0.5") != plain
+    assert run("loud.png", "--reference-strength", "3", "--guidance-scale", "4") != plain
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["{photo}", "x"], "--output"),
+        (["{photo}", "x", "--output", "{tmp}/out.png", "--stepz", "3"], "--stepz"),
+        (["{photo}", "x", "--output", "{tmp}/out.png", "--steps", "many"], "invalid int value: 'many'"),
+        (["{tmp}/none.png", "x", "--output", "{tmp}/out.png"], "There is no image file"),
+        (["{tmp}", "x", "--output", "{tmp}/out.png"], "There is no image file"),
+        (["{tmp}/half.png", "x", "--output", "{tmp}/out.png"], "half.png' cannot be read as an image"),
+        (["{tmp}/text.png", "x", "--output", "{tmp}/out.png"], "text.png' cannot be read as an image"),
+        (["{photo}", " ", "--output", "{tmp}/out.png"], "instruction is empty"),
+        (["{photo}", "x", "--output", "{tmp}/out.xyz"], "'.xyz' is no image format"),
+        (["{photo}", "x", "--output", "{tmp}/out.pgn"], "Did you mean '.png'?"),
+        (["{photo}", "x", "--output", "{photo}/out.png"], "cannot be written"),
+        (["{photo}", "x", "--output", "{tmp}/folder.png"], "cannot be written"),
+        (["{photo}", "x", "--output", "{tmp}/out.png", "--steps", "0", "--hold-threshold", "2"],
+         "steps=0 must be a whole number of at least 1; hold_threshold=2.0 must lie in [0, 1]"),
+        (["{photo}", "x", "--output", "{tmp}/out.png", "--hold-threshold", "0.2", "--no-region-hold"],
+         "--hold-threshold has no effect"),
+        (["{photo}", "x", "--output", "{tmp}/out.png", "--device", "toaster"], "--device toaster"),
+        (["{photo}", "x", "--output", "{tmp}/out.png", "--device", "cpu", "--checkpoint", "{tmp}/none"],
+         "There is no editor"),
+        (["{photo}", "x", "--output", "{tmp}/out.png", "--device", "cpu", "--checkpoint", "{tmp}"],
+         "no model_index.json"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_one_line(
+    photo: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = photo.parent
+    (folder / "half.png").write_bytes(photo.read_bytes()[:-60])
+    (folder / "text.png").write_text("not a picture")
+    (folder / "folder.png").mkdir()
+    before = sorted(folder.iterdir())
+    line = [argument.format(photo=photo, tmp=folder) for argument in arguments]
+    assert command.main(line) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.count("\n") == 1
+    assert said in captured.err
+    assert sorted(folder.iterdir()) == before
+
+
+def test_interrupted(
+    photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(options: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "edit", interrupt)
+    assert command.main([str(photo), "x", "--output", str(photo.with_name("out.png"))]) == 130
+    assert capsys.readouterr().err == "Interrupted: nothing was written.\n"

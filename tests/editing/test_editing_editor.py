@@ -1,0 +1,269 @@
+import json
+import shutil
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tiny_parts import SETTINGS, build_transformer
+
+import editmgt
+from editmgt.editing import Editor, EditResult, InstructionCut
+from editmgt.errors import UserError
+
+INSTRUCTIONS = ["make the red circle blue", "remove the large star", "add a small green square to the left"]
+
+
+def picture(width: int = 32, height: int = 32, seed: int = 0) -> Image.Image:
+    """Blocks of colour, so that codes differ."""
+    blocks = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+    return Image.fromarray(blocks).resize((width, height), Image.Resampling.NEAREST)
+
+
+def replace_transformer(directory: Path, **changes: Any) -> None:
+    build_transformer(**changes).save_pretrained(directory / "transformer")
+
+
+def pictures(count: int) -> list[Image.Image]:
+    return [picture(seed=seed) for seed in range(count)]
+
+
+def same(a: EditResult, b: EditResult, i: int = 0, j: int = 0) -> bool:
+    return torch.equal(a.tokens[i], b.tokens[j]) and a.images[i].tobytes() == b.images[j].tobytes()
+
+
+def test_result(tiny_editor: Editor) -> None:
+    result = tiny_editor.edit(pictures(3), INSTRUCTIONS, trace=True)
+    assert [image.size for image in result.images] == [(32, 32)] * 3
+    assert result.tokens.shape == result.held.shape == (3, 8, 8)
+    assert result.localization.shape == (3, 4, 4)
+    assert result.held.dtype == torch.bool and result.tokens.max() < tiny_editor.codec.codebook_size
+    assert result.localization.min() >= 0 and result.localization.max() <= 1
+    assert result.held.any() and not result.held.all()
+    assert result.seconds > 0
+    assert len(result.trace) == 3
+    assert torch.equal(result.trace[-1].tokens, result.tokens)
+    assert torch.equal(result.trace[-1].held, result.held)
+    mean = torch.stack([step.localization for step in result.trace]).mean(dim=0)
+    assert torch.allclose(mean, result.localization, atol=1e-6)
+    assert not result.tokens.is_inference()
+
+
+def test_held_tokens_are_the_sources(tiny_editor: Editor) -> None:
+    source = picture()
+    result = tiny_editor.edit(source, INSTRUCTIONS[0], hold_threshold=0.6)
+    pixels = torch.from_numpy(np.array(source)).permute(2, 0, 1)[None] / 255
+    reference = tiny_editor.codec.encode(pixels)
+    assert result.held.any()
+    assert torch.equal(result.tokens[result.held], reference[result.held])
+
+
+def test_batches_do_not_matter(tiny_editor: Editor) -> None:
+    together = tiny_editor.edit(pictures(3), INSTRUCTIONS, sample_ids=["a", "b", "c"])
+    split = tiny_editor.edit(pictures(3), INSTRUCTIONS, sample_ids=["a", "b", "c"], batch_size=2)
+    alone = tiny_editor.edit(pictures(2)[1], INSTRUCTIONS[1], sample_ids=["b"])
+    assert all(same(together, split, i, i) for i in range(3))
+    assert same(together, alone, 1, 0)
+
+
+def test_seed_and_sample_id_decide(tiny_editor: Editor) -> None:
+    def run(**options: Any) -> EditResult:
+        return tiny_editor.edit(picture(), INSTRUCTIONS[0], region_hold=False, **options)
+
+    assert same(run(seed=1), run(seed=1))
+    assert not same(run(seed=1), run(seed=2))
+    assert not same(run(sample_ids=["a"]), run(sample_ids=["b"]))
+
+
+def test_sizes_and_aspect_ratios(tiny_editor: Editor) -> None:
+    """Wide, tall, tiny and large pictures in one call; each returns in its own size."""
+    sizes = [(90, 40), (32, 32), (17, 60), (90, 40), (3, 3), (400, 300)]
+    sources = [picture(*size, seed=i) for i, size in enumerate(sizes)]
+    result = tiny_editor.edit(sources, [INSTRUCTIONS[0]] * 6, sample_ids=list("abcdef"))
+    assert [image.size for image in result.images] == sizes
+    assert isinstance(result.tokens, list)
+    assert [tuple(tokens.shape) for tokens in result.tokens] == [
+        (6, 12), (8, 8), (16, 4), (6, 12), (8, 8), (6, 10)
+    ]  # fmt: skip
+    assert result.localization[2].shape == (8, 2)
+    alone = tiny_editor.edit(sources[3], INSTRUCTIONS[0], sample_ids=["d"])
+    assert same(result, alone, 3, 0)
+
+
+def test_progress_counts_every_step_of_every_batch(tiny_editor: Editor) -> None:
+    seen: list[tuple[int, int]] = []
+    tiny_editor.edit(
+        pictures(3), INSTRUCTIONS, batch_size=2, progress=lambda done, total: seen.append((done, total))
+    )
+    assert seen == [(done, 6) for done in range(1, 7)]
+
+
+def test_mask_keeps_what_is_outside(tiny_editor: Editor) -> None:
+    source, mask = picture(64, 64), np.zeros((64, 64), dtype=bool)
+    mask[:20, :33] = True
+    reference = tiny_editor.codec.encode(
+        torch.from_numpy(np.array(source.resize((32, 32), Image.Resampling.LANCZOS))).permute(2, 0, 1)[None]
+        / 255
+    )
+    for form in (mask, Image.fromarray(mask), [mask]):
+        result = tiny_editor.edit(source, INSTRUCTIONS[0], mask=form, region_hold=False)
+        changed = result.tokens != reference
+        assert not changed[:, 3:].any() and not changed[:, :, 5:].any()  # 8 pixels of the original per code
+        assert changed[:, :3, :5].any()
+    nothing = tiny_editor.edit(source, INSTRUCTIONS[0], mask=np.zeros((64, 64), dtype=np.uint8))
+    assert torch.equal(nothing.tokens, reference)
+    with pytest.raises(UserError, match="32x32 pixels but its image 64x64"):
+        tiny_editor.edit(source, INSTRUCTIONS[0], mask=mask[:32, :32])
+
+
+def test_any_kind_of_picture(tiny_editor: Editor) -> None:
+    source = picture(40, 24)
+    wanted = tiny_editor.edit(source, INSTRUCTIONS[0])
+    turned = source.transpose(Image.Transpose.ROTATE_90)
+    turned.getexif()[0x0112] = 6  # to be turned clockwise when shown
+    clear = source.convert("RGBA")
+    for form in (np.array(source), clear, turned):
+        assert same(tiny_editor.edit(form, INSTRUCTIONS[0]), wanted)
+    clear.putalpha(0)
+    white = tiny_editor.edit(Image.new("RGB", (40, 24), "white"), INSTRUCTIONS[0])
+    assert same(tiny_editor.edit(clear, INSTRUCTIONS[0]), white)
+    for mode in ("L", "LA", "P", "1", "CMYK"):
+        assert tiny_editor.edit(source.convert(mode), INSTRUCTIONS[0]).images[0].mode == "RGB"
+
+
+def test_training_mode_is_given_back(tiny_bundle: Path) -> None:
+    editor = Editor.from_pretrained(tiny_bundle)
+    editor.transformer.train()
+    editor.transformer.embed.eval()  # a frozen part of a model in training
+    before = {name: part.training for name, part in editor.transformer.named_modules()}
+    editor.edit(picture(), INSTRUCTIONS[0])
+    assert {name: part.training for name, part in editor.transformer.named_modules()} == before
+    assert not editor.codec.training
+
+
+def test_bfloat16(tiny_bundle: Path) -> None:
+    editor = Editor.from_pretrained(tiny_bundle)
+    editor.transformer.bfloat16()
+    result = editor.edit(picture(), INSTRUCTIONS[0])
+    assert result.tokens.shape == (1, 8, 8) and torch.isfinite(result.localization).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "said"),
+    [
+        (([picture()], INSTRUCTIONS[:2]), {}, "1 images came with 2 instructions"),
+        ((pictures(2), INSTRUCTIONS[:2]), {"sample_ids": ["a"]}, "2 images came with 1 sample_ids"),
+        ((pictures(2), INSTRUCTIONS[:2]), {"mask": [None]}, "2 images came with 1 masks"),
+        (([], []), {}, "no image"),
+        ((picture(), "  "), {}, "instruction is empty"),
+        ((picture(), "x"), {"stepps": 3}, "Did you mean 'steps'?"),
+        ((picture(), "x"), {"layers": (9,)}, "layers [9] do not exist: this model has blocks 0 to 3"),
+        ((picture(), "x"), {"resolution": 36}, "resolution=36 must be a positive multiple of 8"),
+        ((np.zeros((8, 8, 3)), "x"), {}, "uint8, not float64"),
+    ],
+)  # fmt: skip
+def test_mistakes(
+    tiny_editor: Editor, arguments: tuple[Any, Any], options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        tiny_editor.edit(*arguments, **options)
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_long_instructions_warn(tiny_editor: Editor) -> None:
+    long = "make the red circle blue and remove the large star and add a small green square"
+    with pytest.warns(InstructionCut, match="16 tokens.*this was cut: '.*green square'"):
+        tiny_editor.edit(picture(), long)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tiny_editor.edit(picture(), INSTRUCTIONS[0])
+
+
+def test_round_trip_on_disk(tiny_editor: Editor, tmp_path: Path) -> None:
+    tiny_editor.save_pretrained(tmp_path)
+    loaded = editmgt.Editor.from_pretrained(str(tmp_path))
+    assert loaded.settings == tiny_editor.settings == SETTINGS
+    assert loaded.timestep_convention == "mask_ratio"
+    for options in ({}, {"reference_strength": 1.5, "consolidation": False}):
+        wanted = tiny_editor.edit(picture(), INSTRUCTIONS[0], **options)
+        assert same(loaded.edit(picture(), INSTRUCTIONS[0], **options), wanted)
+
+
+def test_settings_that_change_are_saved(tiny_bundle: Path, tmp_path: Path) -> None:
+    editor = Editor.from_pretrained(tiny_bundle)
+    editor.settings = editor.settings.override(steps=5, schedule="linear")
+    editor.save_pretrained(tmp_path)
+    assert Editor.from_pretrained(tmp_path).settings == SETTINGS.override(steps=5, schedule="linear")
+    scheduler = json.loads((tmp_path / "scheduler" / "scheduler_config.json").read_text())
+    assert scheduler["masking_schedule"] == "linear" and scheduler["mask_token_id"] == 39
+
+
+def test_released_layout(tiny_bundle: Path, tmp_path: Path) -> None:
+    """Transformer in editmgt/, no settings of ours, a scheduler that says no convention."""
+    shutil.copytree(tiny_bundle, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "transformer").rename(tmp_path / "editmgt")
+    (tmp_path / "model_index.json").write_text('{"_class_name": "Pipeline"}')
+    scheduler = {"_class_name": "Scheduler", "mask_token_id": 39, "masking_schedule": "linear"}
+    (tmp_path / "scheduler" / "scheduler_config.json").write_text(json.dumps(scheduler))
+    editor = Editor.from_pretrained(tmp_path)
+    assert editor.timestep_convention == "step_index"
+    assert (editor.settings.schedule, editor.settings.steps) == ("linear", 36)
+
+
+INDEX, SCHEDULER = "model_index.json", "scheduler/scheduler_config.json"
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda d: (d / INDEX).unlink(), "no model_index.json"),
+        (lambda d: (d / INDEX).write_text("{"), "not readable JSON"),
+        (lambda d: (d / INDEX).write_text("[]"), "must hold a JSON object"),
+        (lambda d: (d / INDEX).write_text('{"edit_settings": {"step": 1}}'), "Did you mean 'steps'?"),
+        (lambda d: (d / SCHEDULER).unlink(), "no scheduler/scheduler_config.json"),
+        (lambda d: (d / SCHEDULER).write_text('{"mask_token_id": 7}'), "the transformer's mask is 39"),
+        (lambda d: (d / SCHEDULER).write_text('{"masking_schedule": "cos"}'), "Did you mean 'cosine'?"),
+        (lambda d: (d / SCHEDULER).write_text('{"timestep_convention": "mask"}'), "mean 'mask_ratio'?"),
+        (lambda d: shutil.rmtree(d / "transformer"), "no transformer/"),
+        (lambda d: shutil.rmtree(d / "vqvae"), "vqvae"),
+        (lambda d: shutil.rmtree(d / "tokenizer"), "tokenizer"),
+        (lambda d: (d / "llm_encoder").mkdir(), "not supported yet"),
+        (
+            lambda d: replace_transformer(d, codebook_size=30),
+            "the transformer expects 30, the codec gives 32",
+        ),
+        (
+            lambda d: replace_transformer(d, joint_attention_dim=48, connector_type="linear"),
+            "text width: the transformer expects 48, the text encoder gives 32",
+        ),
+    ],
+)
+def test_broken_directories(tiny_bundle: Path, tmp_path: Path, damage: Any, said: str) -> None:
+    shutil.copytree(tiny_bundle, tmp_path, dirs_exist_ok=True)
+    damage(tmp_path)
+    with pytest.raises(UserError) as caught:
+        Editor.from_pretrained(tmp_path)
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["no-such-editor", "./nowhere", "/no/such/place"])
+def test_unknown_names(name: str) -> None:
+    with pytest.raises(UserError, match="There is no editor"):
+        Editor.from_pretrained(name)
+
+
+def test_hub_without_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(UserError, match="'some-one/no-such-editor' is no directory") as caught:
+        Editor.from_pretrained("some-one/no-such-editor")
+    assert "\n" not in str(caught.value)
+
+
+def test_importing_the_package_is_light() -> None:
+    code = "import sys, editmgt, editmgt.editing; assert not {'torch', 'diffusers'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

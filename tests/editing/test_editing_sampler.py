@@ -1,0 +1,113 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+from editmgt.editing.hold import held_tokens
+from editmgt.editing.sampler import Schedule, draw_codes, draw_gumbel, least_confident, sample_generators
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.4])
+@pytest.mark.parametrize("kind", ["cosine", "linear"])
+def test_golden_traces(golden: Path, kind: str, threshold: float) -> None:
+    """The published scheduler, token for token: sampling, hold and re-masking over six steps."""
+    config = json.loads((golden / "sampler.config.json").read_text())
+    io = load_file(golden / "sampler.io.safetensors")
+    mask_id, steps = config["mask_token_id"], config["steps"]
+    generator = torch.Generator().manual_seed(config["generator_seed"])
+    schedule = Schedule(steps, kind, tuple(config["temperature"]))
+    reference = io[f"{kind}.reference_tokens"].flatten(1)
+    tokens = torch.full_like(reference, mask_id)
+    for step in range(steps):
+        unknown = tokens == mask_id
+        probs = io[f"{kind}.logits"][step].flatten(2).transpose(1, 2).softmax(-1)
+        tokens = torch.where(unknown, draw_codes(probs, generator), tokens)
+        holds = held_tokens(io[f"{kind}.scores"], unknown, threshold)
+        tokens = torch.where(holds, reference, tokens)
+        if step < steps - 1:
+            remasked = least_confident(
+                probs.gather(-1, tokens[..., None])[..., 0],
+                unknown,
+                schedule.unknown_after(step, tokens.shape[1], torch.ones(2)),
+                schedule.temperature_at(step),
+                generator,
+            )
+            tokens = tokens.masked_fill(remasked, mask_id)
+        assert torch.equal(tokens, io[f"{kind}.hold_{threshold}.trace"][step].flatten(1)), step
+
+
+def test_draws_are_multinomials() -> None:
+    probs = torch.rand(2, 30, 12).softmax(-1)
+    ours = draw_codes(probs, torch.Generator().manual_seed(3))
+    theirs = torch.multinomial(probs.flatten(0, 1), 1, generator=torch.Generator().manual_seed(3))
+    assert torch.equal(ours.flatten(), theirs[:, 0])
+
+
+def test_draws_follow_the_probabilities() -> None:
+    probs = torch.tensor([0.1, 0.2, 0.7])
+    codes = draw_codes(probs.expand(1, 20_000, 3), sample_generators(0, ["a"], CPU))
+    assert torch.allclose(codes[0].bincount() / 20_000, probs, atol=0.02)
+
+
+def test_a_samples_numbers_do_not_depend_on_its_neighbours() -> None:
+    probs = torch.rand(3, 10, 7)
+    together = sample_generators(5, ["a", "b", "c"], CPU)
+    alone = sample_generators(5, ["b"], CPU)
+    for draw in (draw_codes, draw_gumbel):
+        assert torch.equal(draw(probs, together)[1:2], draw(probs[1:2], alone))
+
+
+def test_seeds_depend_on_both_seed_and_sample() -> None:
+    seeds = {g.initial_seed() for s in (0, 1) for g in sample_generators(s, ["a", "b", "1"], CPU)}
+    assert len(seeds) == 6
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_the_ratio_is_a_float32() -> None:
+    """Exact arithmetic leaves 32 of 64 tokens unknown two thirds through the cosine schedule."""
+    assert int(Schedule(6).unknown_after(3, 64, torch.ones(1))) == 31
+    assert int(Schedule(4, "linear").unknown_after(1, 64, torch.tensor([0.5]))) == 16
+
+
+@pytest.mark.parametrize("kind", ["cosine", "linear"])
+def test_ratio_falls_from_one_to_zero(kind: str) -> None:
+    ratios = [Schedule(9, kind).ratio_before(step) for step in range(10)]
+    assert ratios[0] == 1 and abs(ratios[-1]) < 1e-6
+    assert ratios == sorted(ratios, reverse=True)
+
+
+def test_temperature_is_linear() -> None:
+    schedule = Schedule(5, temperature=(2.0, 0.0))
+    assert [schedule.temperature_at(step) for step in range(5)] == [2.0, 1.5, 1.0, 0.5, 0.0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(0, 12), min_size=1, max_size=4),
+    st.integers(0, 20),
+    st.floats(0, 50),
+    st.integers(0, 9),
+)
+def test_remasking_always_leaves_and_commits_something(
+    unknown_counts: list[int], count: int, temperature: float, seed: int
+) -> None:
+    batch = len(unknown_counts)
+    unknown = torch.arange(12) < torch.tensor(unknown_counts)[:, None]
+    probs = torch.rand(batch, 12, generator=torch.Generator().manual_seed(seed))
+    generators = sample_generators(seed, [str(i) for i in range(batch)], CPU)
+    chosen = least_confident(probs, unknown, torch.full((batch,), count), temperature, generators)
+    assert not (chosen & ~unknown).any()
+    for row, known_before in zip(chosen, unknown_counts, strict=True):
+        wanted = min(count, known_before - 1)
+        assert row.sum() == (0 if known_before == 0 else max(1, wanted))
+
+
+def test_generators_must_match_the_batch() -> None:
+    with pytest.raises(ValueError, match="2 generators for a batch of 3"):
+        draw_gumbel(torch.rand(3, 4), sample_generators(0, ["a", "b"], CPU))

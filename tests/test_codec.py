@@ -1,0 +1,84 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers.models.autoencoders.vq_model import VQModel
+from safetensors.torch import load_file, save_file
+
+from editmgt.codec import Codec
+from editmgt.editing import Editor
+from editmgt.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def golden_codec(golden: Path) -> Codec:
+    vqvae = VQModel(**json.loads((golden / "edit.config.json").read_text())["vqvae"])
+    vqvae.load_state_dict(load_file(golden / "edit.vqvae.safetensors"))
+    return Codec(vqvae).eval()
+
+
+def test_codes_of_the_golden_picture(golden: Path, golden_codec: Codec) -> None:
+    io = load_file(golden / "edit.io.safetensors")
+    small = io["image_64"].permute(2, 0, 1)[None].float() / 255
+    pixels = small.repeat_interleave(16, dim=2).repeat_interleave(16, dim=3)
+    assert torch.equal(golden_codec.encode(pixels), io["reference_tokens"])
+
+
+def test_shapes_and_ranges(tiny_editor: Editor) -> None:
+    codec = tiny_editor.codec
+    tokens = codec.encode(torch.rand(3, 3, 16, 24))
+    assert (codec.downsampling, codec.codebook_size) == (4, 32)
+    assert tokens.shape == (3, 4, 6) and tokens.dtype == torch.long
+    pixels = codec.decode(tokens)
+    assert pixels.shape == (3, 3, 16, 24)
+    assert pixels.min() >= 0 and pixels.max() <= 1
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision(tiny_bundle: Path, dtype: torch.dtype) -> None:
+    codec, half = Codec.from_pretrained(tiny_bundle), Codec.from_pretrained(tiny_bundle).to(dtype)
+    pixels = torch.rand(2, 3, 16, 16)
+    assert (codec.encode(pixels) == half.encode(pixels)).float().mean() > 0.8
+    tokens = codec.encode(pixels)
+    assert torch.allclose(codec.decode(tokens), half.decode(tokens).float(), atol=0.05)
+
+
+def test_refuses_sizes_it_cannot_tile(tiny_editor: Editor) -> None:
+    with pytest.raises(ValueError, match="18x16"):
+        tiny_editor.codec.encode(torch.rand(1, 3, 18, 16))
+
+
+def test_round_trip_on_disk(tiny_editor: Editor, tmp_path: Path) -> None:
+    tiny_editor.codec.save_pretrained(tmp_path)
+    pixels = torch.rand(1, 3, 16, 16)
+    assert torch.equal(Codec.from_pretrained(tmp_path).encode(pixels), tiny_editor.codec.encode(pixels))
+
+
+@pytest.mark.parametrize("damage", ["missing", "unexpected", "mismatched", "garbage", "no config"])
+def test_every_key_is_checked(tiny_editor: Editor, tmp_path: Path, damage: str) -> None:
+    tiny_editor.codec.save_pretrained(tmp_path)
+    path = tmp_path / "vqvae" / "diffusion_pytorch_model.safetensors"
+    state, key = load_file(path), "quant_conv.bias"
+    if damage == "missing":
+        del state[key]
+    elif damage == "unexpected":
+        state["quant_conv.extra"] = torch.zeros(1)
+    else:
+        state[key] = torch.zeros(9)
+    save_file(state, path, metadata={"format": "pt"})
+    if damage == "garbage":
+        path.write_bytes(b"not a tensor")
+    if damage == "no config":
+        (tmp_path / "vqvae" / "config.json").unlink()
+    with pytest.raises(UserError) as caught:
+        Codec.from_pretrained(tmp_path)
+    message = str(caught.value)
+    assert "vqvae" in message and "\n" not in message
+    if damage in ("missing", "unexpected", "mismatched"):
+        assert f"{damage} quant_conv." in message
+
+
+def test_needs_a_model_that_decodes_codes() -> None:
+    with pytest.raises(UserError, match="lookup_from_codebook"):
+        Codec(VQModel(block_out_channels=(8,), norm_num_groups=4))
