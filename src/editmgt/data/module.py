@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from lightning import LightningDataModule
 from torch import Tensor
@@ -81,7 +82,8 @@ class SceneData(LightningDataModule):
             tokens, self.batch_size, 0, 0, self.trainer.global_rank, self.trainer.world_size
         )
         count = max(1, len(self.dev_scenes) // self.batch_size)
-        return [batch for batch, _ in zip(batches, range(count), strict=False)]
+        fixed: Any = [batch for batch, _ in zip(batches, range(count), strict=False)]  # a list is a dataset
+        return DataLoader(fixed, batch_size=None)
 
     def _tokens(self, scenes: SceneDataset) -> dict[str, Tensor]:
         assert self.codec is not None and self.text is not None

@@ -116,9 +116,10 @@ def read(name: Path | str) -> Bundle:
         )
     settings = EditSettings.from_dict({"schedule": schedule} | index.get("edit_settings", {}))
     return Bundle(
-        Codec.from_pretrained(directory),
-        TextEncoder.from_pretrained(directory),
-        transformer,
+        # weights may be stored in half precision; a CPU computes in single
+        Codec.from_pretrained(directory).float(),
+        TextEncoder.from_pretrained(directory).float(),
+        transformer.float(),
         settings,
         # released weights do not say: they were sampled with step indices
         scheduler.get("timestep_convention", "step_index"),

@@ -120,7 +120,7 @@ class EditorModule(LightningModule):
         kept: list[Tensor] = []
         for name, parameter in self._trained():
             (kept if parameter.ndim < 2 or "embed" in name.split(".")[-2] else decayed).append(parameter)
-        groups = [{"params": decayed}, {"params": kept, "weight_decay": 0.0}]
+        groups: list[dict[str, Any]] = [{"params": decayed}, {"params": kept, "weight_decay": 0.0}]
         optimizer = self.make_optimizer(groups)
         total = int(self.trainer.estimated_stepping_batches)
         return warmup_then_decay(optimizer, self.warmup_steps, total, self.decay_fraction)

@@ -11,9 +11,9 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressB
 from lightning.pytorch.loggers import Logger
 
 from editmgt.codec import Codec
+from editmgt.config import edit_values
 from editmgt.data.module import SceneData
 from editmgt.editing import Editor, EditSettings
-from editmgt.editing.bundle import INDEX
 from editmgt.training.codec import CodecModule
 from editmgt.training.module import EditorModule
 from editmgt.training.parts import fresh_vqvae, starting_parts
@@ -133,7 +133,13 @@ def _editor_run(
         train_text_encoder=model["train_text_encoder"],
         seed=config["seed"],
     )
-    editor = Editor(codec, text, transformer, edit_settings(config), timestep_convention="mask_ratio")
+    editor = Editor(
+        codec,
+        text,
+        transformer,
+        EditSettings().override(**edit_values(config)),
+        timestep_convention="mask_ratio",
+    )
     data = _data(config, codec, text)
     callbacks: list[Callback] = []
     if model["kind"] == "editor":
@@ -143,27 +149,4 @@ def _editor_run(
 
 def _previews(editor: Editor, config: dict[str, Any], data: SceneData, directory: Path) -> Previews:
     samples = [data.dev_scenes[i] for i in range(config["trainer"]["preview_size"])]
-    return Previews(editor, edit_settings(config), samples, data, directory)
-
-
-def edit_settings(config: dict[str, Any]) -> EditSettings:
-    """The switches and sampler of ``config`` as the editor's settings."""
-    model, sampler = config["model"], config["sampler"]
-    return EditSettings.from_dict(
-        {
-            **sampler,
-            "reference_strength": model["reference_strength"],
-            "reference_strength_scope": model["reference_strength_scope"],
-            "region_hold": model["region_hold"],
-            "hold_threshold": model["hold"]["threshold"],
-            "consolidation": model["consolidation"],
-            **model["localization"],
-            "resolution": model["resolution"],
-        }
-    )
-
-
-def is_finished(training_dir: Path) -> bool:
-    """Whether ``training_dir`` holds a finished bundle or codec."""
-    finished = training_dir / FINISHED
-    return (finished / INDEX).is_file() or (finished / "vqvae" / "config.json").is_file()
+    return Previews(editor, EditSettings().override(**edit_values(config)), samples, data, directory)

@@ -10,11 +10,12 @@ from editmgt.training.run import CHECKPOINTS, LAST, train
 
 
 def main(directory: Path) -> None:
-    """Train what ``directory/config.yaml`` says, from its last checkpoint if there is one."""
+    """Train what ``directory/config.yaml`` says, from the checkpoint it names or its last one."""
     loaded = OmegaConf.to_container(OmegaConf.load(directory / "config.yaml"), resolve=True)
     config = cast(dict[str, Any], loaded)
-    last = directory / CHECKPOINTS / LAST
-    train(config, directory, resume=last if last.exists() else None)
+    last, named = directory / CHECKPOINTS / LAST, config.get("resume")
+    resume = Path(named) if named not in (None, "auto") else last if last.exists() else None
+    train(config, directory, resume=resume)
 
 
 if __name__ == "__main__":

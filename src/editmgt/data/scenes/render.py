@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from editmgt.data.scenes.graph import COLORS, SIZES, TONES, Background, Scene, Thing
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 
 _OBJECT_PERIOD = 1 / 8
 _BACKGROUND_PERIOD = 1 / 4

@@ -1,6 +1,7 @@
 """A CLIP tokenizer for the scenes' language: byte-pair encoding learnt from the grammar's own sentences."""
 
 import json
+from typing import Any
 
 from tokenizers.pre_tokenizers import ByteLevel
 from tokenizers.trainers import BpeTrainer
@@ -29,5 +30,5 @@ def scene_tokenizer(length: int) -> CLIPTokenizer:
         [text for sample in samples for text in (sample.instruction, sample.target_caption)], trainer=trainer
     )
     model = json.loads(tokenizer.to_str())["model"]
-    merges = [tuple(merge) for merge in model["merges"]]
+    merges: Any = [tuple(merge) for merge in model["merges"]]  # annotated as text, read as pairs
     return CLIPTokenizer(vocab=model["vocab"], merges=merges, model_max_length=length)

@@ -1,0 +1,417 @@
+"""What a composed configuration may hold: every key, its type and its range, and what may not go together.
+
+Problems come as lines, one per mistake, that name the key, the value and the nearest valid choice. Nothing here
+imports torch: a mistake should be told in a second.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from editmgt import assets
+from editmgt.errors import nearest
+
+TARGET_PACKAGES = ("torch", "lightning", "editmgt", "diffusers", "transformers", "torchmetrics")
+
+BUNDLE = (
+    "vqvae/config.json",
+    "text_encoder/config.json",
+    "scheduler/scheduler_config.json",
+    "model_index.json",
+)
+
+Positive = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[int, Field(ge=0)]
+Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Pair = Annotated[list[Size], Field(min_length=2, max_length=2)]
+Layers = Annotated[list[NotNegative], Field(min_length=1)]
+Scope = Literal["all", "image"]
+Smoothing = Literal["adaptive", "gaussian", "none"]
+Schedule = Literal["cosine", "linear"]
+Fallback = Literal["input", "none"]
+Node = dict[str, Any]  # a `_target_` with its arguments
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _Localization(_Strict):
+    layers: Layers
+    average: bool | None
+    smoothing: Smoothing | None
+    single_layer: NotNegative
+
+
+class _Hold(_Strict):
+    threshold: Fraction
+
+
+class _Model(_Strict):
+    name: str
+    kind: Literal["editor", "codec", "base"]
+    attention_injection: bool
+    injection_fallback: Fallback
+    reference_strength: Size
+    reference_strength_scope: Scope
+    consolidation: bool
+    localization: _Localization
+    region_hold: bool
+    hold: _Hold
+    resolution: Positive
+    train_text_encoder: bool
+    condition_dropout: Fraction
+    optimizer: Node
+    warmup_steps: NotNegative
+    decay_fraction: Fraction
+    continuous_steps: NotNegative
+    transformer: Node | None
+    vqvae: Node | None
+    text_encoder: Node | None
+
+
+class _Sampler(_Strict):
+    steps: Positive
+    guidance_scale: Size
+    temperature: Pair
+    schedule: Schedule
+
+
+class _Data(_Strict):
+    name: Literal["scenes", "scenes_basic"]
+    world: Literal["full", "basic"]
+    resolution: Positive
+    train_size: Positive
+    batch_size: Positive
+    seed: NotNegative
+    cache_dir: str
+
+
+class _Trainer(_Strict):
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"]
+    devices: Positive | Literal["auto"]
+    strategy: str
+    precision: Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"]
+    max_steps: Annotated[int, Field(ge=-1)]
+    max_time: Annotated[str, Field(pattern=r"^\d\d:\d\d:\d\d:\d\d$")] | None
+    gradient_clip_val: Size | None
+    log_every_n_steps: Positive
+    val_check_interval: Positive | Fraction | None
+    checkpoint_every_n_steps: Positive
+    preview_size: Positive
+    num_threads: Positive | None
+
+
+class _Logger(_Strict):
+    name: Literal["wandb", "csv", "none"]
+    project: str | None = None
+    entity: str | None = None
+
+
+class _Metrics(_Strict):
+    names: list[str] | None
+
+
+class _Benchmark(_Strict):
+    name: Literal["scenes"]
+    split: Literal["test", "dev"]
+    size: Positive
+    world: Literal["full", "basic"]
+    resolution: Positive
+    batch_size: Positive
+    seed: NotNegative
+
+
+class _Common(_Strict):
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    logger: _Logger
+    metrics: _Metrics
+    benchmark: _Benchmark
+    experiment: str | None = None
+    debug: str | None = None
+
+
+class Train(_Common):
+    """What ``train.py`` reads."""
+
+    task: Literal["train"]
+    seed: NotNegative
+    init_from: str | None
+    resume: str | None
+    reuse: bool
+    model: _Model
+    data: _Data
+    sampler: _Sampler
+    trainer: _Trainer
+    callbacks: Node | None = None
+
+
+class _EvaluateLocalization(_Strict):
+    layers: Layers | None
+    average: bool | None
+    smoothing: Smoothing | None
+    single_layer: NotNegative | None
+
+
+class _EvaluateHold(_Strict):
+    threshold: Fraction | None
+
+
+class _EvaluateModel(_Strict):
+    attention_injection: bool | None
+    injection_fallback: Fallback | None
+    reference_strength: Size | None
+    reference_strength_scope: Scope | None
+    consolidation: bool | None
+    localization: _EvaluateLocalization
+    region_hold: bool | None
+    hold: _EvaluateHold
+    resolution: Positive | None
+
+
+class _EvaluateSampler(_Strict):
+    steps: Positive | None
+    guidance_scale: Size | None
+    temperature: Pair | None
+    schedule: Schedule | None
+
+
+class Evaluate(_Common):
+    """What ``evaluate.py`` reads; None is what the checkpoint was finished with."""
+
+    task: Literal["evaluate"]
+    checkpoint: str
+    device: Literal["auto", "cpu", "cuda"]
+    model: _EvaluateModel
+    sampler: _EvaluateSampler
+
+
+SCHEMAS: dict[str, type[_Common]] = {"train": Train, "evaluate": Evaluate}
+
+
+def problems(config: dict[str, Any]) -> list[str]:
+    """Return everything wrong with a composed configuration, a line each; none: it can be run."""
+    schema = SCHEMAS[config["task"]]
+    try:
+        schema.model_validate(config)
+    except ValidationError as error:
+        return list(dict.fromkeys(_line(schema, dict(entry)) for entry in error.errors()))
+    found = [*_targets(config), *_metric_names(config)]
+    return found + (_train_problems(config) if config["task"] == "train" else _evaluate_problems(config))
+
+
+def show(value: Any) -> str:
+    """Return a value as it is written on a command line."""
+    if isinstance(value, list):
+        return f"[{','.join(map(show, value))}]"
+    if value is None or isinstance(value, bool):
+        return {True: "true", False: "false", None: "null"}[value]
+    return str(value)
+
+
+def local_directory(name: str) -> Path | None:
+    """Return the directory of a shipped or local bundle; None where there is none on this machine."""
+    if name in assets.names():
+        return assets.path(name)
+    return Path(name) if Path(name).is_dir() else None
+
+
+def _line(schema: type[BaseModel], entry: dict[str, Any]) -> str:
+    """One pydantic error as one line."""
+    # pydantic names the branch of a union as if it were a key
+    branch = re.compile(r"[\[(]|^(int|float|str|bool|constrained|list|dict)")
+    loc = [part for part in entry["loc"] if not (isinstance(part, str) and branch.search(part))]
+    key = ".".join(str(part) for part in loc)
+    kind, value = entry["type"], entry["input"]
+    context = entry.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"Unknown key '{key}'.{_sibling(schema, loc)}"
+    if kind == "missing":
+        return f"{key} is missing: it was deleted, or a file of conf/ lacks it."
+    if kind == "literal_error":
+        choices = re.findall(r"'([^']*)'", str(context["expected"]))
+        rule = f"must be one of {', '.join(choices)}.{nearest(value, choices)}"
+    elif kind.startswith("bool"):
+        rule = f"must be true or false.{nearest(value, ('true', 'false'))}"
+    elif kind.startswith("int"):
+        rule = "must be a whole number."
+    elif kind.startswith("float"):
+        rule = "must be a number."
+    elif kind == "string_pattern_mismatch":
+        rule = (
+            "must be days:hours:minutes:seconds, such as 00:00:05:00."
+            if key.endswith("max_time")
+            else "must be letters, digits, '.', '_' or '-'."
+        )
+    elif kind in ("greater_than_equal", "less_than_equal"):
+        word, bound = ("at least", "ge") if kind.startswith("greater") else ("at most", "le")
+        rule = f"must be {word} {context[bound]:g}."
+    else:
+        rule = f"is not valid: {str(entry['msg'])[0].lower()}{str(entry['msg'])[1:]}."
+    return f"{key}={show(value)} {rule}"
+
+
+def _sibling(schema: type[BaseModel], loc: list[Any]) -> str:
+    """The nearest key beside an unknown one."""
+    model: Any = schema
+    for part in loc[:-1]:
+        annotation = model.model_fields[part].annotation
+        model = next((a for a in (annotation, *get_args(annotation)) if hasattr(a, "model_fields")), None)
+        if model is None:
+            return ""
+    return nearest(loc[-1], model.model_fields)
+
+
+def _targets(config: Any, key: str = "") -> Iterator[str]:
+    """Classes that a configuration names may come from known packages alone: a config is not a program."""
+    if isinstance(config, dict):
+        target = config.get("_target_")
+        if target is not None and str(target).split(".")[0] not in TARGET_PACKAGES:
+            yield f"{key}._target_={target} must come from one of {', '.join(TARGET_PACKAGES)}."
+        for name, value in config.items():
+            yield from _targets(value, f"{key}.{name}".lstrip("."))
+    elif isinstance(config, list):
+        for value in config:
+            yield from _targets(value, key)
+
+
+def _metric_names(config: dict[str, Any]) -> list[str]:
+    names = config["metrics"]["names"]
+    if names is None:
+        return []
+    from editmgt.metrics import REGISTRY  # late: it imports torch
+
+    return [
+        f"metrics.names: there is no metric '{name}'.{nearest(name, REGISTRY)}"
+        for name in names
+        if name not in REGISTRY
+    ]
+
+
+def _train_problems(config: dict[str, Any]) -> list[str]:
+    model, trainer = config["model"], config["trainer"]
+    found = []
+    if trainer["max_steps"] == -1 and trainer["max_time"] is None:
+        found.append("trainer.max_steps=-1 with trainer.max_time=null would never end: set one of them.")
+    if config["resume"] is not None and not config["reuse"]:
+        found.append(
+            f"resume={config['resume']} goes on with a training and reuse=false starts a new one: choose one."
+        )
+    if config["resume"] not in (None, "auto") and not Path(config["resume"]).is_file():
+        found.append(
+            f"resume={config['resume']}: there is no such file.{nearest(config['resume'], ['auto'])}"
+        )
+    blocks = None
+    if config["init_from"] is None:
+        parts = {"codec": ("vqvae",), "base": ("vqvae", "transformer", "text_encoder")}
+        needed = parts.get(model["kind"], ("vqvae", "transformer", "text_encoder"))
+        if missing := [f"model.{part}" for part in needed if model[part] is None]:
+            found.append(
+                f"init_from=null needs {', '.join(missing)}, which model={model['name']} leaves to the weights."
+            )
+    else:
+        needed_files = BUNDLE if model["kind"] == "editor" else BUNDLE[:1]
+        found += _bundle_problems("init_from", config["init_from"], needed_files)
+        blocks = _num_blocks(config["init_from"])
+    if model["transformer"] is not None:
+        blocks = sum(int(model["transformer"].get(part) or 0) for part in ("num_layers", "num_single_layers"))
+    if model["kind"] == "editor":
+        found += _layer_problems(model["localization"], blocks)
+    return found
+
+
+def _evaluate_problems(config: dict[str, Any]) -> list[str]:
+    name, model = config["checkpoint"], config["model"]
+    found = _bundle_problems("checkpoint", name, BUNDLE)
+    directory = local_directory(name)
+    if found or directory is None:
+        return found
+    mode = _transformer_config(directory).get("reference_mode", "attention")
+    injection, fallback = model["attention_injection"], model["injection_fallback"]
+    trained = (
+        "attention_injection=true"
+        if mode == "attention"
+        else f"attention_injection=false injection_fallback={mode}"
+    )
+    if injection is not None and injection != (mode == "attention"):
+        found.append(
+            f"model.attention_injection={show(injection)} contradicts checkpoint={name}, which was trained with "
+            f"{trained}: injection is trained in; choose another checkpoint or train one."
+        )
+    elif mode != "attention" and fallback not in (None, mode):
+        found.append(
+            f"model.injection_fallback={fallback} contradicts checkpoint={name}, which was trained with {trained}."
+        )
+    return found + _layer_problems(model["localization"], _num_blocks(name))
+
+
+def _bundle_problems(key: str, name: str, needed: tuple[str, ...]) -> list[str]:
+    """What is plainly wrong with a name of weights, without loading them."""
+    directory = local_directory(name)
+    if directory is None:
+        if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name) and not Path(name).parent.is_dir():
+            return []  # a repository on the hub: only fetching it can tell
+        shipped = assets.names()
+        return [
+            f"{key}={name}: there is no such directory and no such shipped name "
+            f"({', '.join(shipped) or 'none is shipped'}).{nearest(name, shipped)}"
+        ]
+    if missing := [file for file in needed if not (directory / file).is_file()]:
+        return [f"{key}={name} is of another architecture or incomplete: it has no {', '.join(missing)}."]
+    return []
+
+
+def _transformer_config(directory: Path) -> dict[str, Any]:
+    for folder in ("transformer", "editmgt"):
+        path = directory / folder / "config.json"
+        if path.is_file():
+            try:
+                values = json.loads(path.read_text())
+            except (json.JSONDecodeError, UnicodeDecodeError):
+                return {}  # loading it says what is wrong
+            return values if isinstance(values, dict) else {}
+    return {}
+
+
+def _num_blocks(name: str) -> int | None:
+    """Blocks of the transformer in a local bundle; None where that cannot be told."""
+    directory = local_directory(name)
+    values = _transformer_config(directory) if directory else {}
+    parts = [values.get(name) for name in ("num_layers", "num_single_layers")]
+    whole = [part for part in parts if isinstance(part, int)]
+    return sum(whole) if len(whole) == len(parts) else None
+
+
+def _layer_problems(localization: dict[str, Any], blocks: int | None) -> list[str]:
+    if blocks is None:
+        return []
+    found = []
+    outside = [layer for layer in localization["layers"] or [] if layer >= blocks]
+    if outside:
+        found.append(
+            f"model.localization.layers={show(localization['layers'])}: {show(outside)} do not exist; "
+            f"this model has blocks 0 to {blocks - 1}."
+        )
+    single = localization["single_layer"]
+    if single is not None and single >= blocks:
+        found.append(
+            f"model.localization.single_layer={single} does not exist; this model has blocks 0 to {blocks - 1}."
+        )
+    return found
+
+
+def edit_values(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The switches and the sampler of a configuration, by the names of :class:`editmgt.editing.EditSettings`."""
+    model = config["model"]
+    names = ("reference_strength", "reference_strength_scope", "region_hold", "consolidation", "resolution")
+    return {
+        **config["sampler"],
+        **{name: model[name] for name in names},
+        **model["localization"],
+        "hold_threshold": model["hold"]["threshold"],
+    }

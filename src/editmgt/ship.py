@@ -1,0 +1,36 @@
+"""Install a finished bundle among the shipped ones: ``python -m editmgt.ship DIR NAME``.
+
+Weights are stored in half precision, which halves the package; they are computed in single precision. The codec is
+stored once, with ``tiny_base``, and linked from the editors that were trained on it.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+from editmgt import assets
+from editmgt.editing import Editor
+from editmgt.errors import UserError
+
+_CODEC, _CODEC_OWNER = "vqvae", "tiny_base"
+
+
+def ship(directory: Path, name: str) -> Path:
+    """Write the bundle in ``directory`` to the package's assets as ``name`` and return where."""
+    editor = Editor.from_pretrained(directory)
+    for part in (editor.codec, editor.text_encoder, editor.transformer):
+        part.half()
+    destination = assets.path(name)
+    shutil.rmtree(destination, ignore_errors=True)
+    editor.save_pretrained(destination)
+    if name != _CODEC_OWNER:
+        shutil.rmtree(destination / _CODEC)
+        (destination / _CODEC).symlink_to(Path("..") / _CODEC_OWNER / _CODEC)
+    return destination
+
+
+if __name__ == "__main__":
+    try:
+        print(ship(Path(sys.argv[1]), sys.argv[2]))
+    except UserError as error:
+        sys.exit(str(error))

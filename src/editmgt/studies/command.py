@@ -1,0 +1,166 @@
+"""What ``train.py`` and ``evaluate.py`` do around Hydra: check everything, run the cells, report."""
+
+import argparse
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from hydra._internal.utils import get_args_parser
+
+from editmgt.errors import UserError
+from editmgt.files import read_json
+from editmgt.studies.compose import Composition, compose_all
+from editmgt.studies.plan import TRAININGS, Plan, create, make_plan
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+
+
+def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status.
+
+    Args:
+        task: ``train`` or ``evaluate``, also the name of the config.
+        run: the ``hydra.main`` function; it reads ``sys.argv``.
+        conf_dir: Hydra's config directory.
+        arguments: the command line without the program; default: this process's.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    original = sys.argv
+    try:
+        options = _options(arguments)
+        if options.help or options.hydra_help or options.shell_completion:
+            return _hand_over(run, arguments)
+        multirun = options.multirun or "hydra.mode=MULTIRUN" in options.overrides
+        composition = compose_all(conf_dir, task, options.overrides, multirun)
+        if options.cfg or options.info:
+            return _hand_over(run, arguments)
+        plan = make_plan(task, composition, multirun)
+        _check_weights(composition)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    try:
+        plan = create(plan, named=composition.directory is not None)
+        quiet()
+        print(_announcement(plan, composition), flush=True)
+        key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
+        rest = [text for text in arguments if not text.startswith(f"{key}=")]
+        status = _hand_over(run, [*rest, f"{key}='{plan.directory}'"])
+        return _finish(plan) or status
+    except KeyboardInterrupt:
+        print(f"\nInterrupted. {_how_to_resume(task, plan, arguments)}", file=sys.stderr)
+        return INTERRUPTED
+    finally:
+        sys.argv = original
+
+
+def quiet() -> None:
+    """Keep libraries' notes to developers off the terminal; warnings of this package stay."""
+    os.environ.setdefault("WANDB_SILENT", "true")
+    # the children: importing lightning later sets the level of their parents
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for module in ("lightning", "torch", "torchmetrics", "diffusers", "transformers", "wandb", "pydantic"):
+        warnings.filterwarnings("ignore", module=rf"{module}(\..*)?")
+    warnings.formatwarning = lambda message, *_args, **_more: f"Warning: {message}\n"
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = get_args_parser()
+
+    def complain(message: str) -> NoReturn:
+        raise UserError(
+            f"{message[0].upper()}{message[1:]}. Settings are written key=value; --help lists them."
+        )
+
+    parser.error = complain  # type: ignore[method-assign]
+    options = parser.parse_args(list(arguments))
+    unsupported = [flag for flag in ("config_name", "config_path", "config_dir") if getattr(options, flag)]
+    if unsupported:
+        raise UserError(
+            f"--{unsupported[0].replace('_', '-')} is not supported: put an experiment into conf/experiment/ "
+            "and name it with experiment=NAME."
+        )
+    return options
+
+
+def _check_weights(composition: Composition) -> None:
+    """Load what will be judged, and look for what will be resumed, before any work."""
+    from editmgt.studies.cell import edit_settings, load_editor, training_directory
+    from editmgt.studies.trainings import LAST, state
+
+    configs = [cell.config for cell in composition.cells]
+    if configs[0]["task"] == "evaluate":
+        from editmgt.editing import validate
+
+        mistakes = []
+        for config in configs:
+            try:
+                editor = load_editor(config["checkpoint"])
+                settings = edit_settings(config, editor)
+                validate(settings, editor.transformer.num_blocks, editor.pixels_per_cell)
+            except UserError as error:
+                mistakes.append(f"checkpoint={config['checkpoint']}: {error}")
+        if mistakes:
+            raise UserError("\n".join(dict.fromkeys(mistakes)))
+        return
+    resumed = [config for config in configs if config["resume"] == "auto"]
+    directories = [training_directory(config, Path()) for config in resumed]
+    if directories and not any(state(directory) in ("finished", "unfinished") for directory in directories):
+        raise UserError(
+            f"resume=auto: there is nothing to resume, {directories[0] / LAST} does not exist. Leave resume out to "
+            f"train from the start (settings that change a training make it another one; all are in {TRAININGS})."
+        )
+
+
+def _announcement(plan: Plan, composition: Composition) -> str:
+    if not plan.is_sweep:
+        return f"Run {plan.directory}"
+    text = f"Sweep {plan.directory}: {len(plan.cells)} cells"
+    if plan.task == "train":
+        from editmgt.studies.fingerprint import training_fingerprint
+
+        count = len({training_fingerprint(cell.config) for cell in composition.cells})
+        text += f", {count} training{'s' if count > 1 else ''}"
+    return text
+
+
+def _hand_over(run: Callable[[], Any], arguments: Sequence[str]) -> int:
+    sys.argv = [sys.argv[0], *arguments]
+    try:
+        run()
+    except SystemExit as error:  # Hydra's own way out, with its message printed
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    return 0
+
+
+def _finish(plan: Plan) -> int:
+    from editmgt.studies.reference import run_references
+    from editmgt.studies.report import build
+    from editmgt.studies.tracking import sync_hint
+
+    run_references(plan, lambda text: print(text, flush=True))
+    lines = build(plan.directory)
+    print(f"Report: {plan.directory / 'report' / 'report.md'}")
+    if hint := sync_hint(plan.directory):
+        print(f"W&B was offline; to upload: {hint}")
+    return 0 if all(line.state == "done" for line in lines if line.kind == "cell") else FAILED
+
+
+def _how_to_resume(task: str, plan: Plan, arguments: Sequence[str]) -> str:
+    command = " ".join([f"python {task}.py", *(f'"{a}"' if " " in a else a for a in arguments)])
+    try:
+        read_json(plan.directory / "plan.json")
+    except (OSError, ValueError):
+        return "Nothing had started."
+    if plan.is_sweep:
+        return f"The same command goes on where this stopped, finished cells are kept: {command}"
+    return f"The same command goes on from the training's last checkpoint: {command}"

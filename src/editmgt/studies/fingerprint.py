@@ -1,0 +1,114 @@
+"""What decides trained weights, and what decides a score given the weights, as two hashes of content."""
+
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import editmgt
+from editmgt.config import local_directory
+
+LENGTH = 16  # hexadecimal digits
+
+# Inference alone: nothing here can change a trained weight.
+_INFERENCE = {
+    "name",
+    "consolidation",
+    "localization",
+    "region_hold",
+    "hold",
+    "reference_strength",
+    "reference_strength_scope",
+}
+# How a training runs and what it shows of itself, not what it learns.
+_RUNNING = {
+    "accelerator",
+    "strategy",
+    "log_every_n_steps",
+    "val_check_interval",
+    "checkpoint_every_n_steps",
+    "num_threads",
+    "preview_size",
+}
+_SHOWING = {"progress_bar", "preview", "previews", "checkpoint", "lr_monitor"}
+
+TRAINING_SOURCE = ("model", "training", "data", "codec.py", "text.py", "loading.py")
+PROTOCOL_SOURCE = ("model", "editing", "metrics", "benchmarks", "data/scenes", "codec.py", "text.py")
+
+
+def training_fingerprint(config: dict[str, Any]) -> str:
+    """Return the hash of everything in a ``train.py`` configuration that can change trained weights."""
+    identity = {
+        "seed": config["seed"],
+        "init_from": None if config["init_from"] is None else weights_digest(config["init_from"]),
+        "model": _without(config["model"], _INFERENCE),
+        "data": _without(config["data"], {"cache_dir"}),
+        "trainer": _without(config["trainer"], _RUNNING),
+        "callbacks": _without(config.get("callbacks") or {}, _SHOWING),
+        "source": source_digest(*TRAINING_SOURCE),
+    }
+    return _digest(identity)
+
+
+def protocol_fingerprint(config: dict[str, Any], settings: dict[str, Any]) -> str:
+    """Return the hash of everything that can change a score given the weights.
+
+    ``settings`` are the edit settings as they were used, nothing left to a checkpoint's defaults.
+    """
+    identity = {
+        "settings": settings,
+        "benchmark": config["benchmark"],
+        "metrics": config["metrics"],
+        "source": source_digest(*PROTOCOL_SOURCE),
+    }
+    return _digest(identity)
+
+
+def weights_digest(name: str) -> str:
+    """Return the hash of a bundle's files, but for the edit settings it was finished with."""
+    directory = local_directory(name)
+    if directory is None:
+        from editmgt.editing.bundle import find
+
+        directory = find(name)
+    files = [p for p in sorted(directory.rglob("*")) if p.is_file() and p.name != "model_index.json"]
+    stats = tuple((str(p.relative_to(directory)), p.stat().st_size, p.stat().st_mtime_ns) for p in files)
+    return _files_digest(directory, stats)
+
+
+@cache
+def source_digest(*names: str) -> str:
+    """Return the hash of source files and folders of this package, as they were when first asked for.
+
+    A file that is edited while a sweep runs changes nothing for it: its code is loaded.
+    """
+    root = Path(editmgt.__file__).parent
+    files = [
+        p
+        for name in names
+        for p in ([root / name] if name.endswith(".py") else sorted((root / name).rglob("*.py")))
+    ]
+    total = hashlib.sha256()
+    for path in files:
+        total.update(f"{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes())
+    return total.hexdigest()[:LENGTH]
+
+
+@cache
+def _files_digest(directory: Path, stats: tuple[tuple[str, int, int], ...]) -> str:
+    """Keyed by sizes and times too, so that weights replaced while this runs are hashed again."""
+    total = hashlib.sha256()
+    for name, size, _ in stats:
+        total.update(f"{name}\0{size}\0".encode())
+        with (directory / name).open("rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()[:LENGTH]
+
+
+def _without(values: dict[str, Any], keys: set[str]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key not in keys}
+
+
+def _digest(identity: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:LENGTH]

@@ -1,0 +1,82 @@
+"""The rows that every table needs beside its cells: the shipped editor, and what needs no editing at all."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from editmgt import assets
+from editmgt.errors import UserError
+from editmgt.files import read_json, write_json
+from editmgt.studies.cell import edit_settings, judge, load_editor, progress_bar, samples
+from editmgt.studies.fingerprint import protocol_fingerprint, weights_digest
+from editmgt.studies.plan import Plan
+
+SHIPPED = "tiny_editor"
+FOLDER = "reference"
+
+
+def run_references(plan: Plan, say: Callable[[str], None]) -> None:
+    """Judge the references under the first finished cell's settings, once: what is there is kept."""
+    for name in plan.cells:
+        directory = plan.cell_directory(name)
+        try:
+            done = read_json(directory / "status.json")["state"] == "done"
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        config = yaml.safe_load((directory / "config.yaml").read_text())
+        if done and config["model"].get("kind", "editor") == "editor":
+            _run(plan, directory, config, say)
+            return
+
+
+def _run(plan: Plan, cell: Path, config: dict[str, Any], say: Callable[[str], None]) -> None:
+    own = config["checkpoint"] if config["task"] == "evaluate" else str(cell / "checkpoints" / "editor")
+    if plan.task == "train":
+        if SHIPPED in assets.names():
+            _once(plan.directory / FOLDER / SHIPPED, SHIPPED, config, lambda out: _shipped(config, out, say))
+        else:
+            say(f"{SHIPPED} is not there: the table goes without its row")
+    _once(plan.directory / FOLDER / "controls", own, config, lambda out: _controls(own, config, out))
+
+
+def _shipped(config: dict[str, Any], out: Path, say: Callable[[str], None]) -> None:
+    try:
+        editor = load_editor(SHIPPED)
+        judge(editor, edit_settings(config, editor), config, out, lambda text: say(f"{SHIPPED}: {text}"))
+    except UserError as error:  # another architecture has other blocks
+        say(f"{SHIPPED} cannot be judged with these settings: {error}")
+
+
+def _controls(own: str, config: dict[str, Any], out: Path) -> None:
+    from editmgt.benchmarks import controls
+
+    editor, benchmark = load_editor(own), config["benchmark"]
+    with progress_bar() as advance:
+        controls(
+            editor,
+            samples(config),
+            edit_settings(config, editor),
+            out,
+            batch_size=benchmark["batch_size"],
+            seed=benchmark["seed"],
+            metrics=config["metrics"]["names"],
+            progress=advance,
+        )
+
+
+def _once(out: Path, weights: str, config: dict[str, Any], work: Callable[[Path], None]) -> None:
+    settings = edit_settings(config, load_editor(weights)).to_dict()
+    identity = {
+        "training_fingerprint": weights_digest(weights),
+        "protocol_fingerprint": protocol_fingerprint(config, settings),
+    }
+    status = {"state": "done", "error": None, **identity}
+    try:
+        if read_json(out / "status.json") == status:
+            return
+    except (OSError, ValueError):
+        pass
+    work(out)
+    write_json(out / "status.json", status)

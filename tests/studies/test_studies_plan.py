@@ -1,0 +1,111 @@
+"""Names and fingerprints by content."""
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from editmgt.errors import UserError
+from editmgt.studies.compose import compose_all
+from editmgt.studies.fingerprint import training_fingerprint
+from editmgt.studies.plan import cell_name, create, make_plan
+
+CONF = Path(__file__).parent.parent.parent / "conf"
+
+
+@pytest.fixture(scope="module")
+def config() -> dict[str, Any]:
+    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+        container: Any = OmegaConf.to_container(compose("train", overrides=["init_from=null"]), resolve=True)
+    return container
+
+
+def changed(config: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    config = deepcopy(config)
+    *parents, last = key.split(".")
+    node = config
+    for parent in parents:
+        node = node[parent]
+    assert node[last] != value
+    node[last] = value
+    return config
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("model.region_hold", False),
+        ("model.consolidation", False),
+        ("model.hold.threshold", 0.7),
+        ("model.localization.layers", [1]),
+        ("model.reference_strength", 2.0),
+        ("sampler.steps", 3),
+        ("benchmark.size", 3),
+        ("logger.name", "csv"),
+        ("data.cache_dir", "elsewhere"),
+        ("trainer.log_every_n_steps", 77),
+        ("name", "other"),
+    ],
+)
+def test_what_only_inference_reads_leaves_the_training_alone(
+    config: dict[str, Any], key: str, value: Any
+) -> None:
+    assert training_fingerprint(changed(config, key, value)) == training_fingerprint(config)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", 1),
+        ("model.attention_injection", False),
+        ("model.condition_dropout", 0.5),
+        ("model.optimizer.lr", 1.0),
+        ("data.train_size", 3),
+        ("trainer.max_steps", 3),
+        ("trainer.precision", "32-true"),
+    ],
+)
+def test_what_training_reads_makes_another_one(config: dict[str, Any], key: str, value: Any) -> None:
+    assert training_fingerprint(changed(config, key, value)) != training_fingerprint(config)
+
+
+def test_the_init_weights_count_by_content(config: dict[str, Any], tmp_path: Path) -> None:
+    first, copy, other = (tmp_path / name for name in ("first", "copy", "other"))
+    for directory, content in ((first, "a"), (copy, "a"), (other, "b")):
+        directory.mkdir()
+        (directory / "weights.safetensors").write_text(content)
+    prints = [training_fingerprint(config | {"init_from": str(path)}) for path in (first, copy, other)]
+    assert prints[0] == prints[1] != prints[2]
+
+
+def test_cells_are_named_by_what_varies() -> None:
+    overrides = ["seed=0", "model.region_hold=True", "model.hold.threshold=0.2"]
+    varying = ["model.region_hold", "model.hold.threshold"]
+    assert cell_name(overrides, varying) == "region_hold-true__threshold-0.2"
+    assert cell_name(["a.x=1", "b.x=2"], ["a.x", "b.x"]) == "a.x-1__b.x-2"
+    long = cell_name(["checkpoint=" + "some/dir" * 30], ["checkpoint"])
+    assert len(long) < 120 and "/" not in long and "=" not in long
+    assert cell_name(["c=a/b"], ["c"]) != cell_name(["c=a-b"], ["c"])
+
+
+def test_the_same_sweep_has_the_same_directory_and_a_run_a_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_bundle: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    base = [f"checkpoint='{tiny_bundle}'", "debug=few"]
+
+    def plan(extra: list[str], multirun: bool) -> Any:
+        return make_plan("evaluate", compose_all(CONF, "evaluate", [*base, *extra], multirun), multirun)
+
+    sweep = plan(["model.region_hold=true,false"], True)
+    assert plan(["model.region_hold=true,false"], True).directory == sweep.directory
+    assert plan(["model.region_hold=true,false", "sampler.steps=3"], True).directory != sweep.directory
+    assert list(sweep.cells) == ["region_hold-true", "region_hold-false"]
+    assert list(tmp_path.iterdir()) == []  # planning creates nothing
+    runs = [create(plan([], False), named=False).directory for _ in range(3)]
+    assert len(set(runs)) == 3
+    with pytest.raises(UserError, match="not empty"):
+        plan([f"hydra.run.dir={runs[0]}"], False)

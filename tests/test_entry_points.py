@@ -1,0 +1,78 @@
+"""Mistakes on the real command lines: a clear line for each, status 2, no traceback, nothing created."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def call(directory: Path, script: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, ROOT / script, *arguments],
+        cwd=directory, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "lines"),
+    [
+        (
+            "train.py",
+            ["model=tny", "model.regionhold=true", "sampler.steps=0", "model.region_hold=maybe"],
+            [
+                "Did you mean 'tiny'?",
+                "Unknown key 'model.regionhold'. Did you mean 'model.region_hold'?",
+                "model.region_hold=maybe must be true or false.",
+                "sampler.steps=0 must be at least 1.",
+            ],
+        ),
+        (
+            "train.py",
+            ["-m", "init_from=some/hub", "model.region_hold=true,maybe"],
+            ["model.region_hold=maybe must be"],
+        ),
+        ("train.py", ["model.region_hold=true,false"], ["add -m"]),
+        ("train.py", ["seed=[1"], ["Cannot read 'seed=[1'"]),
+        ("train.py", ["seed"], ["Write seed=VALUE"]),
+        ("train.py", ["--fast"], ["key=value"]),
+        (
+            "train.py",
+            ["resume=nowhere.ckpt", "init_from=nobody"],
+            ["resume=nowhere.ckpt", "init_from=nobody"],
+        ),
+        ("evaluate.py", ["checkpoint=nobody"], ["checkpoint=nobody: there is no such directory"]),
+        ("evaluate.py", ["checkpoint=."], ["of another architecture or incomplete"]),
+    ],
+)
+def test_mistakes(tmp_path: Path, script: str, arguments: list[str], lines: list[str]) -> None:
+    result = call(tmp_path, script, *arguments)
+    assert result.returncode == 2, result.stderr
+    assert result.stdout == "" and "Traceback" not in result.stderr
+    found = result.stderr.splitlines()
+    assert len(found) == len(lines), result.stderr
+    for line in lines:
+        assert any(line in text for text in found), result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_resume_auto_with_nothing_to_resume_and_a_directory_in_use(tmp_path: Path, tiny_bundle: Path) -> None:
+    base = [f"init_from='{tiny_bundle}'", "model.localization.layers=[1,2]"]
+    result = call(tmp_path, "train.py", *base, "resume=auto")
+    assert result.returncode == 2 and "nothing to resume" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "status.json").write_text("{}")
+    result = call(tmp_path, "train.py", *base, "hydra.run.dir=mine")
+    assert result.returncode == 2 and "hydra.run.dir=mine holds another run" in result.stderr
+
+
+def test_help_and_cfg_still_work(tmp_path: Path, tiny_bundle: Path) -> None:
+    shown = call(tmp_path, "evaluate.py", f"checkpoint='{tiny_bundle}'", "--cfg", "job")
+    assert shown.returncode == 0 and "region_hold: null" in shown.stdout
+    assert call(tmp_path, "train.py", "--help").returncode == 0
+    assert list(tmp_path.iterdir()) == []

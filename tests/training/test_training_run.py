@@ -1,0 +1,198 @@
+"""Real trainings, a few steps long: learning, resuming, switches, several processes."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from editmgt.data.scenes import SceneDataset
+from editmgt.data.tokens import TokenBatches, tokenized
+from editmgt.editing import Editor
+from editmgt.training import train
+from editmgt.training.module import EditorModule
+from editmgt.training.run import CHECKPOINTS, LAST
+
+
+def configuration(bundle: Path, cache: Path, **trainer: Any) -> dict[str, Any]:
+    return {
+        "seed": 0,
+        "init_from": str(bundle),
+        "model": {
+            "name": "test",
+            "kind": "editor",
+            "attention_injection": True,
+            "injection_fallback": "input",
+            "consolidation": True,
+            "region_hold": True,
+            "reference_strength": 1.0,
+            "reference_strength_scope": "all",
+            "localization": {"layers": [1, 2, 3], "average": None, "smoothing": None, "single_layer": 2},
+            "hold": {"threshold": 0.1},
+            "resolution": 32,
+            "train_text_encoder": True,
+            "condition_dropout": 0.1,
+            "optimizer": {"_target_": "torch.optim.AdamW", "_partial_": True, "lr": 0.003},
+            "warmup_steps": 2,
+            "decay_fraction": 0.5,
+            "transformer": None,
+            "text_encoder": None,
+        },
+        "data": {
+            "world": "basic",
+            "resolution": 32,
+            "train_size": 16,
+            "batch_size": 8,
+            "seed": 0,
+            "cache_dir": str(cache),
+        },
+        "sampler": {"steps": 2, "guidance_scale": 1.0, "temperature": [2.0, 0.0], "schedule": "cosine"},
+        "trainer": {
+            "accelerator": "cpu",
+            "devices": 1,
+            "strategy": "auto",
+            "precision": "32-true",
+            "max_steps": 3,
+            "max_time": None,
+            "gradient_clip_val": 1.0,
+            "log_every_n_steps": 1,
+            "val_check_interval": 100,
+            "checkpoint_every_n_steps": 1,
+            "preview_size": 2,
+            "num_threads": 1,
+        }
+        | trainer,
+    }
+
+
+def weights(editor: Path) -> dict[str, torch.Tensor]:
+    return Editor.from_pretrained(editor).transformer.state_dict()
+
+
+@pytest.mark.parametrize(
+    ("injection", "fallback", "mode"),
+    [(True, "input", "attention"), (False, "input", "input"), (False, "none", "none")],
+)
+def test_every_way_of_injection_trains(
+    tiny_bundle: Path, tmp_path: Path, injection: bool, fallback: str, mode: str
+) -> None:
+    config = configuration(tiny_bundle, tmp_path / "cache", max_steps=1)
+    config["model"] |= {"attention_injection": injection, "injection_fallback": fallback}
+    finished = train(config, tmp_path / "run")
+    editor = Editor.from_pretrained(finished)
+    assert editor.transformer.config.reference_mode == mode
+    before, after = weights(tiny_bundle), weights(finished)
+    assert any((before[name] != after[name]).any() for name in before)
+
+
+def test_an_interrupted_training_resumes_to_the_same_weights(tiny_bundle: Path, tmp_path: Path) -> None:
+    config = configuration(tiny_bundle, tmp_path / "cache")
+    whole = train(config, tmp_path / "whole")
+    # The schedule needs the run's full length, so the first half is a whole run whose checkpoints are cut back.
+    checkpoint = stop_after(config, tmp_path / "half", steps=2)
+    resumed = train(config, tmp_path / "half", resume=checkpoint)
+    for name, tensor in weights(whole).items():
+        torch.testing.assert_close(weights(resumed)[name], tensor, msg=name)
+
+
+def stop_after(config: dict[str, Any], directory: Path, steps: int) -> Path:
+    """Train in a process that dies, uncleanly, when step ``steps`` has been checkpointed."""
+    directory.mkdir()
+    script = f"""
+import json, os, sys
+from pathlib import Path
+from lightning.pytorch.callbacks import ModelCheckpoint
+from editmgt.training import train
+save = ModelCheckpoint._save_last_checkpoint
+def save_and_die(self, trainer, candidates):
+    save(self, trainer, candidates)
+    if trainer.global_step == {steps}:
+        os._exit(9)
+ModelCheckpoint._save_last_checkpoint = save_and_die
+train(json.loads(sys.argv[1]), Path(sys.argv[2]))
+"""
+    import json
+
+    command = [sys.executable, "-c", script, json.dumps(config), str(directory)]
+    assert subprocess.run(command, capture_output=True).returncode == 9
+    last = directory / CHECKPOINTS / LAST
+    assert torch.load(last, weights_only=True)["global_step"] == steps
+    return last
+
+
+@pytest.mark.parametrize("probability", [0.0, 1.0])
+def test_dropout_reaches_the_model_at_its_inputs(tiny_editor: Editor, probability: float) -> None:
+    """With p=1 the text encoder reads nothing but the empty text; with p=0 only the instructions."""
+    module = EditorModule(
+        tiny_editor.transformer,
+        tiny_editor.text_encoder,
+        lambda groups: torch.optim.SGD(groups, lr=0.1),
+        resolution=32,
+        condition_dropout=probability,
+    )
+    seen: list[torch.Tensor] = []
+    handle = module.text_encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    ids = module.text_encoder.tokenize(["remove the star", "make it blue"])
+    grid = torch.zeros(2, 8, 8, dtype=torch.long)
+    batch = {"input_ids": ids, "target_tokens": grid, "source_tokens": grid}
+    module.log = lambda *_args, **_kwargs: None  # type: ignore[method-assign]
+    module._trainer = SimpleNamespace(global_step=0)  # type: ignore[assignment]
+    module.training_step(batch | {"index": torch.arange(2), "global_size": torch.tensor(2)}, 0)
+    handle.remove()
+    expected = module.empty_ids.expand(2, -1) if probability else ids
+    assert (seen[0] == expected).all()
+
+
+def test_batches_depend_on_seed_and_step_alone_and_ranks_share_them() -> None:
+    tensors = {"input_ids": torch.arange(10)[:, None]}
+    whole = [
+        batch["input_ids"].flatten() for batch, _ in zip(TokenBatches(tensors, 4, 0), range(5), strict=False)
+    ]
+    later = next(iter(TokenBatches(tensors, 4, 0, start_step=3)))["input_ids"].flatten()
+    assert (later == whole[3]).all()
+    parts = [next(iter(TokenBatches(tensors, 4, 0, 3, rank, 2)))["input_ids"].flatten() for rank in (0, 1)]
+    assert (torch.stack(parts, dim=1).flatten() == whole[3]).all()
+    epoch = torch.cat(whole)[:10]
+    assert sorted(epoch.tolist()) == list(range(10))
+
+
+def test_the_token_cache_is_made_once_and_follows_the_codec(tiny_editor: Editor, tmp_path: Path) -> None:
+    scenes = SceneDataset("train", size=4, resolution=32)
+    parts = (tiny_editor.codec, tiny_editor.text_encoder, "editor", tmp_path)
+    first, again = tokenized(scenes, *parts), tokenized(scenes, *parts)
+    assert all((first[name] == again[name]).all() for name in first)
+    assert len(list(tmp_path.iterdir())) == 1
+    pixels = torch.from_numpy(scenes[2].target).permute(2, 0, 1)[None] / 255
+    assert (first["target_tokens"][2] == tiny_editor.codec.encode(pixels)[0]).all()
+    tokenized(SceneDataset("train", size=3, resolution=32), *parts)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_two_processes_learn_what_one_does(tiny_bundle: Path, tmp_path: Path) -> None:
+    """The same global batch on two gloo processes: other masks on each rank, the same weights in the end."""
+    from omegaconf import OmegaConf
+
+    config = configuration(tiny_bundle, tmp_path / "cache", max_steps=2)
+    alone = train(config, tmp_path / "alone")
+    pair = tmp_path / "pair"
+    pair.mkdir()
+    config["trainer"] |= {"devices": 2, "strategy": "ddp"}
+    OmegaConf.save(OmegaConf.create(config), pair / "config.yaml")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={port}"]
+    run = subprocess.run(
+        [*command, "-m", "editmgt.training.worker", str(pair)],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    for name, tensor in weights(alone).items():
+        torch.testing.assert_close(weights(pair / "editor")[name], tensor, rtol=1e-4, atol=1e-5, msg=name)

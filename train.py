@@ -1,0 +1,22 @@
+"""Train an editor, evaluate it, report: ``python train.py [-m] key=value ...``."""
+
+import sys
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig
+
+from editmgt.studies import command
+from editmgt.studies.cell import run_cell
+
+CONF = Path(__file__).resolve().parent / "conf"
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
+def run(config: DictConfig) -> None:
+    """Run one cell; Hydra calls this for each."""
+    run_cell(config)
+
+
+if __name__ == "__main__":
+    sys.exit(command.main("train", run, CONF))
