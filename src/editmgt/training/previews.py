@@ -52,11 +52,8 @@ class Previews(Callback):
         measured = evaluate(
             self.editor, self.samples, self.settings, self.directory / f"dev_{when}", metrics=_METRICS
         )
-        record = {
-            "success": measured["edit/success"],
-            "n": measured["n"],
-            "loss": self._dev_loss(trainer, module),
-        }
+        loss = self._dev_loss(trainer, module)
+        record = {"dev loss": loss, f"dev success (n={measured['n']})": measured["edit/success"]}
         write_json(self.directory / PROGRESS, self._stored() | {when: record})
         module.train()
 
