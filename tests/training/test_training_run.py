@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from editmgt.codec import Codec
 from editmgt.data.scenes import SceneDataset
 from editmgt.data.tokens import TokenBatches, tokenized
 from editmgt.editing import Editor
@@ -146,6 +147,35 @@ def test_dropout_reaches_the_model_at_its_inputs(tiny_editor: Editor, probabilit
     handle.remove()
     expected = module.empty_ids.expand(2, -1) if probability else ids
     assert (seen[0] == expected).all()
+
+
+def test_a_codec_trains_and_its_codes_lie_on_a_sphere(tiny_bundle: Path, tmp_path: Path) -> None:
+    config = configuration(tiny_bundle, tmp_path / "cache")
+    config["init_from"] = None
+    config["model"] |= {
+        "kind": "codec",
+        "continuous_steps": 1,
+        "vqvae": {
+            "in_channels": 48,
+            "out_channels": 48,
+            "down_block_types": ["DownEncoderBlock2D"],
+            "up_block_types": ["UpDecoderBlock2D"],
+            "block_out_channels": [8],
+            "latent_channels": 4,
+            "vq_embed_dim": 4,
+            "num_vq_embeddings": 16,
+            "norm_num_groups": 4,
+            "mid_block_add_attention": False,
+            "lookup_from_codebook": True,
+        },
+    }
+    codec = Codec.from_pretrained(train(config, tmp_path / "run"))
+    lengths = codec.vqvae.quantize.embedding.weight.norm(dim=1)
+    torch.testing.assert_close(lengths, torch.full((16,), 2.0))
+    assert codec.downsampling == 4
+    pixels = torch.rand(1, 3, 16, 24)
+    assert codec.encode(pixels).shape == (1, 4, 6)
+    assert codec.decode(codec.encode(pixels)).shape == pixels.shape
 
 
 def test_batches_depend_on_seed_and_step_alone_and_ranks_share_them() -> None:

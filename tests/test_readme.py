@@ -1,0 +1,55 @@
+"""Every command of the README runs as it is written, shortened by the debug presets."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from editmgt.data.scenes import SceneDataset
+
+ROOT = Path(__file__).parent.parent
+PRESETS = {"train.py": ["debug=smoke"], "evaluate.py": ["debug=few"], "edit.py": ["--steps", "2"]}
+
+
+def commands() -> list[str]:
+    """The README's commands: lines of its code blocks, comments cut, ``pip install ... &&`` done already."""
+    blocks = re.findall(r"^```\n(.*?)^```", (ROOT / "README.md").read_text(), re.S | re.M)
+    lines = [line.split("#")[0].split("&&")[-1].strip() for block in blocks for line in block.splitlines()]
+    return list(dict.fromkeys(line for line in lines if re.match(r"python (train|evaluate|edit)\.py", line)))
+
+
+def test_the_readme_shows_what_a_newcomer_does() -> None:
+    text = (ROOT / "README.md").read_text()
+    for needed in ('pip install -e ".[dev]" && python train.py', 'pip install -e ".[dev]" && pytest'):
+        assert needed in text
+    assert len(commands()) >= 6
+
+
+@pytest.mark.parametrize("command", commands())
+def test_readme_command(command: str, tmp_path: Path) -> None:
+    _, script, *arguments = shlex.split(command)
+    Image.fromarray(SceneDataset("test")[0].source).save(tmp_path / "photo.png")
+    arguments = [
+        a for a in arguments if not a.startswith(("benchmark.size=", "sampler="))
+    ]  # the presets set them
+    run = subprocess.run(
+        [sys.executable, ROOT / script, *arguments, *PRESETS[script]],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=600,
+    )
+    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-3000:]
+    assert "Traceback" not in run.stderr
+    if script == "edit.py":
+        assert Image.open(tmp_path / "out.png").size == (64, 64)
+        assert (tmp_path / "out_explain.png").is_file()
+    else:
+        (report,) = tmp_path.glob("outputs/*/*/report/report.md")
+        assert "control: copy source" in report.read_text()
+        assert (report.parent / "summary.csv").is_file()
