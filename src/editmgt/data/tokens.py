@@ -29,7 +29,7 @@ def tokenized(
     path = cache_dir / f"{_key(scenes, codec, text, kind)}.safetensors"
     if not path.exists():
         write_atomic(
-            path, save({k: v.to(torch.int16) for k, v in _encode(scenes, codec, text, kind).items()})
+            path, save({k: v.to(torch.int32) for k, v in _encode(scenes, codec, text, kind).items()})
         )
     return {name: tensor.long() for name, tensor in load_file(path).items()}
 

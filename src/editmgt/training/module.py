@@ -7,14 +7,12 @@ import torch
 from lightning import LightningModule
 from torch import Tensor
 
+from editmgt.editing.editor import AESTHETIC_SCORE
 from editmgt.model import MGTransformer
 from editmgt.text import TextEncoder
 from editmgt.training.loss import masked_cross_entropy
 from editmgt.training.masking import draw_drops, draw_masks, drop_conditions
 from editmgt.training.schedule import warmup_then_decay
-
-#: The score the published examples give among the micro conditions.
-AESTHETIC_SCORE = 6.0
 
 _VALIDATION_SEED = 1
 
