@@ -68,9 +68,9 @@ class Codec(nn.Module):
         return unfold(decoded, self.vqvae).clip(0, 1)
 
     @classmethod
-    def from_pretrained(cls, directory: Path | str, subfolder: str = "vqvae") -> Self:
-        """Read a diffusers ``VQModel`` directory; a missing or unexpected key is a ``UserError``."""
-        return cls(load_checked(VQModel, Path(directory) / subfolder)).eval()
+    def from_pretrained(cls, directory: Path | str, subfolder: str = "vqvae", variant: str = "") -> Self:
+        """Read a diffusers ``VQModel`` directory, in float32; a missing or unexpected key is a ``UserError``."""
+        return cls(load_checked(VQModel, Path(directory) / subfolder, variant)).eval()
 
     def save_pretrained(self, directory: Path | str, subfolder: str = "vqvae") -> None:
         """Write the ``VQModel`` as diffusers does."""

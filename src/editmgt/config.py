@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from editmgt import assets
 from editmgt.errors import nearest
+from editmgt.weights import TRANSFORMERS, on_hub
+from editmgt.weights import local as local_directory
 
 TARGET_PACKAGES = ("torch", "lightning", "editmgt", "diffusers", "transformers", "torchmetrics")
 
@@ -214,13 +216,6 @@ def show(value: Any) -> str:
     return str(value)
 
 
-def local_directory(name: str) -> Path | None:
-    """Return the directory of a shipped or local bundle; None where there is none on this machine."""
-    if name in assets.names():
-        return assets.path(name)
-    return Path(name) if Path(name).is_dir() else None
-
-
 def _line(schema: type[BaseModel], entry: dict[str, Any]) -> str:
     """One pydantic error as one line."""
     # pydantic names the branch of a union as if it were a key
@@ -354,20 +349,22 @@ def _bundle_problems(key: str, name: str, needed: tuple[str, ...]) -> list[str]:
     """What is plainly wrong with a name of weights, without loading them."""
     directory = local_directory(name)
     if directory is None:
-        if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name) and not Path(name).parent.is_dir():
+        if on_hub(name):
             return []  # a repository on the hub: only fetching it can tell
         shipped = assets.names()
         return [
             f"{key}={name}: there is no such directory and no such shipped name "
             f"({', '.join(shipped) or 'none is shipped'}).{nearest(name, shipped)}"
         ]
+    if (directory / TRANSFORMERS[0]).is_dir():
+        needed = tuple(file for file in needed if file != "model_index.json")  # the released editor has none
     if missing := [file for file in needed if not (directory / file).is_file()]:
         return [f"{key}={name} is of another architecture or incomplete: it has no {', '.join(missing)}."]
     return []
 
 
 def _transformer_config(directory: Path) -> dict[str, Any]:
-    for folder in ("transformer", "editmgt"):
+    for folder in TRANSFORMERS:
         path = directory / folder / "config.json"
         if path.is_file():
             try:

@@ -5,10 +5,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
+from diffusers import ModelMixin
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
 from editmgt.errors import UserError
+from editmgt.weights import has_variant, weight_files
 
 # With these the libraries list wrong shapes in their loading info instead of raising without a key.
 MISMATCHES_LISTED = {"ignore_mismatched_sizes": True, "low_cpu_mem_usage": False}
@@ -32,28 +35,51 @@ def quiet() -> Iterator[None]:
             transformers_logging.enable_progress_bar()
 
 
-def load_checked(model_class: Any, directory: Path) -> Any:
-    """Return ``model_class`` read from ``directory`` (local files only), in eval mode.
+def load_checked(
+    model_class: Any,
+    directory: Path,
+    variant: str = "",
+    dtype: torch.dtype = torch.float32,
+    unread: str | None = None,
+) -> Any:
+    """Return ``model_class`` read from ``directory`` (local safetensors only), in eval mode.
 
     A directory that is missing or unreadable, or weights whose keys or shapes are not the config's, end in a
     ``UserError`` that names the directory and the first ten keys.
+
+    Args:
+        model_class: of diffusers or transformers; an ``AutoModel`` chooses by the config, among their own classes.
+        directory: ``config.json`` and weights, whole or in shards.
+        variant: files to prefer, see :func:`editmgt.weights.weight_files`.
+        dtype: of the weights in memory, whatever they are stored in.
+        unread: beginning of the names of weights that may be there for another class to read.
     """
     if not (directory / "config.json").is_file():
         raise UserError(f"{directory} holds no config.json of a {model_class.__name__}.")
+    of_diffusers = isinstance(model_class, type) and issubclass(model_class, ModelMixin)
+    stem = "diffusion_pytorch_model" if of_diffusers else "model"
+    weight_files(directory, stem, variant)  # says plainly what is not there
     try:
         with quiet():
             model, info = model_class.from_pretrained(
-                directory, local_files_only=True, output_loading_info=True, **MISMATCHES_LISTED
+                directory,
+                local_files_only=True,
+                use_safetensors=True,
+                variant=variant if has_variant(directory, stem, variant) else None,
+                output_loading_info=True,
+                **({"torch_dtype": dtype} if of_diffusers else {"dtype": dtype, "trust_remote_code": False}),
+                **MISMATCHES_LISTED,
             )
     except Exception as error:  # a broken file makes the libraries raise a dozen kinds of error
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise UserError(f"{directory} cannot be read as a {model_class.__name__}: {first}") from error
     wrong = [
-        f"{kind} {key if isinstance(key, str) else key[0]}"
+        f"{kind} {name}"
         for kind in ("missing", "unexpected", "mismatched")
-        for key in sorted(info[f"{kind}_keys"])
+        for name in sorted(key if isinstance(key, str) else key[0] for key in info[f"{kind}_keys"])
+        if not (kind == "unexpected" and unread and name.startswith(unread))
     ]
     if wrong:
         listed = ", ".join(wrong[:10]) + (f" and {len(wrong) - 10} more" if len(wrong) > 10 else "")
-        raise UserError(f"{directory} is not the {model_class.__name__} its config.json says: {listed}.")
+        raise UserError(f"{directory} is not the {type(model).__name__} its config.json says: {listed}.")
     return model.eval()

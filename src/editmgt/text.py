@@ -1,16 +1,28 @@
-"""Instructions to text states: a CLIP text tower seen as the transformer's reader.
+"""Instructions to text states: CLIP, and where there is one a language model, seen as the transformer's reader.
 
 Shapes: B batch, T text tokens, D width of the states, P width of the pooled text.
 """
 
+import copy
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
+import torch
 from torch import Tensor, nn
-from transformers import CLIPTextModelWithProjection, CLIPTokenizer
+from transformers import (
+    AutoModel,
+    AutoTokenizer,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from editmgt.errors import UserError
 from editmgt.loading import load_checked, quiet
+
+LLM = "llm_encoder"
+LLM_LENGTH = 256  # tokens every text is padded or cut to, as published
 
 
 class TextStates(NamedTuple):
@@ -20,65 +32,167 @@ class TextStates(NamedTuple):
     pooled_BP: Tensor
 
 
-class TextEncoder(nn.Module):
-    """CLIP as Meissonic reads it: second-last hidden states, projected pooled state, no padding mask."""
+class LanguageModel(nn.Module):
+    """A decoder's body as EditMGT reads Gemma-2: the states that enter its last layer.
 
-    def __init__(self, model: CLIPTextModelWithProjection, tokenizer: CLIPTokenizer) -> None:
+    It runs without a mask over the padding (Gemma's is on the left): a mask moves the states by more than their
+    size, and the published weights were trained without. Neither the last layer nor a head is computed.
+    """
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
         super().__init__()
+        if tokenizer.pad_token_id is None:
+            tokenizer.pad_token = tokenizer.eos_token  # as published for Llama
         self.model = model
         self.tokenizer = tokenizer
 
     @property
     def length(self) -> int:
-        """Tokens every text is padded or cut to, begin and end marks included."""
+        """Tokens every text is padded or cut to."""
+        return min(LLM_LENGTH, self.tokenizer.model_max_length, self.model.config.max_position_embeddings)
+
+    def forward(self, input_ids_BT: Tensor) -> Tensor:
+        """Return the states [B,T,D] of token ids."""
+        body: Any = copy.copy(self.model)  # the same layers, the end left out
+        body._modules = self.model._modules | {"layers": self.model.layers[:-1], "norm": nn.Identity()}
+        return body(input_ids=input_ids_BT, use_cache=False).last_hidden_state
+
+    @classmethod
+    def from_pretrained(
+        cls, directory: Path | str, variant: str = "", dtype: torch.dtype = torch.float32
+    ) -> Self:
+        """Read a directory that holds model and tokenizer; its head is not read. Nothing of it is run as code."""
+        directory = Path(directory)
+        model = load_checked(AutoModel, directory, variant, dtype, unread="lm_head.")
+        if not isinstance(getattr(model, "layers", None), nn.ModuleList) or not hasattr(model, "norm"):
+            raise UserError(
+                f"{directory} holds a {type(model).__name__}, which is not a decoder with .layers and .norm "
+                "(such as Gemma2Model, LlamaModel or Qwen2Model)."
+            )
+        tokenizer = _tokenizer(AutoTokenizer, directory, "tokenizer")
+        _check_vocabulary(directory, tokenizer, model)
+        return cls(model, tokenizer).eval()
+
+    def save_pretrained(self, directory: Path | str) -> None:
+        """Write model and tokenizer into one directory."""
+        with quiet():
+            self.model.save_pretrained(directory)
+        self.tokenizer.save_pretrained(directory)
+
+
+class TextEncoder(nn.Module):
+    """CLIP as Meissonic reads it: second-last hidden states, projected pooled state, no padding mask.
+
+    With an ``llm`` the states are the language model's and CLIP gives the pooled text alone, as in EditMGT. The
+    ids of both then stand side by side, CLIP's first.
+    """
+
+    def __init__(
+        self,
+        model: CLIPTextModelWithProjection,
+        tokenizer: CLIPTokenizer,
+        llm: LanguageModel | None = None,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.tokenizer = tokenizer
+        self.llm = llm
+
+    @property
+    def clip_length(self) -> int:
+        """CLIP's tokens, begin and end marks included."""
         return min(self.tokenizer.model_max_length, self.model.config.max_position_embeddings)
 
+    @property
+    def length(self) -> int:
+        """Number of states: tokens every text is padded or cut to."""
+        return self.clip_length if self.llm is None else self.llm.length
+
+    @property
+    def width(self) -> int:
+        """Channels of the states."""
+        return (self.model if self.llm is None else self.llm.model).config.hidden_size
+
+    @property
+    def states_tokenizer(self) -> PreTrainedTokenizerBase:
+        """The tokenizer whose tokens the states stand for, one each."""
+        return self.tokenizer if self.llm is None else self.llm.tokenizer
+
+    @property
+    def vocabularies(self) -> list[dict[str, int]]:
+        """What the ids depend on beside the text."""
+        tokenizers = [self.tokenizer] if self.llm is None else [self.tokenizer, self.llm.tokenizer]
+        return [tokenizer.get_vocab() for tokenizer in tokenizers]
+
     def tokenize(self, texts: list[str]) -> Tensor:
-        """Return input ids [B,T] (long, on the CPU), padded and truncated to ``length``."""
-        batch = self.tokenizer(
-            texts, padding="max_length", truncation=True, max_length=self.length, return_tensors="pt"
-        )
-        return batch.input_ids
+        """Return input ids (long, on the CPU), [B,clip_length] and where there is an LLM its ``length`` more."""
+        ids = _ids(self.tokenizer, texts, self.clip_length)
+        return ids if self.llm is None else torch.cat([ids, _ids(self.llm.tokenizer, texts, self.length)], 1)
 
     def truncated(self, text: str) -> str:
         """Return the end of ``text`` that does not fit into ``length`` tokens, "" when all of it does."""
-        offsets = self.tokenizer(text, return_offsets_mapping=True, verbose=False).offset_mapping
+        offsets = self.states_tokenizer(text, return_offsets_mapping=True, verbose=False).offset_mapping
         if len(offsets) <= self.length:
             return ""
-        return text[offsets[self.length - 1][0] :].strip()  # the end mark takes the last position
+        # CLIP's end mark takes the last position
+        return text[offsets[self.length - (self.llm is None)][0] :].strip()
 
     def forward(self, input_ids_BT: Tensor) -> TextStates:
         """Return the states of token ids; gradients flow, since the miniature's text encoder trains along."""
-        output = self.model(input_ids=input_ids_BT, output_hidden_states=True)
-        return TextStates(output.hidden_states[-2], output.text_embeds)
+        clip_ids, llm_ids = input_ids_BT.tensor_split([self.clip_length], dim=1)
+        output = self.model(input_ids=clip_ids, output_hidden_states=self.llm is None)
+        states = output.hidden_states[-2] if self.llm is None else self.llm(llm_ids)
+        return TextStates(states, output.text_embeds)
 
     def encode(self, texts: list[str]) -> TextStates:
         """Tokenize, move to the model's device and run the model."""
         return self(self.tokenize(texts).to(self.model.device))
 
     @classmethod
-    def from_pretrained(cls, directory: Path | str) -> Self:
-        """Read ``text_encoder/`` and ``tokenizer/``; a missing or unexpected key is a ``UserError``."""
+    def from_pretrained(
+        cls, directory: Path | str, variant: str = "", dtype: torch.dtype = torch.float32
+    ) -> Self:
+        """Read ``text_encoder/``, ``tokenizer/`` and, where it is, ``llm_encoder/``; every key is checked."""
         directory = Path(directory)
-        model = load_checked(CLIPTextModelWithProjection, directory / "text_encoder")
+        model = load_checked(CLIPTextModelWithProjection, directory / "text_encoder", variant, dtype)
         folder = directory / "tokenizer"
         if not (folder / "tokenizer.json").is_file() and not (folder / "vocab.json").is_file():
             raise UserError(
                 f"{folder} holds no CLIP tokenizer (tokenizer.json, or vocab.json and merges.txt)."
             )
-        try:
-            tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
-        except Exception as error:  # a broken file makes the library raise a dozen kinds of error
-            raise UserError(f"{folder} cannot be read as a CLIP tokenizer: {error}") from error
-        if len(tokenizer) > model.config.vocab_size:
-            raise UserError(
-                f"{folder} has {len(tokenizer)} tokens but the text encoder beside it knows "
-                f"{model.config.vocab_size}: they do not belong together."
-            )
-        return cls(model, tokenizer).eval()
+        tokenizer = _tokenizer(CLIPTokenizer, folder, "CLIP tokenizer")
+        _check_vocabulary(folder, tokenizer, model)
+        llm = directory / LLM
+        return cls(
+            model, tokenizer, LanguageModel.from_pretrained(llm, variant, dtype) if llm.is_dir() else None
+        ).eval()
 
     def save_pretrained(self, directory: Path | str) -> None:
-        """Write ``text_encoder/`` and ``tokenizer/`` as transformers does."""
+        """Write ``text_encoder/``, ``tokenizer/`` and ``llm_encoder/`` as transformers does."""
         with quiet():
             self.model.save_pretrained(Path(directory) / "text_encoder")
         self.tokenizer.save_pretrained(Path(directory) / "tokenizer")
+        if self.llm is not None:
+            self.llm.save_pretrained(Path(directory) / LLM)
+
+
+def _ids(tokenizer: PreTrainedTokenizerBase, texts: list[str], length: int) -> Tensor:
+    """Padded on the side that the tokenizer's own files say."""
+    batch = tokenizer(texts, padding="max_length", truncation=True, max_length=length, return_tensors="pt")
+    return batch.input_ids
+
+
+def _tokenizer(tokenizer_class: Any, folder: Path, what: str) -> Any:
+    try:
+        return tokenizer_class.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # a broken file makes the library raise a dozen kinds of error
+        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise UserError(f"{folder} cannot be read as a {what}: {first}") from error
+
+
+def _check_vocabulary(folder: Path, tokenizer: Any, model: Any) -> None:
+    if len(tokenizer) > model.config.vocab_size:
+        raise UserError(
+            f"{folder} has {len(tokenizer)} tokens but the text encoder beside it knows "
+            f"{model.config.vocab_size}: they do not belong together."
+        )

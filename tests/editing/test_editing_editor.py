@@ -232,7 +232,7 @@ INDEX, SCHEDULER = "model_index.json", "scheduler/scheduler_config.json"
         (lambda d: shutil.rmtree(d / "transformer"), "no transformer/"),
         (lambda d: shutil.rmtree(d / "vqvae"), "vqvae"),
         (lambda d: shutil.rmtree(d / "tokenizer"), "tokenizer"),
-        (lambda d: (d / "llm_encoder").mkdir(), "not supported yet"),
+        (lambda d: (d / "llm_encoder").mkdir(), "llm_encoder holds no config.json"),
         (
             lambda d: replace_transformer(d, codebook_size=30),
             "the transformer expects 30, the codec gives 32",

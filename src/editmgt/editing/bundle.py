@@ -1,28 +1,29 @@
 """An editor's directory, in the layout of the released weights on the hub.
 
-``vqvae/``, ``text_encoder/``, ``tokenizer/``, ``transformer/`` (or ``editmgt/``),
-``scheduler/scheduler_config.json`` and ``model_index.json``, whose ``edit_settings`` are this project's own.
+``vqvae/``, ``text_encoder/``, ``tokenizer/``, ``llm_encoder/`` where a language model reads the instruction,
+``transformer/`` (or ``editmgt/``), ``adapter/`` where it is a LoRA's, ``scheduler/scheduler_config.json`` and
+``model_index.json``, whose ``edit_settings`` are this project's own.
 """
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from editmgt import assets
+import torch
+
 from editmgt.codec import Codec
 from editmgt.editing.settings import SCHEDULES, EditSettings
 from editmgt.editing.tokens import TIMESTEP_CONVENTIONS
 from editmgt.errors import UserError, nearest
 from editmgt.files import read_json, write_json
 from editmgt.model import MGTransformer
-from editmgt.text import TextEncoder
+from editmgt.text import LLM, TextEncoder
+from editmgt.weights import TRANSFORMERS, find
 
 INDEX = "model_index.json"
 SCHEDULER = "scheduler/scheduler_config.json"
-TRANSFORMERS = ("transformer", "editmgt")
-DOWNLOADED = ["*.json", "*.safetensors", "*.txt", "*.model"]
+WRITTEN = "transformer"
 
 COMPONENTS = {
     "vqvae": ["diffusers", "VQModel"],
@@ -53,13 +54,18 @@ def check_parts(
             f"timestep_convention={timestep_convention} must be one of "
             f"{', '.join(TIMESTEP_CONVENTIONS)}.{nearest(timestep_convention, TIMESTEP_CONVENTIONS)}"
         )
-    config, text = transformer.config, text_encoder.model.config
+    config = transformer.config
     problems = [
         f"{what}: the transformer expects {expected}, the {part} gives {given}"
         for what, part, expected, given in (
             ("codebook size", "codec", config.codebook_size, codec.codebook_size),
-            ("text width", "text encoder", config.joint_attention_dim, text.hidden_size),
-            ("pooled text width", "text encoder", config.pooled_projection_dim, text.projection_dim),
+            ("text width", "text encoder", config.joint_attention_dim, text_encoder.width),
+            (
+                "pooled text width",
+                "text encoder",
+                config.pooled_projection_dim,
+                text_encoder.model.config.projection_dim,
+            ),
         )
         if expected != given
     ]
@@ -67,40 +73,21 @@ def check_parts(
         raise UserError("These parts do not belong together. " + "; ".join(problems) + ".")
 
 
-def find(name: Path | str) -> Path:
-    """Return the directory of a shipped editor, a local one, or one on the hub (fetched if need be)."""
-    if str(name) in assets.names():  # before directories: a shipped name means the same wherever one stands
-        return assets.path(str(name))
-    if Path(name).is_dir():
-        return Path(name)
-    if not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", str(name)):
-        shipped = assets.names()
-        raise UserError(
-            f"There is no editor '{name}': it is neither a directory nor a shipped name "
-            f"({', '.join(shipped) or 'none is shipped'}).{nearest(name, shipped)}"
-        )
-    from huggingface_hub import snapshot_download
+def read(name: Path | str, dtype: torch.dtype = torch.float32) -> Bundle:
+    """Read every part of an editor; anything missing, broken or mismatched is a ``UserError``.
 
-    try:
-        return Path(snapshot_download(str(name), allow_patterns=DOWNLOADED))
-    except Exception as error:  # no network, no such repository, no access: all are reported alike
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise UserError(
-            f"'{name}' is no directory here and could not be fetched from the Hugging Face hub: {reason}"
-        ) from error
-
-
-def read(name: Path | str) -> Bundle:
-    """Read every part of an editor; anything missing, broken or mismatched is a ``UserError``."""
-    directory = find(name)
-    index = _read_object(directory, INDEX)
+    ``name`` is as :func:`editmgt.weights.find` takes it. ``dtype`` is that of transformer and text encoder, whatever
+    they are stored in; the codec is small and stays in float32, in which its codes are exact.
+    """
+    directory, variant = find(name)
     scheduler = _read_object(directory, SCHEDULER)
-    if (directory / "llm_encoder").is_dir():
-        raise UserError(f"{directory} reads its text with an LLM (llm_encoder/), which is not supported yet.")
     subfolder = next((folder for folder in TRANSFORMERS if (directory / folder).is_dir()), None)
     if subfolder is None:
         raise UserError(f"{directory} holds no transformer/ (or editmgt/) folder.")
-    transformer = MGTransformer.from_pretrained(directory, subfolder)
+    # The published code never reads an index, so its own repository may have none.
+    published = subfolder != WRITTEN and not (directory / INDEX).is_file()
+    index = {} if published else _read_object(directory, INDEX)
+    transformer = MGTransformer.from_pretrained(directory, subfolder, variant).to(dtype)
 
     mask_token_id = scheduler.get("mask_token_id", transformer.mask_token_id)
     if mask_token_id != transformer.mask_token_id:
@@ -116,10 +103,9 @@ def read(name: Path | str) -> Bundle:
         )
     settings = EditSettings.from_dict({"schedule": schedule} | index.get("edit_settings", {}))
     return Bundle(
-        # weights may be stored in half precision; a CPU computes in single
-        Codec.from_pretrained(directory).float(),
-        TextEncoder.from_pretrained(directory).float(),
-        transformer.float(),
+        Codec.from_pretrained(directory, variant=variant),
+        TextEncoder.from_pretrained(directory, variant, dtype),
+        transformer,
         settings,
         # released weights do not say: they were sampled with step indices
         scheduler.get("timestep_convention", "step_index"),
@@ -131,7 +117,7 @@ def write(bundle: Bundle, directory: Path | str) -> None:
     directory = Path(directory)
     bundle.codec.save_pretrained(directory)
     bundle.text_encoder.save_pretrained(directory)
-    bundle.transformer.save_pretrained(directory / TRANSFORMERS[0])
+    bundle.transformer.save_pretrained(directory / WRITTEN)
     write_json(
         directory / SCHEDULER,
         {
@@ -141,9 +127,11 @@ def write(bundle: Bundle, directory: Path | str) -> None:
             "timestep_convention": bundle.timestep_convention,
         },
     )
+    llm = bundle.text_encoder.llm
+    read_by = {} if llm is None else {LLM: ["transformers", type(llm.model).__name__]}
     write_json(
         directory / INDEX,
-        {"_class_name": "Editor"} | COMPONENTS | {"edit_settings": bundle.settings.to_dict()},
+        {"_class_name": "Editor"} | COMPONENTS | read_by | {"edit_settings": bundle.settings.to_dict()},
     )
 
 

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 
 from editmgt.errors import UserError
 from editmgt.files import read_json, write_json
+from editmgt.weights import weight_files
 
 CONFIG = "config.json"
-WEIGHTS = "diffusion_pytorch_model.safetensors"
+STEM = "diffusion_pytorch_model"
+WEIGHTS = f"{STEM}.safetensors"
 SHOWN = 10  # keys listed per kind of mismatch
 
 
@@ -30,18 +32,44 @@ def read_config(directory: Path) -> dict[str, Any]:
     return values
 
 
-def load_weights(model: nn.Module, directory: Path) -> None:
-    """Give ``model``, which may be on the meta device, the directory's weights as they are stored."""
-    path = _existing(directory, WEIGHTS)
-    try:
-        state = load_file(path)
-    except SafetensorError as error:
-        raise UserError(f"{path} is not a readable safetensors file: {error}") from None
-    problems = mismatches(model.state_dict(), state)
-    if problems:
-        raise UserError(f"{path} does not fit its {CONFIG}: " + "; ".join(problems))
-    # copies, for the file's own bytes lie unaligned and their products can differ in the last bit
-    model.load_state_dict({key: value.clone() for key, value in state.items()}, assign=True)
+def load_weights(model: nn.Module, directory: Path, variant: str = "") -> None:
+    """Give ``model``, which may be on the meta device, the directory's weights as they are stored.
+
+    One file or its shards, of ``variant`` where there is one.
+    """
+    state: dict[str, Tensor] = {}
+    for path in weight_files(directory, STEM, variant):
+        try:
+            # copies, for the file's own bytes lie unaligned and their products can differ in the last bit
+            state |= {key: value.clone() for key, value in load_file(path).items()}
+        except SafetensorError as error:
+            raise UserError(f"{path} is not a readable safetensors file: {error}") from None
+    check(model.state_dict(), state, directory)
+    model.load_state_dict(state, assign=True)
+
+
+def start_from(model: nn.Module, state: dict[str, Tensor], origin: str, fresh: tuple[str, ...]) -> list[str]:
+    """Give ``model`` the weights of a model that differs in some parts; return the keys that start fresh.
+
+    ``fresh`` are the beginnings of names that may be missing, left over or misshapen in ``state``; any other
+    difference is a ``UserError``.
+    """
+    own = model.state_dict()
+    fits = {
+        key: value
+        for key, value in state.items()
+        if not key.startswith(fresh) or (key in own and own[key].shape == value.shape)
+    }
+    new = [key for key in own if key.startswith(fresh) and key not in fits]
+    check({key: value for key, value in own.items() if key not in new}, fits, origin)
+    model.load_state_dict(fits, strict=False)
+    return new
+
+
+def check(expected: dict[str, Tensor], found: dict[str, Tensor], origin: Path | str) -> None:
+    """Raise a ``UserError`` with the first ten keys of each kind that differs."""
+    if problems := mismatches(expected, found):
+        raise UserError(f"{origin} does not fit its {CONFIG}: " + "; ".join(problems))
 
 
 def mismatches(expected: dict[str, Tensor], found: dict[str, Tensor]) -> list[str]:

@@ -241,13 +241,15 @@ class MGTransformer(nn.Module):
         return self.context_embedder.weight.device
 
     @classmethod
-    def from_pretrained(cls, directory: str | Path, subfolder: str | None = None) -> Self:
+    def from_pretrained(
+        cls, directory: str | Path, subfolder: str | None = None, variant: str = ""
+    ) -> Self:
         """Load a directory in the published layout; UserError for any missing, unknown or misshapen key."""
         path = Path(directory) / (subfolder or "")
         config = io.read_config(path)
         with torch.device("meta"):
             model = cls(**config)
-        io.load_weights(model, path)
+        io.load_weights(model, path, variant)
         return model.eval()
 
     def save_pretrained(self, directory: str | Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import editmgt
-from editmgt.config import local_directory
+from editmgt.weights import find
 
 LENGTH = 16  # hexadecimal digits
 
@@ -67,14 +67,10 @@ def protocol_fingerprint(config: dict[str, Any], settings: dict[str, Any]) -> st
 
 def weights_digest(name: str) -> str:
     """Return the hash of a bundle's files, but for the edit settings it was finished with."""
-    directory = local_directory(name)
-    if directory is None:
-        from editmgt.editing.bundle import find
-
-        directory = find(name)
+    directory, variant = find(name)
     files = [p for p in sorted(directory.rglob("*")) if p.is_file() and p.name != "model_index.json"]
     stats = tuple((str(p.relative_to(directory)), p.stat().st_size, p.stat().st_mtime_ns) for p in files)
-    return _files_digest(directory, stats)
+    return _files_digest(directory, stats) + (f":{variant}" if variant else "")
 
 
 @cache
