@@ -7,6 +7,7 @@ imports torch: a mistake should be told in a second.
 import json
 import re
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -18,6 +19,7 @@ from editmgt.weights import TRANSFORMERS, on_hub
 from editmgt.weights import local as local_directory
 
 TARGET_PACKAGES = ("torch", "lightning", "editmgt", "diffusers", "transformers", "torchmetrics")
+EIGHT_BIT = "bitsandbytes"
 
 BUNDLE = (
     "vqvae/config.json",
@@ -54,6 +56,14 @@ class _Hold(_Strict):
     threshold: Fraction
 
 
+class _Lora(_Strict):
+    rank: NotNegative
+    alpha: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    stream: Literal["all", "reference"]
+    targets: Annotated[list[str], Field(min_length=1)] | None
+    merge: bool
+
+
 class _Model(_Strict):
     name: str
     kind: Literal["editor", "codec", "base"]
@@ -69,6 +79,10 @@ class _Model(_Strict):
     train_text_encoder: bool
     condition_dropout: Fraction
     optimizer: Node
+    eight_bit_optimizer: bool
+    lora: _Lora
+    gradient_checkpointing: bool
+    llm: str | None
     warmup_steps: NotNegative
     decay_fraction: Fraction
     continuous_steps: NotNegative
@@ -189,6 +203,8 @@ class Evaluate(_Common):
     task: Literal["evaluate"]
     checkpoint: str
     device: Literal["auto", "cpu", "cuda"]
+    dtype: Literal["float32", "bfloat16", "float16"]
+    text_encoder_afterwards: Literal["keep", "offload"]
     model: _EvaluateModel
     sampler: _EvaluateSampler
 
@@ -317,6 +333,33 @@ def _train_problems(config: dict[str, Any]) -> list[str]:
         blocks = sum(int(model["transformer"].get(part) or 0) for part in ("num_layers", "num_single_layers"))
     if model["kind"] == "editor":
         found += _layer_problems(model["localization"], blocks)
+    return found + _recipe_problems(model)
+
+
+def _recipe_problems(model: dict[str, Any]) -> list[str]:
+    found, lora = [], model["lora"]
+    if model["eight_bit_optimizer"]:
+        if find_spec(EIGHT_BIT) is None:
+            found.append(
+                "model.eight_bit_optimizer=true needs bitsandbytes, which is not installed: "
+                f"pip install {EIGHT_BIT}"
+            )
+        if (target := model["optimizer"].get("_target_")) != "torch.optim.AdamW":
+            found.append(
+                f"model.eight_bit_optimizer=true is AdamW with 8-bit states: model.optimizer._target_={target} "
+                "must be torch.optim.AdamW."
+            )
+    if lora["rank"] and lora["stream"] == "reference":
+        if lora["merge"]:
+            found.append(
+                "model.lora.merge=true with model.lora.stream=reference would change the function: "
+                "only adapters on all streams can be merged."
+            )
+        if model["kind"] != "editor" or not model["attention_injection"]:
+            found.append(
+                "model.lora.stream=reference needs a reference in the attention: "
+                "model.kind=editor and model.attention_injection=true."
+            )
     return found
 
 

@@ -127,7 +127,9 @@ def _shards(index: Path) -> list[Path]:
     shards = [index.parent / name for name in names if isinstance(name, str) and Path(name).name == name]
     missing = [str(name) for name in names if not (index.parent / str(name)).is_file()]
     if missing or len(shards) < len(names):
-        raise UserError(f"{index} names shards that are not beside it: {', '.join(missing or map(str, names))}")
+        raise UserError(
+            f"{index} names shards that are not beside it: {', '.join(missing or map(str, names))}"
+        )
     return shards
 
 

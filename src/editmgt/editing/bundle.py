@@ -18,12 +18,14 @@ from editmgt.editing.tokens import TIMESTEP_CONVENTIONS
 from editmgt.errors import UserError, nearest
 from editmgt.files import read_json, write_json
 from editmgt.model import MGTransformer
+from editmgt.model.lora import load_adapters, save_adapters
 from editmgt.text import LLM, TextEncoder
 from editmgt.weights import TRANSFORMERS, find
 
 INDEX = "model_index.json"
 SCHEDULER = "scheduler/scheduler_config.json"
 WRITTEN = "transformer"
+ADAPTER = "adapter"
 
 COMPONENTS = {
     "vqvae": ["diffusers", "VQModel"],
@@ -46,7 +48,10 @@ class Bundle:
 
 
 def check_parts(
-    codec: Codec, text_encoder: TextEncoder, transformer: MGTransformer, timestep_convention: str
+    codec: Codec,
+    text_encoder: TextEncoder,
+    transformer: MGTransformer,
+    timestep_convention: str = TIMESTEP_CONVENTIONS[0],
 ) -> None:
     """Raise a ``UserError`` for a transformer that was made for another codec or text encoder."""
     if timestep_convention not in TIMESTEP_CONVENTIONS:
@@ -73,11 +78,14 @@ def check_parts(
         raise UserError("These parts do not belong together. " + "; ".join(problems) + ".")
 
 
-def read(name: Path | str, dtype: torch.dtype = torch.float32) -> Bundle:
+def read(name: Path | str, dtype: torch.dtype = torch.float32, adapter: Path | str | None = None) -> Bundle:
     """Read every part of an editor; anything missing, broken or mismatched is a ``UserError``.
 
-    ``name`` is as :func:`editmgt.weights.find` takes it. ``dtype`` is that of transformer and text encoder, whatever
-    they are stored in; the codec is small and stays in float32, in which its codes are exact.
+    Args:
+        name: as :func:`editmgt.weights.find` takes it.
+        dtype: of transformer and text encoder, whatever they are stored in; the codec is small and stays in
+            float32, in which its codes are exact.
+        adapter: directory of a LoRA to put on the transformer in the place of the editor's own.
     """
     directory, variant = find(name)
     scheduler = _read_object(directory, SCHEDULER)
@@ -87,7 +95,12 @@ def read(name: Path | str, dtype: torch.dtype = torch.float32) -> Bundle:
     # The published code never reads an index, so its own repository may have none.
     published = subfolder != WRITTEN and not (directory / INDEX).is_file()
     index = {} if published else _read_object(directory, INDEX)
-    transformer = MGTransformer.from_pretrained(directory, subfolder, variant).to(dtype)
+    transformer = MGTransformer.from_pretrained(directory, subfolder, variant)
+    if adapter is None and (directory / ADAPTER).is_dir():
+        adapter = directory / ADAPTER
+    if adapter is not None:
+        load_adapters(transformer, adapter)
+    transformer.to(dtype)
 
     mask_token_id = scheduler.get("mask_token_id", transformer.mask_token_id)
     if mask_token_id != transformer.mask_token_id:
@@ -104,7 +117,7 @@ def read(name: Path | str, dtype: torch.dtype = torch.float32) -> Bundle:
     settings = EditSettings.from_dict({"schedule": schedule} | index.get("edit_settings", {}))
     return Bundle(
         Codec.from_pretrained(directory, variant=variant),
-        TextEncoder.from_pretrained(directory, variant, dtype),
+        TextEncoder.from_pretrained(directory, variant, dtype).requires_grad_(False),
         transformer,
         settings,
         # released weights do not say: they were sampled with step indices
@@ -118,6 +131,8 @@ def write(bundle: Bundle, directory: Path | str) -> None:
     bundle.codec.save_pretrained(directory)
     bundle.text_encoder.save_pretrained(directory)
     bundle.transformer.save_pretrained(directory / WRITTEN)
+    if bundle.transformer.adapter is not None:
+        save_adapters(bundle.transformer, directory / ADAPTER)
     write_json(
         directory / SCHEDULER,
         {

@@ -48,9 +48,16 @@ def edit(options: argparse.Namespace) -> str:
     validate(EditSettings().override(**overrides))
     device = _device(options.device)
 
+    import torch
+
     from editmgt.editing.editor import Editor
 
-    editor = Editor.from_pretrained(options.checkpoint).to(device)
+    editor = Editor.from_pretrained(
+        options.checkpoint,
+        dtype=getattr(torch, options.dtype),
+        adapter=options.adapter,
+        text_encoder_afterwards=options.text_encoder,
+    ).to(device)
     with _plain_warnings(), _progress_bar() as progress:
         result = editor.edit(
             source,
@@ -93,8 +100,11 @@ def _parser() -> argparse.ArgumentParser:
     add("instruction", help='what to change, as in "make the hat red"')
     add("--output", type=Path, required=True, help="file to write; its extension chooses the format")
     add(
-        "--checkpoint", default="tiny_editor", help="shipped name, directory or hub id (default: %(default)s)"
+        "--checkpoint",
+        default="tiny_editor",
+        help="shipped name, directory, or hub id with @REVISION or :VARIANT after it (default: %(default)s)",
     )
+    add("--adapter", type=Path, help="directory of a LoRA to put on the checkpoint")
     add("--steps", type=int, help="sampling steps")
     add("--guidance-scale", type=float, help="classifier-free guidance; up to 1: none")
     add("--reference-strength", type=float, help="how strongly the source is heard (gamma); 1: as trained")
@@ -103,6 +113,18 @@ def _parser() -> argparse.ArgumentParser:
     add("--no-consolidation", action="store_true", help="read the attention of one layer, unsmoothed")
     add("--seed", type=int, default=0, help="another seed, another result (default: %(default)s)")
     add("--device", help="cpu, cuda, cuda:1 ... (default: cuda where there is one)")
+    add(
+        "--dtype",
+        choices=("float32", "bfloat16", "float16"),
+        default="float32",
+        help="of transformer and text encoder: half takes half the memory (default: %(default)s)",
+    )
+    add(
+        "--text-encoder",
+        choices=("keep", "offload", "drop"),
+        default="offload",
+        help="once it has read the texts: keep it on the device, send it to the CPU or free it (default: %(default)s)",
+    )
     add(
         "--explain", action="store_true", help="also write OUTPUT_explain.png: source, edit, map, held tokens"
     )

@@ -23,12 +23,13 @@ from editmgt.editing.images import (
     upright_rgb,
     working_size,
 )
+from editmgt.editing.reading import Reader
 from editmgt.editing.sampler import sample_generators
 from editmgt.editing.settings import EditSettings, validate
 from editmgt.editing.tokens import PerSample, Step, TokenEdit, edit_tokens
 from editmgt.errors import UserError
 from editmgt.model import MGTransformer
-from editmgt.text import TextEncoder, TextStates
+from editmgt.text import TextEncoder
 
 AESTHETIC_SCORE = 6.0  # what the published examples ask for
 
@@ -71,7 +72,8 @@ class Editor:
     """Edits pictures by instruction with a codec, a text encoder and a transformer that belong together.
 
     ``settings`` are the defaults of :meth:`edit`. ``timestep_convention`` is what the transformer was trained
-    to be told at a step: ``step_index`` (published weights) or ``mask_ratio``.
+    to be told at a step: ``step_index`` (published weights) or ``mask_ratio``. ``text_encoder_afterwards`` is what
+    becomes of the text encoder when it has read an edit's texts: keep, offload (to the CPU) or drop.
     """
 
     def __init__(
@@ -81,20 +83,42 @@ class Editor:
         transformer: MGTransformer,
         settings: EditSettings | None = None,
         timestep_convention: str = "step_index",
+        text_encoder_afterwards: str = "keep",
     ) -> None:
         bundle.check_parts(codec, text_encoder, transformer, timestep_convention)
         self.codec = codec
         self.text_encoder = text_encoder
+        self.reader = Reader(text_encoder, text_encoder_afterwards)
         self.transformer = transformer
         self.settings = settings or EditSettings()
         self.timestep_convention = timestep_convention
 
     @classmethod
-    def from_pretrained(cls, name: Path | str) -> Self:
-        """Load a shipped editor by name, a directory, or a repository on the Hugging Face hub, on the CPU."""
-        parts = bundle.read(name)
+    def from_pretrained(
+        cls,
+        name: Path | str,
+        *,
+        dtype: torch.dtype = torch.float32,
+        adapter: Path | str | None = None,
+        text_encoder_afterwards: str = "keep",
+    ) -> Self:
+        """Load an editor on the CPU.
+
+        Args:
+            name: a shipped one, a directory, or REPOSITORY[@REVISION] on the Hugging Face hub; ``:VARIANT`` after
+                it reads files such as ``model.fp16.safetensors``.
+            dtype: of transformer and text encoder.
+            adapter: directory of a LoRA to put on the transformer.
+            text_encoder_afterwards: see the class.
+        """
+        parts = bundle.read(name, dtype, adapter)
         return cls(
-            parts.codec, parts.text_encoder, parts.transformer, parts.settings, parts.timestep_convention
+            parts.codec,
+            parts.text_encoder,
+            parts.transformer,
+            parts.settings,
+            parts.timestep_convention,
+            text_encoder_afterwards,
         )
 
     def save_pretrained(self, directory: Path | str) -> None:
@@ -105,9 +129,10 @@ class Editor:
         bundle.write(parts, directory)
 
     def to(self, device: torch.device | str) -> Self:
-        """Move all three models."""
+        """Move the models; a text encoder that is offloaded comes along only to read."""
         for module in self._modules():
-            module.to(device)
+            if module is not self.text_encoder or self.reader.afterwards == "keep":
+                module.to(device)
         return self
 
     @property
@@ -167,6 +192,8 @@ class Editor:
         pictures: dict[int, Image.Image] = {}
         edits: dict[int, tuple[TokenEdit, int]] = {}
         with self._evaluating():
+            instructions = [sample.instruction for sample in samples]
+            self.reader.read(instructions, settings.negative_prompt, self.device, batch_size)
             for batch in batches:
                 edit, decoded = self._edit_batch([samples[i] for i in batch], settings, seed, trace, on_step)
                 for row, i in enumerate(batch):
@@ -209,14 +236,14 @@ class Editor:
             else codes_that_may_change(sample.mask, sample.image.size, grid)
             for sample in samples
         ]
-        text = self.text_encoder.encode([sample.instruction for sample in samples])
-        negative = self.text_encoder.encode([settings.negative_prompt])
+        text = self.reader.states([sample.instruction for sample in samples])
+        negative = self.reader.states([settings.negative_prompt] * len(samples))
         micro_conditions = torch.tensor([width, height, 0, 0, AESTHETIC_SCORE], device=self.device)
         edit = edit_tokens(
             self.transformer,
             reference_BHW,
             text,
-            TextStates(*(states.repeat_interleave(len(samples), dim=0) for states in negative)),
+            negative,
             settings,
             micro_conditions_B5=micro_conditions.expand(len(samples), -1),
             randomness=sample_generators(seed, [sample.sample_id for sample in samples], self.device),

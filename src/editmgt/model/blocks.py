@@ -53,13 +53,15 @@ def project(
 ) -> tuple[Tensor, Tensor]:
     """Make queries and keys [B, L, 2, A, K], normed and rotated, and values [B, L, A, K] of ``x`` [B, L, D].
 
-    One product serves all three.
+    One product serves all three, unless an adapter wraps one of them.
     """
-    weight = torch.cat([linear.weight for linear in linears])
-    bias = torch.cat([linear.bias for linear in linears])
+    if all(type(linear) is nn.Linear for linear in linears):
+        weight = torch.cat([linear.weight for linear in linears])
+        qkv = F.linear(x, weight, torch.cat([linear.bias for linear in linears]))
+    else:
+        qkv = torch.cat([linear(x) for linear in linears], dim=-1)
     norm_PK = torch.stack([norm.weight for norm in norms])
-    qkv = F.linear(x, weight, bias).unflatten(-1, (3, -1, norm_PK.shape[-1]))
-    qk, v = qkv.split([2, 1], dim=2)
+    qk, v = qkv.unflatten(-1, (3, -1, norm_PK.shape[-1])).split([2, 1], dim=2)
     return normalise_and_rotate(qk, norm_PK, rotations), v.squeeze(2)
 
 
@@ -186,9 +188,12 @@ class SingleBlock(nn.Module):
             streams, q, normed_BLD = [streams[0][:, joint.text :]], q[:, rows], normed_BLD[:, rows]
         mixed = attend(q, k, v, joint.bias, rows)
         hidden = F.gelu(self.proj_mlp(normed_BLD), approximate="tanh")
-        # proj_out of both side by side, without laying them side by side
-        from_mixed, from_hidden = self.proj_out.weight.split([mixed.shape[-1], hidden.shape[-1]], dim=1)
-        out_BLD = F.linear(hidden, from_hidden, self.proj_out.bias) + F.linear(mixed, from_mixed)
+        if type(self.proj_out) is nn.Linear:
+            # proj_out of both side by side, without laying them side by side
+            from_mixed, from_hidden = self.proj_out.weight.split([mixed.shape[-1], hidden.shape[-1]], dim=1)
+            out_BLD = F.linear(hidden, from_hidden, self.proj_out.bias) + F.linear(mixed, from_mixed)
+        else:  # an adapter wraps it
+            out_BLD = self.proj_out(torch.cat([mixed, hidden], dim=-1))
         outs = out_BLD.split([x.shape[1] for x in streams], dim=1)
         gates = gate.split(1, dim=1)
         return [torch.addcmul(x, g, out) for x, g, out in zip(streams, gates, outs, strict=False)], seen

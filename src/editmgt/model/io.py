@@ -44,15 +44,15 @@ def load_weights(model: nn.Module, directory: Path, variant: str = "") -> None:
             state |= {key: value.clone() for key, value in load_file(path).items()}
         except SafetensorError as error:
             raise UserError(f"{path} is not a readable safetensors file: {error}") from None
-    check(model.state_dict(), state, directory)
+    check(model.state_dict(), state, f"{directory} does not fit its {CONFIG}")
     model.load_state_dict(state, assign=True)
 
 
-def start_from(model: nn.Module, state: dict[str, Tensor], origin: str, fresh: tuple[str, ...]) -> list[str]:
+def start_from(model: nn.Module, state: dict[str, Tensor], wrong: str, fresh: tuple[str, ...]) -> list[str]:
     """Give ``model`` the weights of a model that differs in some parts; return the keys that start fresh.
 
     ``fresh`` are the beginnings of names that may be missing, left over or misshapen in ``state``; any other
-    difference is a ``UserError``.
+    difference is a ``UserError`` that begins with ``wrong``.
     """
     own = model.state_dict()
     fits = {
@@ -61,15 +61,15 @@ def start_from(model: nn.Module, state: dict[str, Tensor], origin: str, fresh: t
         if not key.startswith(fresh) or (key in own and own[key].shape == value.shape)
     }
     new = [key for key in own if key.startswith(fresh) and key not in fits]
-    check({key: value for key, value in own.items() if key not in new}, fits, origin)
+    check({key: value for key, value in own.items() if key not in new}, fits, wrong)
     model.load_state_dict(fits, strict=False)
     return new
 
 
-def check(expected: dict[str, Tensor], found: dict[str, Tensor], origin: Path | str) -> None:
-    """Raise a ``UserError`` with the first ten keys of each kind that differs."""
+def check(expected: dict[str, Tensor], found: dict[str, Tensor], wrong: str) -> None:
+    """Raise a ``UserError`` that begins with ``wrong`` and lists the first ten keys of each kind that differs."""
     if problems := mismatches(expected, found):
-        raise UserError(f"{origin} does not fit its {CONFIG}: " + "; ".join(problems))
+        raise UserError(f"{wrong}: " + "; ".join(problems))
 
 
 def mismatches(expected: dict[str, Tensor], found: dict[str, Tensor]) -> list[str]:
@@ -89,9 +89,13 @@ def mismatches(expected: dict[str, Tensor], found: dict[str, Tensor]) -> list[st
 
 
 def save(model: nn.Module, config: dict[str, Any], directory: Path) -> None:
-    """Write both files, each whole or not at all."""
+    """Write both files, each whole or not at all; adapters on the model (``model.lora``) are left out."""
     directory.mkdir(parents=True, exist_ok=True)
-    state = {key: value.detach().contiguous() for key, value in model.state_dict().items()}
+    state = {
+        key.replace(".base_layer.", "."): value.detach().contiguous()
+        for key, value in model.state_dict().items()
+        if ".lora_" not in key
+    }
     temporary = directory / f".{WEIGHTS}.{os.getpid()}"
     try:
         save_file(state, temporary, metadata={"format": "pt"})

@@ -11,6 +11,7 @@ from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from editmgt.errors import UserError
 from editmgt.model import io
@@ -49,8 +50,12 @@ class MGTOutput:
 class MGTransformer(nn.Module):
     """Predict the codes of an image from its known ones, an instruction and the image to edit.
 
-    Arguments are the fields of :class:`MGTConfig`; parameters carry the published names and shapes.
+    Arguments are the fields of :class:`MGTConfig`; parameters carry the published names and shapes. With
+    ``gradient_checkpointing`` set, training keeps the inputs of blocks alone and computes the rest twice.
     """
+
+    gradient_checkpointing = False
+    adapter: tuple[Any, str] | None = None  # what editmgt.model.lora put on it: peft's config, and the stream
 
     def __init__(self, **settings: Any) -> None:
         super().__init__()
@@ -147,17 +152,24 @@ class MGTransformer(nn.Module):
 
         maps: dict[int, Tensor | None] = {}
         for layer, block in enumerate(self.transformer_blocks):
-            image_BSND, text_BTD, maps[layer] = block(
-                image_BSND, text_BTD, condition_BSD, joint, layer in attention_layers
+            image_BSND, text_BTD, maps[layer] = self._run(
+                block, image_BSND, text_BTD, condition_BSD, joint, layer in attention_layers
             )
         target_BND, *reference = image_BSND.unbind(1)
         sequences = [torch.cat([text_BTD, target_BND], dim=1), *reference]
         for layer, block in enumerate(self.single_transformer_blocks, start=len(self.transformer_blocks)):
             last = layer == self.num_blocks - 1
-            sequences, maps[layer] = block(sequences, condition_BSD, joint, last, layer in attention_layers)
+            sequences, maps[layer] = self._run(
+                block, sequences, condition_BSD, joint, last, layer in attention_layers
+            )
 
         logits = self._decode(sequences[0], tokens.shape[1], tokens.shape[2])
         return MGTOutput(logits, {layer: seen for layer, seen in maps.items() if seen is not None})
+
+    def _run(self, block: nn.Module, *inputs: Any) -> Any:
+        if self.gradient_checkpointing and torch.is_grad_enabled():
+            return checkpoint(block, *inputs, use_reentrant=False)
+        return block(*inputs)
 
     def _embed_image(self, tokens: Tensor, reference_tokens: Tensor | None) -> Tensor:
         grids = [tokens] if reference_tokens is None else [tokens, reference_tokens]
@@ -241,9 +253,7 @@ class MGTransformer(nn.Module):
         return self.context_embedder.weight.device
 
     @classmethod
-    def from_pretrained(
-        cls, directory: str | Path, subfolder: str | None = None, variant: str = ""
-    ) -> Self:
+    def from_pretrained(cls, directory: str | Path, subfolder: str | None = None, variant: str = "") -> Self:
         """Load a directory in the published layout; UserError for any missing, unknown or misshapen key."""
         path = Path(directory) / (subfolder or "")
         config = io.read_config(path)

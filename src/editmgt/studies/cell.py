@@ -116,7 +116,9 @@ class Cell:
     def _work(self, tracker: Tracker) -> dict[str, float]:
         config = self.config
         if config["task"] == "evaluate":
-            editor = load_editor(config["checkpoint"]).to(_device(config["device"]))
+            editor = load_editor(config["checkpoint"], config["dtype"], config["text_encoder_afterwards"]).to(
+                _device(config["device"])
+            )
             self._link_checkpoint(local_directory(config["checkpoint"]))
             return judge(editor, edit_settings(config, editor), config, self.directory, self.say)
         directory = training_directory(config, self.directory.parent if self.sweep else self.directory)
@@ -184,11 +186,15 @@ def edit_settings(config: dict[str, Any], editor: "Editor | None" = None) -> "Ed
 
 
 @lru_cache(maxsize=1)
-def load_editor(name: str) -> "Editor":
+def load_editor(name: str, dtype: str = "float32", text_encoder_afterwards: str = "keep") -> "Editor":
     """Return an editor, the last one kept: cells of a sweep mostly share theirs."""
+    import torch
+
     from editmgt.editing import Editor
 
-    return Editor.from_pretrained(name)
+    return Editor.from_pretrained(
+        name, dtype=getattr(torch, dtype), text_encoder_afterwards=text_encoder_afterwards
+    )
 
 
 def judge(

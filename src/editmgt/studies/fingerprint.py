@@ -42,6 +42,7 @@ def training_fingerprint(config: dict[str, Any]) -> str:
     identity = {
         "seed": config["seed"],
         "init_from": None if config["init_from"] is None else weights_digest(config["init_from"]),
+        "llm": None if config["model"].get("llm") is None else weights_digest(config["model"]["llm"]),
         "model": _without(config["model"], _INFERENCE),
         "data": _without(config["data"], {"cache_dir"}),
         "trainer": _without(config["trainer"], _RUNNING),
@@ -58,6 +59,7 @@ def protocol_fingerprint(config: dict[str, Any], settings: dict[str, Any]) -> st
     """
     identity = {
         "settings": settings,
+        "dtype": config.get("dtype", "float32"),  # a training's own evaluation is in float32
         "benchmark": config["benchmark"],
         "metrics": config["metrics"],
         "source": source_digest(*PROTOCOL_SOURCE),

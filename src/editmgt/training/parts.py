@@ -1,16 +1,22 @@
-"""What a training starts from: shipped or given parts, or fresh ones."""
+"""What a training starts from: shipped, released or given parts, or fresh ones."""
 
 from typing import Any
 
 from diffusers.models.autoencoders.vq_model import VQModel
+from lightning.pytorch.utilities import rank_zero_only
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokenizer
 
 from editmgt.codec import Codec
 from editmgt.data.scenes.vocabulary import scene_tokenizer
 from editmgt.editing import bundle
 from editmgt.errors import UserError
-from editmgt.model import MGTransformer
-from editmgt.text import TextEncoder
+from editmgt.model import MGTransformer, lora
+from editmgt.model.io import start_from
+from editmgt.text import LanguageModel, TextEncoder
+from editmgt.weights import TRANSFORMERS, find
+
+# What may start fresh on a base's weights: an editor reads other text states than its base does.
+FRESH = ("connector.",)
 
 
 def fresh_vqvae(config: dict[str, Any]) -> VQModel:
@@ -30,26 +36,58 @@ def starting_parts(config: dict[str, Any]) -> tuple[Codec, TextEncoder, MGTransf
     """Codec, text encoder and transformer that a training of ``config`` begins with.
 
     ``init_from`` is an editor or base bundle, or a directory that holds only a codec (``vqvae/``): then the rest is
-    made from ``model.text_encoder`` and ``model.transformer``.
+    made from ``model.text_encoder`` and ``model.transformer``. On a bundle, ``model.llm`` puts a language model
+    beside its CLIP, and ``model.transformer`` may differ from the bundle's in what ``FRESH`` names.
     """
     model = config["model"]
-    mode = reference_mode(model)
-    directory = bundle.find(config["init_from"])
-    if (directory / bundle.INDEX).is_file():
-        start = bundle.read(directory)
-        start.transformer.set_reference_mode(mode)
-        return start.codec, start.text_encoder, start.transformer
-    codec = Codec.from_pretrained(directory)
-    if model["transformer"] is None or model["text_encoder"] is None:
-        raise UserError(
-            f"init_from={config['init_from']} holds a codec alone; model={model['name']} says nothing of a "
-            "fresh transformer and text encoder to train on it (model=tiny_base does)."
+    directory, variant = find(config["init_from"])
+    if any((directory / folder).is_dir() for folder in TRANSFORMERS):
+        start = bundle.read(config["init_from"])
+        codec, text = start.codec, start.text_encoder
+        transformer = _as_configured(start.transformer, config)
+    else:
+        codec = Codec.from_pretrained(directory, variant=variant)
+        if model["transformer"] is None or model["text_encoder"] is None:
+            raise UserError(
+                f"init_from={config['init_from']} holds a codec alone; model={model['name']} says nothing of a "
+                "fresh transformer and text encoder to train on it (model=tiny_base does)."
+            )
+        text = fresh_text_encoder(model["text_encoder"])
+        transformer = MGTransformer(**_arguments(model))
+    if model["llm"] is not None:
+        text.llm = LanguageModel.from_pretrained(*find(model["llm"]))
+    bundle.check_parts(codec, text, transformer)
+    transformer.gradient_checkpointing = model["gradient_checkpointing"]
+    if model["lora"]["rank"]:
+        lora.add(
+            transformer, **{name: model["lora"][name] for name in ("rank", "alpha", "stream", "targets")}
         )
-    text = fresh_text_encoder(model["text_encoder"])
-    arguments = {name: value for name, value in model["transformer"].items() if name != "_target_"}
-    return codec, text, MGTransformer(**arguments, reference_mode=mode)
+    return codec, text, transformer
 
 
 def reference_mode(model: dict[str, Any]) -> str:
     """How the source reaches the transformer, from the switches."""
     return "attention" if model["attention_injection"] else str(model["injection_fallback"])
+
+
+def _as_configured(transformer: MGTransformer, config: dict[str, Any]) -> MGTransformer:
+    """Return the transformer that ``model`` describes with the weights of this one; say what starts fresh."""
+    model = config["model"]
+    transformer.set_reference_mode(reference_mode(model))
+    if transformer.adapter is not None:
+        lora.merge(transformer)
+    if model["transformer"] is None:
+        return transformer
+    wanted = MGTransformer(**_arguments(model))
+    origin = f"init_from={config['init_from']}"
+    fresh = start_from(
+        wanted, transformer.state_dict(), f"{origin} does not fit model={model['name']}", FRESH
+    )
+    if fresh:
+        rank_zero_only(print)(f"Starting fresh: {', '.join(fresh)}; all else is that of {origin}.")
+    return wanted
+
+
+def _arguments(model: dict[str, Any]) -> dict[str, Any]:
+    arguments = {name: value for name, value in model["transformer"].items() if name != "_target_"}
+    return arguments | {"reference_mode": reference_mode(model)}

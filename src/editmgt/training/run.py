@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.utils import instantiate
 from lightning import LightningDataModule, LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import Logger
@@ -14,8 +13,11 @@ from editmgt.codec import Codec
 from editmgt.config import edit_values
 from editmgt.data.module import SceneData
 from editmgt.editing import Editor, EditSettings
+from editmgt.model.lora import merge
+from editmgt.training.checkpoints import LearningWeightsOnly
 from editmgt.training.codec import CodecModule
 from editmgt.training.module import EditorModule
+from editmgt.training.optimizers import optimizer_maker
 from editmgt.training.parts import fresh_vqvae, starting_parts
 from editmgt.training.previews import Previews
 
@@ -109,9 +111,7 @@ def _codec_run(
 ) -> tuple[LightningModule, LightningDataModule, list[Callback], Any]:
     model = config["model"]
     vqvae = fresh_vqvae(model["vqvae"])
-    module = CodecModule(
-        vqvae, instantiate(model["optimizer"]), model["warmup_steps"], model["continuous_steps"]
-    )
+    module = CodecModule(vqvae, optimizer_maker(model), model["warmup_steps"], model["continuous_steps"])
     return module, _data(config, None, None), [], Codec(vqvae).save_pretrained
 
 
@@ -125,7 +125,7 @@ def _editor_run(
     module = EditorModule(
         transformer.train(),
         text.train(),
-        instantiate(model["optimizer"]),
+        optimizer_maker(model),
         resolution=model["resolution"],
         warmup_steps=model["warmup_steps"],
         decay_fraction=model["decay_fraction"],
@@ -141,10 +141,16 @@ def _editor_run(
         timestep_convention="mask_ratio",
     )
     data = _data(config, codec, text)
-    callbacks: list[Callback] = []
+    callbacks: list[Callback] = [LearningWeightsOnly()]
     if model["kind"] == "editor":
         callbacks.append(_previews(editor, config, data, directory))
-    return module, data, callbacks, editor.save_pretrained
+
+    def save(directory: Path) -> None:
+        if transformer.adapter is not None and model["lora"]["merge"]:
+            merge(transformer)
+        editor.save_pretrained(directory)
+
+    return module, data, callbacks, save
 
 
 def _previews(editor: Editor, config: dict[str, Any], data: SceneData, directory: Path) -> Previews:

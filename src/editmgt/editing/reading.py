@@ -1,0 +1,60 @@
+"""The text encoder as an editor uses it: read everything before the first step, then make room."""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+
+from editmgt.errors import UserError, nearest
+from editmgt.text import TextEncoder, TextStates
+
+AFTERWARDS = ("keep", "offload", "drop")
+
+
+class Reader:
+    """Holds the states of texts that were read; the negative prompt's stay from edit to edit.
+
+    ``afterwards`` says what becomes of the text encoder once it has read: ``keep`` leaves it beside the transformer,
+    ``offload`` sends it back to the CPU, ``drop`` frees it for good, so that one call is all it serves.
+    """
+
+    def __init__(self, encoder: TextEncoder, afterwards: str = "keep") -> None:
+        if afterwards not in AFTERWARDS:
+            raise UserError(
+                f"text_encoder_afterwards={afterwards} must be one of {', '.join(AFTERWARDS)}."
+                f"{nearest(afterwards, AFTERWARDS)}"
+            )
+        self.encoder, self.afterwards = encoder, afterwards
+        self._states: dict[str, TextStates] = {}
+
+    @torch.no_grad()
+    def read(self, texts: Iterable[str], negative: str, device: torch.device, batch_size: int) -> None:
+        """Read each distinct text once; states of other texts are forgotten, but for the negative prompt's.
+
+        A text encoder that learns changes between edits, so nothing is taken over from one.
+        """
+        learning = any(parameter.requires_grad for parameter in self.encoder.parameters())
+        at = (device, self.encoder.model.dtype)
+        known = self._states.get(negative)
+        if known is None or learning or (known.pooled_BP.device, known.pooled_BP.dtype) != at:
+            known = None
+        self._states = {} if known is None else {negative: known}
+        unread = [text for text in dict.fromkeys([*texts, negative]) if text not in self._states]
+        if unread and self.encoder.model.device.type == "meta":
+            raise UserError(
+                "The text encoder was dropped after the first edit: load the editor anew, or with "
+                "text_encoder_afterwards=offload."
+            )
+        if unread and self.afterwards == "offload":
+            self.encoder.to(device)
+        for start in range(0, len(unread), batch_size):
+            batch = unread[start : start + batch_size]
+            read = self.encoder.encode(batch)
+            for row, text in enumerate(batch):
+                self._states[text] = TextStates(*(states[row : row + 1].to(device) for states in read))
+        if self.afterwards != "keep":
+            self.encoder.to("cpu" if self.afterwards == "offload" else "meta")
+
+    def states(self, texts: Sequence[str]) -> TextStates:
+        """Return the states of texts that were read, a row for each."""
+        rows = [self._states[text] for text in texts]
+        return TextStates(*(torch.cat(parts) for parts in zip(*rows, strict=True)))
