@@ -41,10 +41,12 @@ def test_states_are_the_second_last_layers(text_encoder: TextEncoder) -> None:
 
 
 def test_gradients_flow(text_encoder: TextEncoder) -> None:
+    text_encoder.requires_grad_(True)
     states, pooled = text_encoder.encode(["remove the large star"])
     (states.sum() + pooled.sum()).backward()
     assert text_encoder.model.get_input_embeddings().weight.grad is not None
     text_encoder.zero_grad(set_to_none=True)
+    text_encoder.requires_grad_(False)  # as it is in an editor
 
 
 def test_what_is_cut_is_told(text_encoder: TextEncoder) -> None:

@@ -116,6 +116,7 @@ class _Trainer(_Strict):
     max_steps: Annotated[int, Field(ge=-1)]
     max_time: Annotated[str, Field(pattern=r"^\d\d:\d\d:\d\d:\d\d$")] | None
     gradient_clip_val: Size | None
+    accumulate_grad_batches: Positive
     log_every_n_steps: Positive
     val_check_interval: Positive | Fraction | None
     checkpoint_every_n_steps: Positive

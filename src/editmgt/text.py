@@ -22,6 +22,7 @@ from editmgt.errors import UserError
 from editmgt.loading import load_checked, quiet
 
 LLM = "llm_encoder"
+VOCABULARIES = ("tokenizer.json", "tokenizer.model", "vocab.json")
 LLM_LENGTH = 256  # tokens every text is padded or cut to, as published
 
 
@@ -156,10 +157,6 @@ class TextEncoder(nn.Module):
         directory = Path(directory)
         model = load_checked(CLIPTextModelWithProjection, directory / "text_encoder", variant, dtype)
         folder = directory / "tokenizer"
-        if not (folder / "tokenizer.json").is_file() and not (folder / "vocab.json").is_file():
-            raise UserError(
-                f"{folder} holds no CLIP tokenizer (tokenizer.json, or vocab.json and merges.txt)."
-            )
         tokenizer = _tokenizer(CLIPTokenizer, folder, "CLIP tokenizer")
         _check_vocabulary(folder, tokenizer, model)
         llm = directory / LLM
@@ -183,6 +180,8 @@ def _ids(tokenizer: PreTrainedTokenizerBase, texts: list[str], length: int) -> T
 
 
 def _tokenizer(tokenizer_class: Any, folder: Path, what: str) -> Any:
+    if not any((folder / name).is_file() for name in VOCABULARIES):  # the library would make one of nothing
+        raise UserError(f"{folder} holds no {what}: none of {', '.join(VOCABULARIES)} is there.")
     try:
         return tokenizer_class.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # a broken file makes the library raise a dozen kinds of error

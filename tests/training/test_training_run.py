@@ -65,6 +65,7 @@ def configuration(bundle: Path, cache: Path, **trainer: Any) -> dict[str, Any]:
             "max_steps": 3,
             "max_time": None,
             "gradient_clip_val": 1.0,
+            "accumulate_grad_batches": 1,
             "log_every_n_steps": 1,
             "val_check_interval": 100,
             "checkpoint_every_n_steps": 1,

@@ -55,7 +55,8 @@ class SceneData(LightningDataModule):
     def train_dataloader(self) -> Iterable[dict[str, Tensor]]:
         """Batches from the step that the trainer has reached."""
         assert self.trainer is not None
-        step, world_size = self.trainer.global_step, self.trainer.world_size
+        step = self.trainer.global_step * self.trainer.accumulate_grad_batches
+        world_size = self.trainer.world_size
         if self.batch_size % world_size:
             raise UserError(
                 f"data.batch_size={self.batch_size} must be a multiple of the {world_size} processes."

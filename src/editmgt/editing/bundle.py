@@ -18,7 +18,6 @@ from editmgt.editing.tokens import TIMESTEP_CONVENTIONS
 from editmgt.errors import UserError, nearest
 from editmgt.files import read_json, write_json
 from editmgt.model import MGTransformer
-from editmgt.model.lora import load_adapters, save_adapters
 from editmgt.text import LLM, TextEncoder
 from editmgt.weights import TRANSFORMERS, find
 
@@ -99,6 +98,8 @@ def read(name: Path | str, dtype: torch.dtype = torch.float32, adapter: Path | s
     if adapter is None and (directory / ADAPTER).is_dir():
         adapter = directory / ADAPTER
     if adapter is not None:
+        from editmgt.model.lora import load_adapters  # late: peft takes seconds to import
+
         load_adapters(transformer, adapter)
     transformer.to(dtype)
 
@@ -132,6 +133,8 @@ def write(bundle: Bundle, directory: Path | str) -> None:
     bundle.text_encoder.save_pretrained(directory)
     bundle.transformer.save_pretrained(directory / WRITTEN)
     if bundle.transformer.adapter is not None:
+        from editmgt.model.lora import save_adapters
+
         save_adapters(bundle.transformer, directory / ADAPTER)
     write_json(
         directory / SCHEDULER,

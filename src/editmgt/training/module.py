@@ -35,6 +35,7 @@ class EditorModule(LightningModule):
         condition_dropout: probability in [0, 1] that a sample's instruction is dropped.
         train_text_encoder: whether the text encoder learns too.
         seed: of masks and drops.
+        accumulate: batches that make one step of the optimiser, each with masks of its own.
     """
 
     empty_ids: Tensor
@@ -50,6 +51,7 @@ class EditorModule(LightningModule):
         condition_dropout: float = 0.1,
         train_text_encoder: bool = True,
         seed: int = 0,
+        accumulate: int = 1,
     ) -> None:
         super().__init__()
         self.transformer = transformer
@@ -57,12 +59,13 @@ class EditorModule(LightningModule):
         self.make_optimizer = optimizer
         self.resolution = resolution
         self.warmup_steps, self.decay_fraction = warmup_steps, decay_fraction
-        self.condition_dropout, self.seed = condition_dropout, seed
+        self.condition_dropout, self.seed, self.accumulate = condition_dropout, seed, accumulate
         self.register_buffer("empty_ids", text_encoder.tokenize([""])[0], persistent=False)
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """The loss of one step."""
-        loss = self._loss(batch, self.seed * 1_000_003 + self.global_step, self.condition_dropout)
+        drawn = self.global_step * self.accumulate + batch_idx % self.accumulate
+        loss = self._loss(batch, self.seed * 1_000_003 + drawn, self.condition_dropout)
         # Each process holds its part of the sum; Lightning averages gradients, so the parts count in full.
         self.log("train/loss", loss, prog_bar=True, sync_dist=True)
         return loss

@@ -10,7 +10,7 @@ from editmgt.codec import Codec
 from editmgt.data.scenes.vocabulary import scene_tokenizer
 from editmgt.editing import bundle
 from editmgt.errors import UserError
-from editmgt.model import MGTransformer, lora
+from editmgt.model import MGTransformer
 from editmgt.model.io import start_from
 from editmgt.text import LanguageModel, TextEncoder
 from editmgt.weights import TRANSFORMERS, find
@@ -59,6 +59,8 @@ def starting_parts(config: dict[str, Any]) -> tuple[Codec, TextEncoder, MGTransf
     bundle.check_parts(codec, text, transformer)
     transformer.gradient_checkpointing = model["gradient_checkpointing"]
     if model["lora"]["rank"]:
+        from editmgt.model import lora  # late: peft takes seconds to import
+
         lora.add(
             transformer, **{name: model["lora"][name] for name in ("rank", "alpha", "stream", "targets")}
         )
@@ -75,6 +77,8 @@ def _as_configured(transformer: MGTransformer, config: dict[str, Any]) -> MGTran
     model = config["model"]
     transformer.set_reference_mode(reference_mode(model))
     if transformer.adapter is not None:
+        from editmgt.model import lora
+
         lora.merge(transformer)
     if model["transformer"] is None:
         return transformer

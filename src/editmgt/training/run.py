@@ -13,7 +13,6 @@ from editmgt.codec import Codec
 from editmgt.config import edit_values
 from editmgt.data.module import SceneData
 from editmgt.editing import Editor, EditSettings
-from editmgt.model.lora import merge
 from editmgt.training.checkpoints import LearningWeightsOnly
 from editmgt.training.codec import CodecModule
 from editmgt.training.module import EditorModule
@@ -81,6 +80,7 @@ def _trainer(
         log_every_n_steps=config["log_every_n_steps"],
         val_check_interval=config["val_check_interval"],
         gradient_clip_val=config["gradient_clip_val"],
+        accumulate_grad_batches=config["accumulate_grad_batches"],
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,  # the batches know their rank
@@ -132,6 +132,7 @@ def _editor_run(
         condition_dropout=model["condition_dropout"],
         train_text_encoder=model["train_text_encoder"],
         seed=config["seed"],
+        accumulate=config["trainer"]["accumulate_grad_batches"],
     )
     editor = Editor(
         codec,
@@ -147,6 +148,8 @@ def _editor_run(
 
     def save(directory: Path) -> None:
         if transformer.adapter is not None and model["lora"]["merge"]:
+            from editmgt.model.lora import merge  # late: peft takes seconds to import
+
             merge(transformer)
         editor.save_pretrained(directory)
 

@@ -1,0 +1,118 @@
+"""LoRA, gradient checkpointing, accumulation and the 8-bit optimiser in real trainings, a few steps long."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from test_config import composed
+from test_training_run import configuration
+
+from editmgt import config as schema
+from editmgt.editing import Editor
+from editmgt.errors import UserError
+from editmgt.training import train
+from editmgt.training.run import CHECKPOINTS, LAST
+
+
+def recipe(bundle: Path, cache: Path, lora: dict[str, Any] | None = None, **trainer: Any) -> dict[str, Any]:
+    config = configuration(bundle, cache, **{"max_steps": 2, **trainer})
+    config["model"]["train_text_encoder"] = False
+    config["model"]["lora"] |= {"rank": 2, "alpha": 4.0} | (lora or {})
+    return config
+
+
+def test_a_lora_training_leaves_base_and_adapter_and_resumes(tiny_bundle: Path, tmp_path: Path) -> None:
+    config = recipe(tiny_bundle, tmp_path / "cache")
+    finished = train(config, tmp_path / "run")
+    assert (finished / "adapter" / "adapter_model.safetensors").is_file()
+    base = Editor.from_pretrained(tiny_bundle)
+    on_base = Editor.from_pretrained(tiny_bundle, adapter=finished / "adapter")
+    both = Editor.from_pretrained(finished)
+    state = both.transformer.state_dict()
+    assert any(value.any() for name, value in state.items() if ".lora_B" in name)  # it has learnt
+    for name, value in base.transformer.state_dict().items():
+        stored = state.get(name, state.get(name.replace(".weight", ".base_layer.weight")))
+        stored = state[name.replace(".bias", ".base_layer.bias")] if stored is None else stored
+        assert torch.equal(stored, value), name
+    for name, value in on_base.transformer.state_dict().items():
+        assert torch.equal(state[name], value), name
+
+    last = tmp_path / "run" / CHECKPOINTS / LAST
+    names = torch.load(last, weights_only=True)["state_dict"]
+    assert names and all(".lora_" in name for name in names)  # neither frozen weights nor the text encoder
+    config["trainer"]["max_steps"] = 3
+    resumed = Editor.from_pretrained(train(config, tmp_path / "run", resume=last)).transformer.state_dict()
+    whole = Editor.from_pretrained(train(config, tmp_path / "whole")).transformer.state_dict()
+    assert resumed.keys() == whole.keys()
+    assert any(not torch.equal(resumed[name], state[name]) for name in state)
+
+
+def test_merged_on_request(tiny_bundle: Path, tmp_path: Path) -> None:
+    config = recipe(tiny_bundle, tmp_path / "cache", {"merge": True})
+    finished = train(config, tmp_path / "run")
+    assert not (finished / "adapter").exists()
+    before, after = (Editor.from_pretrained(d).transformer.state_dict() for d in (tiny_bundle, finished))
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed and all("attn" in name and name.endswith("weight") for name in changed)
+
+
+def test_checkpointing_and_accumulation_train(tiny_bundle: Path, tmp_path: Path) -> None:
+    """Checkpointing changes nothing; two batches a step read twice the samples, each under masks of its own."""
+    weights = []
+    for checkpointing in (False, True):
+        config = recipe(tiny_bundle, tmp_path / "cache", accumulate_grad_batches=2, max_steps=1)
+        config["model"]["gradient_checkpointing"] = checkpointing
+        finished = train(config, tmp_path / f"run{checkpointing}")
+        weights.append(Editor.from_pretrained(finished).transformer.state_dict())
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_a_reference_adapter_is_not_trained_upon(tiny_bundle: Path, tmp_path: Path) -> None:
+    config = recipe(tiny_bundle, tmp_path / "cache", {"stream": "reference"}, max_steps=1)
+    finished = train(config, tmp_path / "run")
+    with pytest.raises(UserError, match="cannot be merged"):
+        train(config | {"init_from": str(finished)}, tmp_path / "again")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["model.lora.rank=4", "model.lora.stream=references"], "must be one of all, reference."),
+        (["model.lora.rank=-1"], "model.lora.rank=-1 must be at least 0."),
+        (
+            ["model.lora.rank=4", "model.lora.stream=reference", "model.lora.merge=true"],
+            "would change the function",
+        ),
+        (
+            ["model.lora.rank=4", "model.lora.stream=reference", "model.attention_injection=false"],
+            "needs a reference in the attention",
+        ),
+        (["trainer.accumulate_grad_batches=0"], "trainer.accumulate_grad_batches=0 must be at least 1."),
+    ],
+)
+def test_recipes_that_cannot_be(overrides: list[str], said: str) -> None:
+    [line] = schema.problems(composed("train", *overrides))
+    assert said in line
+
+
+def test_eight_bits_need_bitsandbytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)  # as where it is not installed
+    overrides = ("model.eight_bit_optimizer=true", "model.optimizer._target_=torch.optim.SGD")
+    missing, kind = schema.problems(composed("train", *overrides))
+    assert missing == (
+        "model.eight_bit_optimizer=true needs bitsandbytes, which is not installed: pip install bitsandbytes"
+    )
+    assert "model.optimizer._target_=torch.optim.SGD must be torch.optim.AdamW" in kind
+
+
+@pytest.mark.parametrize(("stage", "steps"), [(1, 5000), (2, 50000), (3, 1000)])
+def test_the_stages_are_the_published_ones(stage: int, steps: int) -> None:
+    config = composed("train", f"experiment=editmgt_stage{stage}")
+    trainer, model = config["trainer"], config["model"]
+    assert trainer["max_steps"] == steps and trainer["gradient_clip_val"] == 10
+    assert config["data"]["batch_size"] * trainer["accumulate_grad_batches"] == 4 * 8 * 8
+    assert model["optimizer"]["lr"] == 1e-4 and model["warmup_steps"] == model["decay_fraction"] == 0
+    assert model["kind"] == ("base" if stage == 1 else "editor") and not model["train_text_encoder"]
+    assert config["name"] == f"editmgt_stage{stage}"
