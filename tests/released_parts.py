@@ -9,8 +9,6 @@ from safetensors.torch import load_file, save_file
 from tiny_parts import (
     CODES,
     SENTENCES,
-    TEXT_LENGTH,
-    TEXT_WIDTH,
     build_codec,
     build_text_encoder,
     build_transformer,

@@ -70,9 +70,9 @@ def test_shards_and_variants_hold_the_same_weights(released: dict[str, Path], tm
 def test_a_variant_is_asked_for_by_name(released: dict[str, Path], tmp_path: Path) -> None:
     directory = copy(released["meissonic"], tmp_path / "half")
     halve(directory / "transformer", "bf16", torch.bfloat16)
-    with pytest.raises(UserError, match="It has a variant: add ':bf16'"):
+    with pytest.raises(UserError, match=r"It has a variant: add ':bf16'"):
         Editor.from_pretrained(directory)
-    with pytest.raises(UserError, match="no variant 'bf61'; it has bf16. Did you mean 'bf16'"):
+    with pytest.raises(UserError, match=r"no variant 'bf61'; it has bf16. Did you mean 'bf16'"):
         Editor.from_pretrained(f"{directory}:bf61")
     editor = Editor.from_pretrained(f"{directory}:bf16", dtype=torch.bfloat16)
     assert editor.transformer.dtype == editor.text_encoder.model.dtype == torch.bfloat16
@@ -212,7 +212,7 @@ def test_a_base_becomes_an_editor_with_fresh_connector(
         UserError, match=r"does not fit model=test: \d+ unexpected: single_transformer_blocks.2"
     ):
         starting_parts(narrower)
-    with pytest.raises(UserError, match="text width: the transformer expects 32, the text encoder gives 40"):
+    with pytest.raises(UserError, match=r"text width: the transformer expects 32, the text encoder gives 40"):
         starting_parts(training(released["meissonic"], llm=str(tmp_path)))
 
 

@@ -57,7 +57,7 @@ def test_what_is_fetched_is_one_variant_and_no_code() -> None:
 @pytest.mark.parametrize("content", ["{", "[]", '{"weight_map": 3}', '{"weight_map": {"a": 3}}'])
 def test_a_broken_index_is_one_line(tmp_path: Path, content: str) -> None:
     (tmp_path / "model.safetensors.index.json").write_text(content)
-    with pytest.raises(UserError, match="model.safetensors.index.json"):
+    with pytest.raises(UserError, match=r"model\.safetensors\.index\.json"):
         weight_files(tmp_path, "model")
 
 

@@ -71,5 +71,5 @@ def test_offloaded_it_waits_on_the_cpu(tiny_bundle: Path) -> None:
 
 
 def test_an_unknown_word(tiny_bundle: Path) -> None:
-    with pytest.raises(UserError, match="must be one of keep, offload, drop. Did you mean 'offload'"):
+    with pytest.raises(UserError, match=r"must be one of keep, offload, drop. Did you mean 'offload'"):
         Editor.from_pretrained(tiny_bundle, text_encoder_afterwards="ofload")

@@ -37,7 +37,7 @@ def test_new_adapters_change_nothing_and_alone_learn() -> None:
     model = small_model()
     before = edit(model)
     lora.add(model, rank=2, alpha=4.0)
-    assert torch.equal(edit(model.double()), before)
+    torch.testing.assert_close(edit(model.double()), before)  # to rounding: projections are no longer fused
     learning = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     assert learning and all(".lora_" in name for name in learning)
     edit(model).square().mean().backward()
@@ -78,7 +78,7 @@ def test_merging_is_exact(targets: list[str] | None) -> None:
 
 def test_on_the_reference_alone_nothing_changes_without_one_and_merging_is_refused() -> None:
     model = adapted("reference")
-    assert torch.equal(draw(model), draw(small_model()))
+    torch.testing.assert_close(draw(model), draw(small_model()))
     assert not torch.allclose(edit(model), edit(small_model()))
     with pytest.raises(UserError, match="cannot be merged"):
         lora.merge(model)
@@ -123,7 +123,7 @@ def test_adapters_of_another_model_or_broken_ones(tmp_path: Path) -> None:
         lora.load_adapters(adapted("all"), tmp_path)
     path = tmp_path / "adapter_model.safetensors"
     save_file(dict(list(load_file(path).items())[1:]), path)
-    with pytest.raises(UserError, match="1 missing: base_model.model."):
+    with pytest.raises(UserError, match=r"1 missing: base_model.model."):
         lora.load_adapters(small_model(), tmp_path)
     path.write_bytes(b"half")
     with pytest.raises(UserError, match="cannot be read as a LoRA adapter"):

@@ -92,8 +92,8 @@ def read(name: Path | str, dtype: torch.dtype = torch.float32, adapter: Path | s
     if subfolder is None:
         raise UserError(f"{directory} holds no transformer/ (or editmgt/) folder.")
     # The published code never reads an index, so its own repository may have none.
-    published = subfolder != WRITTEN and not (directory / INDEX).is_file()
-    index = {} if published else _read_object(directory, INDEX)
+    bare = subfolder != WRITTEN and not (directory / INDEX).is_file()
+    index = {} if bare else _read_object(directory, INDEX)
     transformer = MGTransformer.from_pretrained(directory, subfolder, variant)
     if adapter is None and (directory / ADAPTER).is_dir():
         adapter = directory / ADAPTER
@@ -115,7 +115,9 @@ def read(name: Path | str, dtype: torch.dtype = torch.float32, adapter: Path | s
             f"{directory / SCHEDULER} says masking_schedule={schedule}, "
             f"which is not one of {', '.join(SCHEDULES)}.{nearest(schedule, SCHEDULES)}"
         )
-    settings = EditSettings.from_dict({"schedule": schedule} | index.get("edit_settings", {}))
+    # released bases were trained at 512x512 without down-sampling and at 1024x1024 with it
+    published = {"schedule": schedule, "resolution": 512 * transformer.cell_size}
+    settings = EditSettings.from_dict(published | index.get("edit_settings", {}))
     return Bundle(
         Codec.from_pretrained(directory, variant=variant),
         TextEncoder.from_pretrained(directory, variant, dtype).requires_grad_(False),
