@@ -30,6 +30,7 @@ def bare(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 def test_a_lora_training_leaves_base_and_adapter_and_resumes(tiny_bundle: Path, tmp_path: Path) -> None:
     config = recipe(tiny_bundle, tmp_path / "cache")
+    config["model"]["decay_fraction"] = 0  # so that the run can be made longer below
     finished = train(config, tmp_path / "run")
     base = Editor.from_pretrained(tiny_bundle).transformer.state_dict()
     both = Editor.from_pretrained(finished).transformer.state_dict()
