@@ -140,7 +140,9 @@ def _fetch(repository: str, revision: str | None, variant: str) -> Path:
 
     shown = f"'{repository}' is no directory here and"
     try:
-        info = HfApi().model_info(repository, revision=revision)  # unlike a listing it does not retry for long
+        info = HfApi().model_info(
+            repository, revision=revision
+        )  # unlike a listing it does not retry for long
         files = wanted((file.rfilename for file in info.siblings or ()), variant)
         return Path(snapshot_download(repository, revision=revision, allow_patterns=files))
     except RevisionNotFoundError:

@@ -24,44 +24,45 @@ def counted(reader: Reader) -> list[int]:
     return seen
 
 
-def test_each_text_is_read_once_and_the_negative_prompt_stays(editor: Editor) -> None:
+def test_each_text_is_read_once_and_what_is_needed_again_stays(editor: Editor) -> None:
     reader = editor.reader
     seen = counted(reader)
     texts = ["remove the star", "make it blue", "remove the star"]
-    reader.read(texts, "blurry", CPU, batch_size=2)
+    reader.read([*texts, "blurry"], CPU, batch_size=2)
     assert seen == [2, 1]
     for ours, directly in zip(reader.states(texts), reader.encoder.encode(texts), strict=True):
         torch.testing.assert_close(ours, directly)
-    reader.read(["make it blue"], "blurry", CPU, batch_size=2)
+    reader.read(["make it red", "blurry"], CPU, batch_size=2)
     assert seen == [2, 1, 3, 1]  # the three are this test's own
 
 
 def test_a_text_encoder_that_learns_is_read_anew(editor: Editor) -> None:
     reader = editor.reader
     reader.encoder.requires_grad_(True)
-    reader.read(["a"], "blurry", CPU, 4)
+    reader.read(["blurry"], CPU, 4)
     before = reader.states(["blurry"]).states_BTD
     with torch.no_grad():
         for parameter in reader.encoder.parameters():
             parameter.add_(0.1)
-    reader.read(["a"], "blurry", CPU, 4)
+    reader.read(["blurry"], CPU, 4)
     assert not torch.equal(reader.states(["blurry"]).states_BTD, before)
 
 
 def test_states_follow_the_dtype(editor: Editor) -> None:
-    editor.reader.read(["a"], "", CPU, 4)
+    editor.reader.read(["a"], CPU, 4)
     editor.text_encoder.bfloat16()
-    editor.reader.read(["a"], "", CPU, 4)
-    assert editor.reader.states(["a", ""]).pooled_BP.dtype == torch.bfloat16
+    editor.reader.read(["a"], CPU, 4)
+    assert editor.reader.states(["a"]).pooled_BP.dtype == torch.bfloat16
 
 
-def test_dropped_it_serves_one_edit(tiny_bundle: Path) -> None:
+def test_dropped_it_reads_no_other_text(tiny_bundle: Path) -> None:
     editor = Editor.from_pretrained(tiny_bundle, text_encoder_afterwards="drop")
-    editor.reader.read(["remove the star"], "", CPU, 4)
+    editor.reader.read(["remove the star", ""], CPU, 4)
     assert all(parameter.is_meta for parameter in editor.text_encoder.parameters())
+    editor.reader.read(["", "remove the star"], CPU, 4)  # of the next picture
     editor.reader.states(["remove the star", ""])
-    with pytest.raises(UserError, match="dropped after the first edit"):
-        editor.reader.read(["make it blue"], "", CPU, 4)
+    with pytest.raises(UserError, match="dropped after the first edit and cannot read 'make it blue'"):
+        editor.reader.read(["make it blue", ""], CPU, 4)
 
 
 def test_offloaded_it_waits_on_the_cpu(tiny_bundle: Path) -> None:

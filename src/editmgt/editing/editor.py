@@ -192,8 +192,8 @@ class Editor:
         pictures: dict[int, Image.Image] = {}
         edits: dict[int, tuple[TokenEdit, int]] = {}
         with self._evaluating():
-            instructions = [sample.instruction for sample in samples]
-            self.reader.read(instructions, settings.negative_prompt, self.device, batch_size)
+            texts = [sample.instruction for sample in samples]
+            self.reader.read([*texts, settings.negative_prompt], self.device, batch_size)
             for batch in batches:
                 edit, decoded = self._edit_batch([samples[i] for i in batch], settings, seed, trace, on_step)
                 for row, i in enumerate(batch):

@@ -11,10 +11,10 @@ AFTERWARDS = ("keep", "offload", "drop")
 
 
 class Reader:
-    """Holds the states of texts that were read; the negative prompt's stay from edit to edit.
+    """Holds the states of the texts of an edit; those that the next edit needs again stay: the negative prompt's.
 
     ``afterwards`` says what becomes of the text encoder once it has read: ``keep`` leaves it beside the transformer,
-    ``offload`` sends it back to the CPU, ``drop`` frees it for good, so that one call is all it serves.
+    ``offload`` sends it back to the CPU, ``drop`` frees it for good, so that no other text can be read.
     """
 
     def __init__(self, encoder: TextEncoder, afterwards: str = "keep") -> None:
@@ -25,25 +25,26 @@ class Reader:
             )
         self.encoder, self.afterwards = encoder, afterwards
         self._states: dict[str, TextStates] = {}
+        self._read_as: tuple[torch.device, torch.dtype] | None = None
 
     @torch.no_grad()
-    def read(self, texts: Iterable[str], negative: str, device: torch.device, batch_size: int) -> None:
-        """Read each distinct text once; states of other texts are forgotten, but for the negative prompt's.
+    def read(self, texts: Iterable[str], device: torch.device, batch_size: int) -> None:
+        """Read each distinct text that the last call did not; from now on these are what is held.
 
         A text encoder that learns changes between edits, so nothing is taken over from one.
         """
         learning = any(parameter.requires_grad for parameter in self.encoder.parameters())
-        at = (device, self.encoder.model.dtype)
-        known = self._states.get(negative)
-        if known is None or learning or (known.pooled_BP.device, known.pooled_BP.dtype) != at:
-            known = None
-        self._states = {} if known is None else {negative: known}
-        unread = [text for text in dict.fromkeys([*texts, negative]) if text not in self._states]
+        read_as = (device, self.encoder.model.dtype)
+        known = {} if learning or read_as != self._read_as else self._states
+        needed = dict.fromkeys(texts)
+        unread = [text for text in needed if text not in known]
         if unread and self.encoder.model.device.type == "meta":
             raise UserError(
-                "The text encoder was dropped after the first edit: load the editor anew, or with "
-                "text_encoder_afterwards=offload."
+                f"The text encoder was dropped after the first edit and cannot read '{unread[0]}': load the editor "
+                "anew, or with text_encoder_afterwards=offload."
             )
+        self._states = {text: known[text] for text in needed if text in known}
+        self._read_as = read_as
         if unread and self.afterwards == "offload":
             self.encoder.to(device)
         for start in range(0, len(unread), batch_size):
