@@ -104,6 +104,8 @@ def write(directory: Path) -> None:
         intermediate_size=2048,
         num_hidden_layers=6,
         projection_dim=1024,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
     )
     gemma = Gemma2Config(
         vocab_size=1000,

@@ -96,7 +96,7 @@ class Cell:
         config = self.config
         if config["task"] == "evaluate":
             training = weights_digest(config["checkpoint"])
-            settings = edit_settings(config, load_editor(config["checkpoint"]))
+            settings = edit_settings(config, self._checkpoint())
         else:
             training, settings = training_fingerprint(config), edit_settings(config)
         self._fingerprints = {
@@ -116,9 +116,7 @@ class Cell:
     def _work(self, tracker: Tracker) -> dict[str, float]:
         config = self.config
         if config["task"] == "evaluate":
-            editor = load_editor(config["checkpoint"], config["dtype"], config["text_encoder_afterwards"]).to(
-                _device(config["device"])
-            )
+            editor = self._checkpoint().to(_device(config["device"]))
             self._link_checkpoint(local_directory(config["checkpoint"]))
             return judge(editor, edit_settings(config, editor), config, self.directory, self.say)
         directory = training_directory(config, self.directory.parent if self.sweep else self.directory)
@@ -141,6 +139,9 @@ class Cell:
         device = "cpu" if config["trainer"]["accelerator"] == "cpu" else "auto"
         editor = load_editor(str(finished)).to(_device(device))
         return judge(editor, edit_settings(config, editor), config, self.directory, self.say)
+
+    def _checkpoint(self) -> "Editor":
+        return load_editor(*(self.config[key] for key in ("checkpoint", "dtype", "text_encoder_afterwards")))
 
     @contextmanager
     def _tracker(self) -> Iterator[Tracker]:
@@ -185,9 +186,13 @@ def edit_settings(config: dict[str, Any], editor: "Editor | None" = None) -> "Ed
     return start.override(**{name: value for name, value in values.items() if value is not None})
 
 
-@lru_cache(maxsize=1)
 def load_editor(name: str, dtype: str = "float32", text_encoder_afterwards: str = "keep") -> "Editor":
-    """Return an editor, the last one kept: cells of a sweep mostly share theirs."""
+    """Return an editor, the last ones kept: cells of a sweep mostly share theirs."""
+    return _load_editor(name, dtype, text_encoder_afterwards)
+
+
+@lru_cache(maxsize=2)
+def _load_editor(name: str, dtype: str, text_encoder_afterwards: str) -> "Editor":
     import torch
 
     from editmgt.editing import Editor
