@@ -8,6 +8,7 @@ from typing import Any
 
 import editmgt
 from editmgt.config import local_directory
+from editmgt.data.sources import identity
 
 LENGTH = 16  # hexadecimal digits
 
@@ -43,7 +44,7 @@ def training_fingerprint(config: dict[str, Any]) -> str:
         "seed": config["seed"],
         "init_from": None if config["init_from"] is None else weights_digest(config["init_from"]),
         "model": _without(config["model"], _INFERENCE),
-        "data": _without(config["data"], {"cache_dir"}),
+        "data": _data(config["data"]),
         "trainer": _without(config["trainer"], _RUNNING),
         "callbacks": _without(config.get("callbacks") or {}, _SHOWING),
         "source": source_digest(*TRAINING_SOURCE),
@@ -104,6 +105,15 @@ def _files_digest(directory: Path, stats: tuple[tuple[str, int, int], ...]) -> s
         with (directory / name).open("rb") as file:
             total.update(hashlib.file_digest(file, "sha256").digest())
     return total.hexdigest()[:LENGTH]
+
+
+def _data(data: dict[str, Any]) -> dict[str, Any]:
+    """A data configuration as what it is, not where it lies: of edit datasets the files themselves."""
+    kept = _without(data, {"cache_dir", "num_workers"})
+    if "datasets" not in data:
+        return kept
+    files = {name: [identity(spec), spec["ratio"]] for name, spec in data["datasets"].items()}
+    return kept | {"datasets": files, "token_cache": data["token_cache"] is not None}
 
 
 def _without(values: dict[str, Any], keys: set[str]) -> dict[str, Any]:
