@@ -20,7 +20,10 @@ def numbered(width: int, height: int, channel: int) -> Image.Image:
 
 def transform(resolution: int = 16, **changes: object) -> Transform:
     return Transform(
-        **({"resolution": resolution, "crops": 3, "flip": True, "min_side": 4, "max_aspect_change": 0.1} | changes)  # type: ignore[arg-type]
+        **(
+            {"resolution": resolution, "crops": 3, "flip": True, "min_side": 4, "max_aspect_change": 0.1}
+            | changes
+        )  # type: ignore[arg-type]
     )
 
 
@@ -39,7 +42,10 @@ def test_source_target_and_mask_are_cut_at_the_same_pixels(
     mask = np.zeros(width * height, np.uint8)
     mask[white] = 255
     pair = Pair(
-        numbered(width, height, 1), numbered(width, height, 2), Image.fromarray(mask.reshape(height, width)), "x"
+        numbered(width, height, 1),
+        numbered(width, height, 2),
+        Image.fromarray(mask.reshape(height, width)),
+        "x",
     )
     view = transform(side)(pair, variant)
     assert view.source is not None
@@ -72,11 +78,13 @@ def test_a_target_of_another_size_is_laid_over_its_source() -> None:
 
 @pytest.mark.parametrize(
     ("source", "target", "reason"),
-    [((96, 64), (128, 64), "aspect ratios differ"), ((3, 200), (3, 200), "too small"), ((1, 1), (9, 9), "too small")],
+    [
+        ((96, 64), (128, 64), "aspect ratios differ"),
+        ((3, 200), (3, 200), "too small"),
+        ((1, 1), (9, 9), "too small"),
+    ],
 )
-def test_pairs_that_do_not_fit_are_bad(
-    source: tuple[int, int], target: tuple[int, int], reason: str
-) -> None:
+def test_pairs_that_do_not_fit_are_bad(source: tuple[int, int], target: tuple[int, int], reason: str) -> None:
     with pytest.raises(BadRow, match=reason):
         transform().check(Pair(Image.new("RGB", source), Image.new("RGB", target), None, "x"))
     transform().check(Pair(Image.new("RGB", (96, 64)), Image.new("RGB", (100, 64)), None, "x"))

@@ -64,13 +64,20 @@ def bomb(side: int) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
     header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.filterwarnings("error")
 def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path: Path) -> None:
     (tmp_path / "bomb.png").write_bytes(bomb(40_000))
-    with pytest.raises(TooManyPixels, match=r"bomb.png' has 40000x40000 pixels, more than the limit of 100,000,000"):
+    with pytest.raises(
+        TooManyPixels, match=r"bomb.png' has 40000x40000 pixels, more than the limit of 100,000,000"
+    ):
         read_image(tmp_path / "bomb.png")
     assert Image.MAX_IMAGE_PIXELS is not None  # Pillow's own limit stands for everyone else
     with pytest.raises(TooManyPixels):

@@ -24,7 +24,7 @@ from editmgt.data.rows import EditRows
 from editmgt.data.sample import EditSample
 from editmgt.data.sources import identity
 from editmgt.data.tokens import TokenBatches
-from editmgt.data.transform import Pair, Transform
+from editmgt.data.transform import Pair, Transform, View
 from editmgt.editing import images as images_source
 from editmgt.errors import UserError
 from editmgt.text import TextEncoder
@@ -188,8 +188,6 @@ class EditData(LightningDataModule):
 
     def _encode_dev(self) -> dict[str, Tensor]:
         assert self.codec is not None and self.text is not None
-        from editmgt.data.transform import View
-
         parts: dict[str, list[Tensor]] = {}
         for sample in self.dev_samples:
             source = None if self.kind == "base" else sample.source

@@ -89,6 +89,8 @@ class EditRows:
                 return
             if part in wanted:
                 yield part, tables
+            if part >= max(wanted, default=0):
+                return
 
     def stream(self, node: int, nodes: int, seed: int) -> Iterator["pa.Table"]:
         """Return rows without end, shuffled anew every epoch; of ``nodes`` readers each row goes to one an epoch."""
@@ -120,8 +122,11 @@ class EditRows:
         """Return a name made of a row's content, since a shuffled stream has no positions."""
         hashed = hashlib.sha1(usedforsecurity=False)
         for column in (self.columns["target"], self.columns[self.text_column or "target"]):
-            for buffer in row.column(column).combine_chunks().buffers():
-                hashed.update(buffer or b"")
+            try:
+                value = _value(row, column)
+            except BadRow as error:
+                value = error.detail
+            hashed.update(repr(value).encode())
         return hashed.hexdigest()[:12]
 
     def _text(self, row: "pa.Table") -> str:

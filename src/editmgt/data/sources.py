@@ -147,7 +147,7 @@ def _quiet() -> Iterator[None]:
 
     libraries = (datasets.logging, huggingface_hub.logging)
     levels = [library.get_verbosity() for library in libraries]
-    bars = datasets.are_progress_bars_enabled()
+    bars = not datasets.are_progress_bars_disabled()
     for library in libraries:
         library.set_verbosity(50)
     if not sys.stderr.isatty():
