@@ -86,8 +86,13 @@ def _trainer(
         enable_model_summary=False,
         default_root_dir=directory,
         logger=logger,
-        callbacks=[*callbacks, checkpoint, RichProgressBar(leave=True)],
+        callbacks=[*callbacks, checkpoint, _Progress(leave=True)],
     )
+
+
+class _Progress(RichProgressBar):
+    def _get_train_description(self, current_epoch: int) -> str:
+        return "training"  # Lightning's "Epoch 0/-2" counts what an endless stream does not have
 
 
 def _data(config: dict[str, Any], directory: Path, codec: Codec | None, text: Any) -> SceneData | EditData:
@@ -122,7 +127,8 @@ def _codec_run(
     module = CodecModule(
         vqvae, instantiate(model["optimizer"]), model["warmup_steps"], model["continuous_steps"]
     )
-    return module, _data(config, directory, None, None), [], Codec(vqvae).save_pretrained
+    data = _data(config, directory, None, None)
+    return module, data, [], lambda path: module.finished().save_pretrained(path)
 
 
 def _editor_run(
