@@ -111,7 +111,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
         random_editor().save_pretrained(directory / "editor")
-        write_pairs(directory / "pairs.parquet", 24, 512)
+        write_pairs(directory / "pairs.parquet", 8, 512)
         overrides = [
             f"init_from='{directory}/editor'",
             "data=crispedit",

@@ -309,12 +309,12 @@ def _line(schema: type[BaseModel], entry: dict[str, Any]) -> str:
         rule = "must be a whole number."
     elif kind.startswith("float"):
         rule = "must be a number."
+    elif kind.startswith("string") and key.endswith("shard"):
+        rule = "must be written i/n, such as 0/4."
     elif kind == "string_pattern_mismatch":
         rule = (
             "must be days:hours:minutes:seconds, such as 00:00:05:00."
             if key.endswith("max_time")
-            else "must be written i/n, such as 0/4."
-            if key.endswith("shard")
             else "must be letters, digits, '.', '_' or '-'."
         )
     elif kind in ("greater_than_equal", "less_than_equal"):
@@ -420,6 +420,8 @@ def _data_problems(config: dict[str, Any]) -> list[str]:
         found.append(
             "data.streaming=true reads no data.token_cache: a cache is read by position; choose one."
         )
+    if data["streaming"] and data["num_workers"] > 1:
+        found.append(f"data.num_workers={data['num_workers']} must be 0 or 1 with data.streaming=true.")
     if data["resolution"] != config["model"]["resolution"]:
         found.append(
             f"data.resolution={data['resolution']} is not model.resolution={config['model']['resolution']}."

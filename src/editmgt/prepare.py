@@ -155,7 +155,14 @@ class _Encoder:
         device = self.codec.vqvae.device
         batch = collate(views, [], self.codec.downsampling)
         moved = {name: value.to(device) for name, value in batch.items() if isinstance(value, Tensor)}
-        return {name: value.cpu() for name, value in encode(moved, self.codec, None).items()}
+        encoded = {name: value.cpu() for name, value in encode(moved, self.codec, None).items()}
+        smallest = (
+            torch.int16 if self.codec.codebook_size <= torch.iinfo(torch.int16).max + 1 else torch.int32
+        )
+        return {
+            name: value.to(smallest) if value.dtype == torch.long else value
+            for name, value in encoded.items()
+        }
 
 
 @torch.inference_mode()

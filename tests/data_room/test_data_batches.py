@@ -98,10 +98,9 @@ def test_a_batch_holds_the_pictures(files: Path, tmp_path: Path) -> None:
     assert batch["index"].tolist() == [0, 1, 2, 3] and batch["global_size"] == 4
 
 
-@pytest.mark.parametrize(("readers", "each"), [(1, 9), (2, 5), (3, 3)])
-def test_a_stream_gives_every_row_to_one_reader_an_epoch(
-    files: Path, tmp_path: Path, readers: int, each: int
-) -> None:
+@pytest.mark.parametrize("readers", [1, 2, 3])
+def test_a_stream_gives_every_row_to_one_reader_an_epoch(files: Path, readers: int) -> None:
+    """Whether the files divide evenly among the readers (1, 2) or not (3)."""
     rows = EditRows(
         "crispedit",
         spec(files / "*.parquet"),
@@ -110,25 +109,23 @@ def test_a_stream_gives_every_row_to_one_reader_an_epoch(
         max_pixels=10_000,
         cache_dir=files,
     )
-    orders = []
-    for epoch in range(2):
-        seen = []
-        for node in range(readers):
-            tables = list(islice(rows.stream(node, readers, seed=0), 2 * each + 2))
-            own = [table.column("instruction")[0].as_py() for table in tables]
-            length = next(n for n in range(1, len(own) + 1) if len(set(own[: n + 1])) < n + 1)
-            seen += own[:length] if epoch == 0 else own[length : 2 * length]
-        orders.append(seen)
+    orders = [
+        [
+            table.column("instruction")[0].as_py()
+            for node in range(readers)
+            for table in rows.epoch(number, node, readers, seed=0)
+        ]
+        for number in range(2)
+    ]
     assert sorted(orders[0]) == sorted(orders[1]) == [f"row {i}" for i in range(9)]
-    assert readers > 1 or orders[0] != orders[1]
+    assert orders[0] != orders[1]
 
 
 def test_a_stream_resumes_and_stands_in_for_bad_rows(files: Path, tmp_path: Path) -> None:
     whole = said(batches(files, tmp_path, Share(3, 0, 0, 1), True), 6)
     assert len({text for batch in whole[:3] for text in batch}) == 8
     assert said(batches(files, tmp_path, Share(3, 2, 0, 1), True), 4) == whole[2:]
-    pair = said(batches(files, tmp_path, Share(4, 0, 0, 1), True), 4, workers=2)
-    assert said(batches(files, tmp_path, Share(4, 2, 0, 1), True), 2, workers=2) == pair[2:]
+    assert said(batches(files, tmp_path, Share(3, 2, 0, 1), True), 4, workers=1) == whole[2:]
 
 
 def test_too_many_bad_rows_reach_the_training_as_one_line(files: Path, tmp_path: Path) -> None:

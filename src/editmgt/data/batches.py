@@ -70,6 +70,8 @@ class Mixture:
 class PairBatches(IterableDataset[dict[str, Any]]):
     """Batches of pixels (see :func:`editmgt.data.encoding.collate`), decoded as they are needed, on any number of workers.
 
+    Of streams at most one: ``datasets`` gives each worker some of the files, and none where there are fewer.
+
     Args:
         datasets: read by position, or as streams.
         mixture: what is drawn; a stream takes its ratios and seed alone.
@@ -104,7 +106,7 @@ class PairBatches(IterableDataset[dict[str, Any]]):
         workers = info.num_workers if info else 1
         step = share.start_step + (info.id if info else 0)
         index = share.index()
-        streamed = self._streamed(step, workers, len(index)) if self.datasets[0].streaming else None
+        streamed = self._streamed(step * len(index)) if self.datasets[0].streaming else None
         while True:
             if streamed is None:
                 drawn_rows = self.mixture.draw(step * share.global_batch + index)
@@ -127,14 +129,12 @@ class PairBatches(IterableDataset[dict[str, Any]]):
             return self.transform(pair, variant), pair.text
         raise UserError(f"data.datasets.{self.datasets[dataset].name} holds no good row.")
 
-    def _streamed(self, step: int, workers: int, size: int) -> Iterator[tuple[View, str]]:
-        """Samples of one reader: every worker of every process is one, and keeps its rows across a resumption."""
+    def _streamed(self, position: int) -> Iterator[tuple[View, str]]:
+        """This process's samples from ``position`` of its own order on."""
         share, seed, ratios = self.share, self.mixture.seed, self.mixture.ratios
-        slot, position = step % workers, step // workers * size
-        node, nodes = share.rank * workers + slot, share.world_size * workers
         before = drawn(seed, ratios, position)
         streams = [
-            self._good_stream(rows, node, nodes, seed + number, before[number])
+            self._good_stream(rows, share.rank, share.world_size, seed + number, before[number])
             for number, rows in enumerate(self.datasets)
         ]
         while True:

@@ -91,7 +91,7 @@ def text_table(texts: Sequence[str], values: dict[str, Tensor]) -> "pa.Table":
 def code_table(
     rows: Sequence[int], variants: Sequence[int], texts: Sequence[int], arrays: dict[str, Tensor]
 ) -> "pa.Table":
-    """Return encoded views, a row each: row and variant, index of the text, and tensors [N, h, w] flattened."""
+    """Return encoded views, a row each: row, variant, index of the text, and tensors [N, h, w], in their types."""
     import pyarrow as pa
 
     columns: dict[str, Any] = {
@@ -100,7 +100,7 @@ def code_table(
         "text": pa.array(texts, pa.int64()),
     }
     for name, tensor in arrays.items():
-        columns[name] = _fixed_lists(tensor.cpu().numpy().astype(bool if name == "edit_mask" else np.int32))
+        columns[name] = _fixed_lists(tensor.cpu().numpy())
     return pa.table(columns)
 
 

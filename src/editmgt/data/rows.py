@@ -92,20 +92,24 @@ class EditRows:
             if part >= max(wanted, default=0):
                 return
 
-    def stream(self, node: int, nodes: int, seed: int) -> Iterator["pa.Table"]:
-        """Return rows without end, shuffled anew every epoch; of ``nodes`` readers each row goes to one an epoch."""
+    def epoch(self, number: int, node: int, nodes: int, seed: int) -> Iterator["pa.Table"]:
+        """Return one reader's rows of an epoch, undecoded and shuffled; of ``nodes`` readers each row goes to one."""
         from datasets.distributed import split_dataset_by_node
 
         shuffled = self.dataset.shuffle(seed=seed, buffer_size=_SHUFFLE_BUFFER)
         mine = split_dataset_by_node(shuffled, node, nodes)
-        for epoch in count():
-            mine.set_epoch(epoch)
+        mine.set_epoch(number)
+        yield from mine
+
+    def stream(self, node: int, nodes: int, seed: int) -> Iterator["pa.Table"]:
+        """Return one reader's rows of all epochs, without end."""
+        for number in count():
             empty = True
-            for table in mine:
+            for table in self.epoch(number, node, nodes, seed):
                 empty = False
                 yield table
             if empty:
-                raise UserError(f"data.datasets.{self.name} has no row for reader {node + 1} of {nodes}.")
+                raise UserError(f"data.datasets.{self.name} has no row for process {node + 1} of {nodes}.")
 
     def decode(self, row: "pa.Table") -> Pair:
         """Decode a table of one row; ``BadRow`` where that cannot be done."""
