@@ -73,6 +73,7 @@ def random_editor() -> Editor:
         codebook_size=8192,
         downsample=True,
         upsample=True,
+        connector_type="linear",
     )
     text = TextEncoder(CLIPTextModelWithProjection(clip), tokenizer)
     settings = EditSettings(layers=(1, 2), single_layer=1)

@@ -124,7 +124,7 @@ def spec(path: Path | str, **changes: Any) -> dict[str, Any]:
     return {"path": str(path), "split": "train", "revision": None, "ratio": 1, "columns": COLUMNS} | changes
 
 
-def data_config(datasets: dict[str, dict[str, Any]], cache_dir: Path, **changes: Any) -> dict[str, Any]:
+def data_config(datasets: dict[str, dict[str, Any]], hf_cache: Path, **changes: Any) -> dict[str, Any]:
     """A data configuration as conf/data composes it."""
     return {
         "name": "test",
@@ -142,5 +142,5 @@ def data_config(datasets: dict[str, dict[str, Any]], cache_dir: Path, **changes:
         "num_workers": 0,
         "seed": 0,
         "token_cache": None,
-        "cache_dir": str(cache_dir),
+        "cache_dir": str(hf_cache),
     } | changes

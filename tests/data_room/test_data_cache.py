@@ -21,6 +21,7 @@ from editmgt.data.cache import TokenCache
 from editmgt.editing import Editor
 from editmgt.errors import UserError
 from editmgt.prepare import main, prepare
+from editmgt.studies.fingerprint import training_fingerprint
 from editmgt.training import train
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -69,7 +70,8 @@ def settings(
     with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
         composed = OmegaConf.to_container(compose("train", overrides=overrides), resolve=True)
     config: dict[str, Any] = dict(composed)  # type: ignore[arg-type]
-    config["data"] = data_config(datasets, tmp_path / "hf", crops=3, flip=True, **data)
+    changes = {"crops": 3, "flip": True} | data
+    config["data"] = data_config(datasets, tmp_path / "hf", **changes)
     config["prepare"] = {"shard": "0/1", "part_rows": 5, "batch_size": 4, "device": "cpu"}
     return config
 
@@ -288,3 +290,18 @@ def test_two_processes_learn_what_one_does(
         torch.testing.assert_close(
             weights(tmp_path / "pair" / "editor")[name], tensor, rtol=1e-4, atol=1e-5, msg=name
         )
+
+
+def test_a_training_is_known_by_what_its_files_hold(tiny_bundle: Path, tmp_path: Path) -> None:
+    here = write(schemas(4)["crispedit"], tmp_path / "here" / "train.parquet").parent
+    there = write(schemas(4)["crispedit"], tmp_path / "there" / "train.parquet").parent
+    other = write(schemas(5)["crispedit"], tmp_path / "other" / "train.parquet").parent
+
+    def fingerprint(directory: Path, **data: Any) -> str:
+        return training_fingerprint(settings(tiny_bundle, {"mine": spec(directory)}, tmp_path, **data))
+
+    assert fingerprint(here) == fingerprint(there, num_workers=3) == fingerprint(here, cache_dir="x")
+    assert (
+        len({fingerprint(here), fingerprint(other), fingerprint(here, crops=1), fingerprint(here, seed=1)})
+        == 4
+    )

@@ -180,3 +180,17 @@ def test_identity_follows_the_files_not_their_place(tmp_path: Path) -> None:
     write(schemas(4)["crispedit"], tmp_path / "b" / "train.parquet")
     assert identity(spec(tmp_path / "b")) != first
     assert identity(spec("a/b")) != identity(spec("a/c"))
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_parquet_on_any_file_system(tmp_path: Path, streaming: bool) -> None:
+    """fsspec's own in-memory one stands for object stores."""
+    import fsspec
+
+    file = write(schemas(3)["crispedit"], tmp_path / "train.parquet")
+    place = f"/{tmp_path.name}"
+    fsspec.filesystem("memory").pipe(f"{place}/train-0.parquet", file.read_bytes())
+    rows = opened("crispedit", spec(f"memory:/{place}/*.parquet"), tmp_path, streaming=streaming)
+    [(_, tables)] = rows.parts(10, [0])
+    assert [rows.decode(table).text for table in tables] == rows.texts()
+    assert len(tables) == 3

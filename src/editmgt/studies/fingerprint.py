@@ -109,9 +109,10 @@ def _files_digest(directory: Path, stats: tuple[tuple[str, int, int], ...]) -> s
 
 def _data(data: dict[str, Any]) -> dict[str, Any]:
     """A data configuration as what it is, not where it lies: of edit datasets the files themselves."""
-    kept = _without(data, {"cache_dir", "num_workers"})
     if "datasets" not in data:
-        return kept
+        return _without(data, {"cache_dir"})
+    # a stream read by a worker has an order of its own
+    kept = _without(data, {"cache_dir"} if data["streaming"] else {"cache_dir", "num_workers"})
     files = {name: [identity(spec), spec["ratio"]] for name, spec in data["datasets"].items()}
     return kept | {"datasets": files, "token_cache": data["token_cache"] is not None}
 
