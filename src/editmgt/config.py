@@ -250,7 +250,6 @@ class Prepare(_Strict):
     model: _Model
     data: _Data
     prepare: _Preparation
-    experiment: str | None = None
 
 
 SCHEMAS: dict[str, type[_Strict]] = {"train": Train, "evaluate": Evaluate, "prepare": Prepare}

@@ -20,6 +20,7 @@ from editmgt.data.encoding import collate, encode
 from editmgt.data.rows import EditRows
 from editmgt.data.transform import Pair, Transform, View
 from editmgt.errors import UserError
+from editmgt.files import read_json
 from editmgt.text import TextEncoder
 
 CONF = Path(editmgt.__file__).parents[2] / "conf"
@@ -32,6 +33,8 @@ def main(arguments: list[str]) -> int:
     from editmgt.studies.compose import compose_all
 
     try:
+        if not CONF.is_dir():
+            raise UserError(f"There is no {CONF}: run from a checkout, installed with pip install -e .")
         config = compose_all(CONF, "prepare", arguments, multirun=False).cells[0].config
         quiet()
         prepare(config)
@@ -55,17 +58,20 @@ def prepare(config: dict[str, Any]) -> None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     codec, text = codec.float().to(device).eval(), text.float().to(device).eval()
     directory, learns = Path(data["token_cache"]), model["train_text_encoder"]
-    cache.check_facts(directory, cache_facts(data, model["kind"], codec, text, learns))
+    size = options["part_rows"]
+    facts = cache_facts(data, model["kind"], codec, text, learns) | {"prepare.part_rows": size}
+    cache.check_facts(directory, facts)
 
     datasets = open_all(data, model["kind"])
     texts = [rows.texts() for rows in datasets]
-    distinct = {
-        text: number
-        for number, text in enumerate(dict.fromkeys(t for ts in texts for t in ts if t is not None))
-    }
-    size = options["part_rows"]
+    sentences = list(dict.fromkeys(t for ts in texts for t in ts if t is not None))
+    if not sentences:
+        raise UserError(
+            f"No row of {', '.join(data['datasets'])} has a text: nothing can be learnt from them."
+        )
+    numbers = {sentence: number for number, sentence in enumerate(sentences)}
     parts = {codes_folder(rows.name): _ceil(len(ts), size) for rows, ts in zip(datasets, texts, strict=True)}
-    parts[TEXTS] = _ceil(len(distinct), size)
+    parts[TEXTS] = _ceil(len(sentences), size)
     shard, shards = map(int, options["shard"].split("/"))
     wanted = {
         folder: [
@@ -81,12 +87,16 @@ def prepare(config: dict[str, Any]) -> None:
     with _progress(total) as advance:
         for number in wanted[TEXTS]:
             _make_texts(
-                directory, number, list(distinct)[number * size : (number + 1) * size], text, learns, options
+                part_path(directory, TEXTS, number),
+                sentences[number * size : (number + 1) * size],
+                text,
+                learns,
+                options["batch_size"],
             )
             advance()
         for rows in datasets:
             folder = codes_folder(rows.name)
-            encoder = _Encoder(rows, make_transform(data), codec, distinct, options["batch_size"], bad)
+            encoder = _Encoder(rows, make_transform(data), codec, numbers, options["batch_size"], bad)
             for number, tables in rows.parts(size, wanted[folder]):
                 encoder.make(part_path(directory, folder, number), number * size, tables)
                 advance()
@@ -94,9 +104,9 @@ def prepare(config: dict[str, Any]) -> None:
     if missing := cache.finish(directory, names, lengths, parts):
         print(f"{directory}: {missing} parts are left to other shards")
     else:
-        left_out = len((directory / cache.BAD_ROWS).read_text().splitlines()) - 1
+        bad_rows = read_json(directory / cache.INDEX)["bad"]
         print(
-            f"{directory}: finished, {sum(lengths)} rows, {len(distinct)} texts, {left_out} bad rows left out"
+            f"{directory}: finished, {sum(lengths)} rows, {len(sentences)} texts, {bad_rows} bad rows left out"
         )
 
 
@@ -108,12 +118,12 @@ class _Encoder:
         rows: EditRows,
         transform: Transform,
         codec: Codec,
-        distinct: dict[str, int],
+        text_numbers: dict[str, int],
         batch_size: int,
         bad: BadRows,
     ) -> None:
         self.rows, self.transform, self.codec = rows, transform, codec
-        self.distinct, self.batch_size, self.bad = distinct, batch_size, bad
+        self.text_numbers, self.batch_size, self.bad = text_numbers, batch_size, bad
 
     def make(self, path: Path, first: int, tables: list[Any]) -> None:
         """Encode the rows in ``tables``, of which ``first`` is the first one's number, and write them."""
@@ -135,7 +145,7 @@ class _Encoder:
             for variant in range(self.transform.variants):
                 numbers.append(row)
                 variants.append(variant)
-                texts.append(self.distinct[pair.text])
+                texts.append(self.text_numbers[pair.text])
                 views.append(self.transform(pair, variant))
             while len(views) >= self.batch_size:
                 encoded.append(self._encode(views[: self.batch_size]))
@@ -166,12 +176,10 @@ class _Encoder:
 
 
 @torch.inference_mode()
-def _make_texts(
-    directory: Path, number: int, texts: list[str], text: TextEncoder, learns: bool, options: dict[str, Any]
-) -> None:
+def _make_texts(path: Path, texts: list[str], text: TextEncoder, learns: bool, batch_size: int) -> None:
     parts: dict[str, list[Tensor]] = {}
-    for start in range(0, len(texts), options["batch_size"]):
-        ids = text.tokenize(texts[start : start + options["batch_size"]])
+    for start in range(0, len(texts), batch_size):
+        ids = text.tokenize(texts[start : start + batch_size])
         if learns:
             made = {"input_ids": ids}
         else:
@@ -184,7 +192,7 @@ def _make_texts(
             parts.setdefault(name, []).append(tensor)
     values = {name: torch.cat(tensors) for name, tensors in parts.items()}
     cache.write_part(
-        part_path(directory, TEXTS, number),
+        path,
         cache.text_table(texts, values),
         shapes={name: list(tensor.shape[1:]) for name, tensor in values.items()},
     )

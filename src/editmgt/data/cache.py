@@ -32,7 +32,8 @@ def codes_folder(name: str) -> str:
 def check_facts(directory: Path, facts: dict[str, Any]) -> None:
     """Raise a ``UserError`` that names what a cache was made with and this run is not; a new directory gets ``facts``."""
     if not (directory / FACTS).is_file():
-        if directory.exists() and any(directory.iterdir()):
+        # a hidden file is another process's, which is writing the same facts
+        if directory.exists() and any(not path.name.startswith(".") for path in directory.iterdir()):
             raise UserError(f"data.token_cache={directory} is not empty and holds no token cache.")
         write_json(directory / FACTS, facts)
         return
