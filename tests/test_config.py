@@ -31,7 +31,9 @@ def wrong(config: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize(("group", "name"), GROUPS)
 def test_every_file_composes_validates_and_its_transformer_builds(group: str, name: str) -> None:
     task = "evaluate" if (group, name) == ("sampler", "checkpoint") else "train"
-    config = composed(task, f"{group}={name}")
+    more = ["benchmark=scenes"] if group == "data" and not name.startswith("scenes") else []
+    more += ["data.datasets.folder.path=."] if (group, name) == ("data", "folder") else []
+    config = composed(task, f"{group}={name}", *more)
     found = [line for line in wrong(config) if not (group == "model" and "init_from" in line)]
     assert found == []
     if task == "train" and config["model"]["transformer"] is not None:

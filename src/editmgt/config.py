@@ -6,12 +6,12 @@ imports torch: a mistake should be told in a second.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from editmgt import assets
 from editmgt.errors import nearest
@@ -28,6 +28,7 @@ BUNDLE = (
     "model_index.json",
 )
 
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -98,7 +99,7 @@ class _Sampler(_Strict):
     schedule: Schedule
 
 
-class _Data(_Strict):
+class _Scenes(_Strict):
     name: Literal["scenes", "scenes_basic"]
     world: Literal["full", "basic"]
     resolution: Positive
@@ -106,6 +107,49 @@ class _Data(_Strict):
     batch_size: Positive
     seed: NotNegative
     cache_dir: str
+
+
+class _Columns(_Strict):
+    source: str | None
+    target: str
+    instruction: str | None
+    caption: str | None
+    mask: str | None
+    edit_type: str | None
+
+
+class _Dataset(_Strict):
+    path: str | None
+    split: str
+    revision: str | None
+    ratio: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    columns: _Columns
+
+
+class _Edits(_Strict):
+    name: Annotated[str, Field(pattern=NAME)]
+    datasets: Annotated[dict[Annotated[str, Field(pattern=NAME)], _Dataset], Field(min_length=1)]
+    streaming: bool
+    resolution: Positive
+    crops: Positive
+    flip: bool
+    min_side: Positive
+    max_aspect_change: Size
+    max_pixels: Positive
+    max_bad_share: Fraction
+    dev_size: Positive
+    batch_size: Positive
+    num_workers: NotNegative
+    seed: NotNegative
+    token_cache: str | None
+    cache_dir: str
+
+
+# The tags stand in brackets so that no error names them as if they were keys.
+_Data = Annotated[
+    Annotated[_Scenes, Tag("(scenes)")] | Annotated[_Edits, Tag("(edits)")],
+    Discriminator(lambda data: "(edits)" if isinstance(data, dict) and "datasets" in data else "(scenes)"),
+]
 
 
 class _Trainer(_Strict):
@@ -145,7 +189,7 @@ class _Benchmark(_Strict):
 
 
 class _Common(_Strict):
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    name: Annotated[str, Field(pattern=NAME)]
     logger: _Logger
     metrics: _Metrics
     benchmark: _Benchmark
@@ -210,7 +254,24 @@ class Evaluate(_Common):
     sampler: _EvaluateSampler
 
 
-SCHEMAS: dict[str, type[_Common]] = {"train": Train, "evaluate": Evaluate}
+class _Preparation(_Strict):
+    shard: Annotated[str, Field(pattern=r"^\d+/[1-9]\d*$")]
+    part_rows: Positive
+    batch_size: Positive
+    device: Literal["auto", "cpu", "cuda"]
+
+
+class Prepare(_Strict):
+    """What ``python -m editmgt.prepare`` reads."""
+
+    task: Literal["prepare"]
+    init_from: str
+    model: _Model
+    data: _Data
+    prepare: _Preparation
+
+
+SCHEMAS: dict[str, type[_Strict]] = {"train": Train, "evaluate": Evaluate, "prepare": Prepare}
 
 
 def problems(config: dict[str, Any]) -> list[str]:
@@ -220,7 +281,12 @@ def problems(config: dict[str, Any]) -> list[str]:
         schema.model_validate(config)
     except ValidationError as error:
         return list(dict.fromkeys(_line(schema, dict(entry)) for entry in error.errors()))
-    found = [*_targets(config), *_metric_names(config)]
+    found = list(_targets(config))
+    if "datasets" in config.get("data", ()):
+        found += _data_problems(config)
+    if config["task"] == "prepare":
+        return found + _prepare_problems(config)
+    found += _metric_names(config)
     return found + (_train_problems(config) if config["task"] == "train" else _evaluate_problems(config))
 
 
@@ -254,6 +320,8 @@ def _line(schema: type[BaseModel], entry: dict[str, Any]) -> str:
         rule = "must be a whole number."
     elif kind.startswith("float"):
         rule = "must be a number."
+    elif kind.startswith("string") and key.endswith("shard"):
+        rule = "must be written i/n, such as 0/4."
     elif kind == "string_pattern_mismatch":
         rule = (
             "must be days:hours:minutes:seconds, such as 00:00:05:00."
@@ -270,13 +338,20 @@ def _line(schema: type[BaseModel], entry: dict[str, Any]) -> str:
 
 def _sibling(schema: type[BaseModel], loc: list[Any]) -> str:
     """The nearest key beside an unknown one."""
-    model: Any = schema
+    models: list[Any] = [schema]
     for part in loc[:-1]:
-        annotation = model.model_fields[part].annotation
-        model = next((a for a in (annotation, *get_args(annotation)) if hasattr(a, "model_fields")), None)
-        if model is None:
-            return ""
-    return nearest(loc[-1], model.model_fields)
+        fields = [model.model_fields[part].annotation for model in models if part in model.model_fields]
+        models = list(_models(fields)) or models  # a name that is free, as a dataset's, is no field
+    return nearest(loc[-1], sorted({name for model in models for name in model.model_fields}))
+
+
+def _models(annotations: Iterable[Any]) -> Iterator[Any]:
+    """The models inside annotations such as ``A | B | None``, ``Annotated[A, ...]`` or ``dict[str, A]``."""
+    for annotation in annotations:
+        if hasattr(annotation, "model_fields"):
+            yield annotation
+        else:
+            yield from _models(get_args(annotation))
 
 
 def _targets(config: Any, key: str = "") -> Iterator[str]:
@@ -361,6 +436,55 @@ def _recipe_problems(model: dict[str, Any]) -> list[str]:
                 "model.lora.stream=reference needs a reference in the attention: "
                 "model.kind=editor and model.attention_injection=true."
             )
+    return found
+
+
+def _data_problems(config: dict[str, Any]) -> list[str]:
+    data, kind = config["data"], config["model"]["kind"]
+    found = []
+    used = {"editor": ("source", "instruction"), "base": ("caption",)}.get(kind, ())
+    for name, dataset in data["datasets"].items():
+        key = f"data.datasets.{name}"
+        if dataset["path"] is None:
+            found.append(f"{key}.path=null: name a directory, parquet files or a repository on the hub.")
+        found += [
+            f"{key}.columns.{use}=null, but a model of kind {kind} learns from it."
+            for use in used
+            if dataset["columns"][use] is None
+        ]
+        if dataset["ratio"] < sum(other["ratio"] for other in data["datasets"].values()) / 1000:
+            found.append(f"{key}.ratio={dataset['ratio']} is less than a thousandth of all: leave it out.")
+    if data["streaming"] and data["token_cache"] is not None and config["task"] == "train":
+        found.append(
+            "data.streaming=true reads no data.token_cache: a cache is read by position; choose one."
+        )
+    if data["streaming"] and data["num_workers"] > 1:
+        found.append(f"data.num_workers={data['num_workers']} must be 0 or 1 with data.streaming=true.")
+    if data["resolution"] != config["model"]["resolution"]:
+        found.append(
+            f"data.resolution={data['resolution']} is not model.resolution={config['model']['resolution']}."
+        )
+    return found
+
+
+def _prepare_problems(config: dict[str, Any]) -> list[str]:
+    data, shard = config["data"], config["prepare"]["shard"]
+    found = _bundle_problems("init_from", config["init_from"], BUNDLE[:1])
+    part, parts = map(int, shard.split("/"))
+    if part >= parts:
+        found.append(f"prepare.shard={shard} must be one of 0/{parts} to {parts - 1}/{parts}.")
+    if "datasets" not in data:
+        found.append(
+            f"data={data['name']} is rendered and encoded by train.py itself: nothing is to prepare."
+        )
+    elif data["token_cache"] is None:
+        found.append(
+            "data.token_cache=null: name the directory to make, as in data.token_cache=outputs/codes."
+        )
+    if config["model"]["kind"] == "codec":
+        found.append(
+            f"model={config['model']['name']} is a codec: it learns from pixels, nothing is to prepare."
+        )
     return found
 
 

@@ -64,7 +64,12 @@ def test_options_reach_the_editor(tiny_bundle: Path, photo: Path) -> None:
         (["{photo}", "x", "--output", "{tmp}/out.png", "--stepz", "3"], "--stepz"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--steps", "many"], "invalid int value: 'many'"),
         (["{tmp}/none.png", "x", "--output", "{tmp}/out.png"], "There is no image file"),
-        (["{tmp}", "x", "--output", "{tmp}/out.png"], "There is no image file"),
+        (["{tmp}", "x", "--output", "{tmp}"], "must be a directory, another one than"),
+        (["{tmp}", "x", "--output", "{tmp}/out", "--explain"], "--explain shows one edit"),
+        (["{tmp}/folder.png", "x", "--output", "{tmp}/out"], "holds no picture"),
+        (["{photo}", "x", "--output", "{tmp}/out.png", "--max-pixels", "1999"],
+         "photo.png' has 50x40 pixels, more than the limit of 1,999"),
+        (["{photo}", "make it \udcff", "--output", "{tmp}/out.png"], "not valid UTF-8"),
         (["{tmp}/half.png", "x", "--output", "{tmp}/out.png"], "half.png' cannot be read as an image"),
         (["{tmp}/text.png", "x", "--output", "{tmp}/out.png"], "text.png' cannot be read as an image"),
         (["{photo}", " ", "--output", "{tmp}/out.png"], "instruction is empty"),
@@ -97,6 +102,56 @@ def test_mistakes_are_one_line(
     assert captured.out == "" and captured.err.count("\n") == 1
     assert said in captured.err
     assert sorted(folder.iterdir()) == before
+
+
+def test_a_photograph_and_strange_shapes(
+    tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for size, worked in (((4000, 3000), "40x24"), ((1, 1), "32x32"), ((20_000, 10), "1432x8")):
+        Image.linear_gradient("L").convert("RGB").resize(size).save(tmp_path / "photo.jpg")
+        line = [str(tmp_path / "photo.jpg"), "make it blue", "--output", str(tmp_path / "out.png")]
+        assert command.main([*line, "--checkpoint", str(tiny_bundle), "--device", "cpu", "--steps", "1"]) == 0
+        with Image.open(tmp_path / "out.png") as image:
+            assert image.size == size
+        assert f"({size[0]}x{size[1]} pixels, edited at {worked};" in capsys.readouterr().out
+
+
+def test_a_directory_of_mixed_files(
+    tiny_bundle: Path, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A bad file is a failed row; what can be edited is."""
+    folder = photo.parent / "in"
+    folder.mkdir()
+    with Image.open(photo) as image:
+        image.save(folder / "a.jpg")
+        image.resize((20, 60)).save(folder / "b.png")
+    (folder / "half.png").write_bytes(photo.read_bytes()[:-60])
+    (folder / "text.jpg").write_text("not a picture")
+    (folder / "notes.txt").write_text("not a picture either")
+    line = [str(folder), "make it blue", "--output", str(photo.parent / "new" / "out")]
+    line += ["--checkpoint", str(tiny_bundle), "--device", "cpu", "--steps", "1"]
+    assert command.main(line) == 1
+    captured = capsys.readouterr()
+    assert (
+        captured.out.startswith("Edited 2 pictures of ") and "2 failed, 1 other files skipped" in captured.out
+    )
+    assert len(captured.err.splitlines()) == 2
+    out = photo.parent / "new" / "out"
+    assert sorted(path.name for path in out.iterdir()) == ["a.jpg", "b.png", "edits.csv"]
+    rows = [row.split(",")[:2] for row in (out / "edits.csv").read_text().splitlines()]
+    assert rows == [
+        ["file", "status"],
+        ["a.jpg", "ok"],
+        ["b.png", "ok"],
+        ["half.png", "failed"],
+        ["notes.txt", "skipped"],
+        ["text.jpg", "failed"],
+    ]
+    with Image.open(out / "b.png") as image:
+        assert image.size == (20, 60)
+    (folder / "half.png").unlink()
+    (folder / "text.jpg").unlink()
+    assert command.main(line) == 0
 
 
 def test_interrupted(

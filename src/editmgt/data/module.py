@@ -1,8 +1,8 @@
 """The LightningDataModule: which scenes a training reads."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from lightning import LightningDataModule
 from torch import Tensor
@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from editmgt.codec import Codec
 from editmgt.data.pixels import PixelBatches
+from editmgt.data.sample import EditSample
 from editmgt.data.scenes import SceneDataset
 from editmgt.data.tokens import TokenBatches, tokenized
 from editmgt.errors import UserError
@@ -51,6 +52,11 @@ class SceneData(LightningDataModule):
         if self.kind != "codec":
             self._tokens(self.train_scenes)
             self._tokens(self.dev_scenes)
+
+    @property
+    def dev_samples(self) -> Sequence[EditSample]:
+        """What previews edit."""
+        return cast(Sequence[EditSample], self.dev_scenes)
 
     def train_dataloader(self) -> Iterable[dict[str, Tensor]]:
         """Batches from the step that the trainer has reached."""

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from editmgt.codec import Codec
+from editmgt.data.order import shuffled
 from editmgt.data.scenes import SceneDataset
 from editmgt.files import write_atomic
 from editmgt.text import TextEncoder
@@ -83,22 +84,11 @@ class TokenBatches(IterableDataset[dict[str, Tensor]]):
         self.start_step, self.rank, self.world_size = start_step, rank, world_size
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        step = self.start_step
+        step, size = self.start_step, len(self.tensors["input_ids"])
         while True:
             index = torch.arange(self.rank, self.global_batch, self.world_size)
-            rows = self._rows(step)[index]
+            positions = torch.arange(step * self.global_batch, (step + 1) * self.global_batch)
+            rows = shuffled(self.seed, positions[index], size)[0]
             batch = {name: tensor[rows] for name, tensor in self.tensors.items()}
             yield batch | {"index": index, "global_size": torch.tensor(self.global_batch)}
             step += 1
-
-    def _rows(self, step: int) -> Tensor:
-        size = len(self.tensors["input_ids"])
-        positions = torch.arange(step * self.global_batch, (step + 1) * self.global_batch)
-        epochs = positions // size
-        permutations = {int(e): self._permutation(int(e), size) for e in epochs.unique()}
-        return torch.stack(
-            [permutations[int(e)][int(p) % size] for e, p in zip(epochs, positions, strict=True)]
-        )
-
-    def _permutation(self, epoch: int, size: int) -> Tensor:
-        return torch.randperm(size, generator=torch.Generator().manual_seed(self.seed * 1_000_003 + epoch))

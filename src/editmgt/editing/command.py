@@ -17,14 +17,21 @@ if TYPE_CHECKING:
     import torch
     from PIL import Image
 
-BAD_INPUT, INTERRUPTED = 2, 130
+    from editmgt.editing.editor import Editor, EditResult
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 COMMON_FORMATS = (".png", ".jpg", ".jpeg", ".webp", ".tiff", ".bmp", ".gif")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Edit one picture as the command line says; returns the exit status."""
+    """Edit a picture, or a directory of them, as the command line says; returns the exit status."""
     try:
-        print(edit(_parser().parse_args(arguments)))
+        options = _parser().parse_args(arguments)
+        if options.image.is_dir():
+            from editmgt.editing.directory import edit_directory
+
+            return edit_directory(options)
+        print(edit(options))
     except UserError as error:
         print(error, file=sys.stderr)
         return BAD_INPUT
@@ -36,15 +43,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def edit(options: argparse.Namespace) -> str:
     """Check everything, load the editor, edit, write; returns a line that says what was done."""
-    picture_format = _output_format(options.output)
-    if not options.instruction.strip():
+    picture_format = output_format(options.output)
+    check_instruction(options.instruction)
+
+    from editmgt.editing.images import read_image, upright_rgb, working_size
+
+    source = upright_rgb(read_image(options.image, options.max_pixels))
+    editor = load(options)
+    with plain_warnings(), progress_bar("Editing, step") as progress:
+        result = edit_one(editor, source, options, progress)
+    write_atomic(options.output, encode(result.images[0], picture_format))
+    written = str(options.output)
+    if options.explain:
+        from editmgt.editing.picture import explain_row
+
+        explained = explain_row(
+            source, options.instruction, result.images[0], result.localization[0], result.held[0]
+        )
+        path = options.output.with_name(f"{options.output.stem}_explain.png")
+        write_atomic(path, encode(explained, "PNG"))
+        written += f" and {path}"
+    width, height = working_size(source.size, editor.settings.resolution, editor.pixels_per_cell)
+    held = result.held[0].float().mean()
+    return (
+        f"Wrote {written} ({source.width}x{source.height} pixels, edited at {width}x{height}; "
+        f"{result.seconds:.1f} s, {held:.0%} of the tokens held)."
+    )
+
+
+def check_instruction(instruction: str) -> None:
+    """Raise a ``UserError`` for an instruction that says nothing, or nothing readable."""
+    if not instruction.strip():
         raise UserError('The instruction is empty: say what to change, as in "make the hat red".')
+    try:
+        instruction.encode()
+    except UnicodeEncodeError as error:  # how Python shows bytes of a command line that it cannot decode
+        raise UserError(
+            "The instruction is not valid UTF-8: type it again, or set a UTF-8 locale."
+        ) from error
+
+
+def load(options: argparse.Namespace) -> "Editor":
+    """Check settings and device and return the editor, with the settings of the command line as its own."""
     overrides = _overrides(options)
 
-    from editmgt.editing.images import read_image, upright_rgb
     from editmgt.editing.settings import EditSettings, validate
 
-    source = upright_rgb(read_image(options.image))
     validate(EditSettings().override(**overrides))
     device = _device(options.device)
 
@@ -58,28 +102,23 @@ def edit(options: argparse.Namespace) -> str:
         adapter=options.adapter,
         text_encoder_afterwards=options.text_encoder,
     ).to(device)
-    with _plain_warnings(), _progress_bar() as progress:
-        result = editor.edit(
-            source,
-            options.instruction,
-            sample_ids=["edit"],  # not the file's name: renaming a picture should not change its edit
-            seed=options.seed,
-            progress=progress,
-            **overrides,
-        )
-    write_atomic(options.output, _encode(result.images[0], picture_format))
-    written = str(options.output)
-    if options.explain:
-        from editmgt.editing.picture import explain_row
+    editor.settings = editor.settings.override(**overrides)
+    return editor
 
-        explained = explain_row(
-            source, options.instruction, result.images[0], result.localization[0], result.held[0]
-        )
-        path = options.output.with_name(f"{options.output.stem}_explain.png")
-        write_atomic(path, _encode(explained, "PNG"))
-        written += f" and {path}"
-    return (
-        f"Wrote {written} ({result.seconds:.1f} s, {result.held[0].float().mean():.0%} of the tokens held)."
+
+def edit_one(
+    editor: "Editor",
+    source: "Image.Image",
+    options: argparse.Namespace,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> "EditResult":
+    """Edit one upright RGB picture."""
+    return editor.edit(
+        source,
+        options.instruction,
+        sample_ids=["edit"],  # not the file's name: renaming a picture should not change its edit
+        seed=options.seed,
+        progress=progress,
     )
 
 
@@ -96,9 +135,14 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Settings that are not given are those the checkpoint was finished with.",
     )
     add = parser.add_argument
-    add("image", help="picture to edit, any size and aspect ratio")
+    add("image", type=Path, help="picture to edit, any size and aspect ratio, or a directory of pictures")
     add("instruction", help='what to change, as in "make the hat red"')
-    add("--output", type=Path, required=True, help="file to write; its extension chooses the format")
+    add(
+        "--output",
+        type=Path,
+        required=True,
+        help="file to write, its extension chooses the format; for a directory the directory to write to",
+    )
     add(
         "--checkpoint",
         default="tiny_editor",
@@ -112,6 +156,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--no-region-hold", action="store_true", help="let every token change")
     add("--no-consolidation", action="store_true", help="read the attention of one layer, unsmoothed")
     add("--seed", type=int, default=0, help="another seed, another result (default: %(default)s)")
+    add(
+        "--max-pixels",
+        type=int,
+        default=100_000_000,
+        help="larger pictures are refused before they are decoded (default: %(default)s)",
+    )
     add("--device", help="cpu, cuda, cuda:1 ... (default: cuda where there is one)")
     add(
         "--dtype",
@@ -144,7 +194,7 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
     return given
 
 
-def _output_format(path: Path) -> str:
+def output_format(path: Path) -> str:
     """Return Pillow's name of the format that ``path`` asks for, if it can be written there."""
     from PIL import Image
 
@@ -162,7 +212,8 @@ def _output_format(path: Path) -> str:
     return extensions[path.suffix.lower()]
 
 
-def _encode(image: "Image.Image", picture_format: str) -> bytes:
+def encode(image: "Image.Image", picture_format: str) -> bytes:
+    """Return the picture as the content of a file."""
     buffer = BytesIO()
     image.save(buffer, picture_format, **({"quality": 95} if picture_format in ("JPEG", "WEBP") else {}))
     return buffer.getvalue()
@@ -180,7 +231,7 @@ def _device(name: str | None) -> "torch.device":
 
 
 @contextmanager
-def _plain_warnings() -> Iterator[None]:
+def plain_warnings() -> Iterator[None]:
     """Show our own warnings as one plain line; the libraries' stay hidden."""
     from editmgt.editing.editor import InstructionCut
 
@@ -195,13 +246,13 @@ def _plain_warnings() -> Iterator[None]:
 
 
 @contextmanager
-def _progress_bar() -> Iterator[Callable[[int, int], None]]:
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on the terminal with the step and the time left; nothing where stderr is not a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
-    columns = (TextColumn("Editing, step"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
+    columns = (TextColumn(what), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("edit", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,5 +1,8 @@
 """Pictures in and out: any mode and orientation to upright RGB, working sizes, pixels as tensors, masks."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -13,25 +16,66 @@ from editmgt.errors import UserError
 ImageLike = Image.Image | np.ndarray  # arrays: uint8, HxW or HxWx3 or HxWx4
 
 
-def read_image(path: Path | str) -> Image.Image:
-    """Read a whole picture from disk; a missing, truncated or foreign file is a ``UserError``."""
+#: A picture of more pixels is refused before it is decoded: a small file can hold a huge one.
+MAX_PIXELS = 100_000_000
+
+
+class TooManyPixels(UserError):
+    """A picture over the pixel limit."""
+
+
+def read_image(path: Path | str, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Read a whole picture from disk; a missing, truncated, foreign or too large file is a ``UserError``."""
     if not Path(path).is_file():
         raise UserError(f"There is no image file '{path}'.")
+    return _decode(Path(path), f"'{path}'", max_pixels)
+
+
+def decode_image(content: bytes, name: str = "the picture", max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Decode a picture held in memory; ``name`` is what an error calls it."""
+    return _decode(BytesIO(content), name, max_pixels)
+
+
+def _decode(file: Path | BytesIO, name: str, max_pixels: int) -> Image.Image:
     try:
-        with Image.open(path) as image:
+        with _no_limit_but_ours(), Image.open(file) as image:
+            if image.width * image.height > max_pixels:
+                raise TooManyPixels(
+                    f"{name} has {image.width}x{image.height} pixels, more than the limit of {max_pixels:,}."
+                )
             image.load()
             return image
+    except UserError:
+        raise
     except Exception as error:  # Pillow's decoders raise a dozen kinds of error over a broken file
-        raise UserError(f"'{path}' cannot be read as an image: {error}".splitlines()[0]) from error
+        raise UserError(f"{name} cannot be read as an image: {error}".splitlines()[0]) from error
+
+
+@contextmanager
+def _no_limit_but_ours() -> Iterator[None]:
+    """Pillow's own limit is a global that warns at one size and raises at another."""
+    theirs, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = theirs
 
 
 def upright_rgb(image: ImageLike) -> Image.Image:
-    """Return the picture as it is meant to be seen, in RGB: upright by EXIF, transparency over white."""
+    """Return the picture as it is meant to be seen, in 8-bit RGB.
+
+    Upright by EXIF; transparency over white; of 16-bit grey the high byte, as Pillow reads 16-bit colour; CMYK by
+    Pillow's conversion, without its colour profile. Floating-point pictures have no known range: a ``UserError``.
+    """
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8:
             raise UserError(f"An image array must be uint8, not {image.dtype}.")
         image = Image.fromarray(image)
     image = ImageOps.exif_transpose(image)
+    if image.mode == "F":
+        raise UserError("A picture of floating-point numbers has no known range: save it with 8 or 16 bits.")
+    if image.mode.startswith("I"):
+        image = Image.fromarray((np.asarray(image).astype(np.int64).clip(0, 0xFFFF) >> 8).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
@@ -42,9 +86,15 @@ def working_size(size: tuple[int, int], resolution: int, multiple: int) -> tuple
     """Return the (width, height) an image of ``size`` is edited at.
 
     The aspect ratio is kept, the area is about ``resolution``^2, both sides are multiples of ``multiple``.
+
+    Raises:
+        UserError: for a picture so narrow that its shorter side cannot be one multiple without the area growing
+            more than sixteenfold.
     """
     scale = resolution / (size[0] * size[1]) ** 0.5
     width, height = (max(1, round(side * scale / multiple)) * multiple for side in size)
+    if width * height > 16 * max(resolution, multiple) ** 2:
+        raise UserError(f"A picture of {size[0]}x{size[1]} pixels is too narrow to edit: crop it.")
     return width, height
 
 

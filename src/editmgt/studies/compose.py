@@ -192,7 +192,11 @@ def _compose(task: str, overrides: list[str], hydra: bool = False) -> DictConfig
         return compose(task, overrides=overrides, return_hydra_config=hydra)
     except MissingConfigException as error:
         options = [str(option) for option in error.options or ()]
-        name = str(error.missing_cfg_file or "").rsplit("/", 1)[-1]
+        group, _, name = str(error.missing_cfg_file or "").rpartition("/")
+        if group == "benchmark":  # it follows the data
+            raise UserError(
+                f"data={name} has no benchmark of its own: add benchmark=NAME, one of {', '.join(options)}."
+            ) from error
         raise UserError(f"{_first_line(error)}{nearest(name, options)}") from error
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(_first_line(error)) from error

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import editmgt
+from editmgt.data.sources import identity
 from editmgt.weights import find
 
 LENGTH = 16  # hexadecimal digits
@@ -44,7 +45,7 @@ def training_fingerprint(config: dict[str, Any]) -> str:
         "init_from": None if config["init_from"] is None else weights_digest(config["init_from"]),
         "llm": None if config["model"].get("llm") is None else weights_digest(config["model"]["llm"]),
         "model": _without(config["model"], _INFERENCE),
-        "data": _without(config["data"], {"cache_dir"}),
+        "data": _data(config["data"]),
         "trainer": _without(config["trainer"], _RUNNING),
         "callbacks": _without(config.get("callbacks") or {}, _SHOWING),
         "source": source_digest(*TRAINING_SOURCE),
@@ -102,6 +103,16 @@ def _files_digest(directory: Path, stats: tuple[tuple[str, int, int], ...]) -> s
         with (directory / name).open("rb") as file:
             total.update(hashlib.file_digest(file, "sha256").digest())
     return total.hexdigest()[:LENGTH]
+
+
+def _data(data: dict[str, Any]) -> dict[str, Any]:
+    """A data configuration as what it is, not where it lies: of edit datasets the files themselves."""
+    if "datasets" not in data:
+        return _without(data, {"cache_dir"})
+    # a stream read by a worker has an order of its own
+    kept = _without(data, {"cache_dir"} if data["streaming"] else {"cache_dir", "num_workers"})
+    files = {name: [identity(spec), spec["ratio"]] for name, spec in data["datasets"].items()}
+    return kept | {"datasets": files, "token_cache": data["token_cache"] is not None}
 
 
 def _without(values: dict[str, Any], keys: set[str]) -> dict[str, Any]:

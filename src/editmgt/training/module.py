@@ -9,7 +9,7 @@ from torch import Tensor
 
 from editmgt.editing.editor import AESTHETIC_SCORE
 from editmgt.model import MGTransformer
-from editmgt.text import TextEncoder
+from editmgt.text import TextEncoder, TextStates
 from editmgt.training.loss import masked_cross_entropy
 from editmgt.training.masking import draw_drops, draw_masks, drop_conditions
 from editmgt.training.schedule import warmup_then_decay
@@ -20,7 +20,8 @@ _VALIDATION_SEED = 1
 class EditorModule(LightningModule):
     """Predict hidden codes of the target from the visible ones, the instruction and the source.
 
-    A batch holds ``target_tokens`` [B, H, W] and ``input_ids`` [B, T], and ``source_tokens`` [B, H, W] unless the model
+    A batch holds ``target_tokens`` [B, H, W] and ``input_ids`` [B, T] (or, where the text encoder is frozen and a cache
+    has run it, ``text_states`` [B, T, D] and ``pooled_text`` [B, P]), and ``source_tokens`` [B, H, W] unless the model
     learns text-to-image. ``index`` [B] is each sample's place in the step's global batch and ``global_size`` that
     batch's size: masks are drawn for the whole of it and every process takes its part, so that the number of
     processes changes neither the masks nor the loss.
@@ -60,6 +61,7 @@ class EditorModule(LightningModule):
         self.resolution = resolution
         self.warmup_steps, self.decay_fraction = warmup_steps, decay_fraction
         self.condition_dropout, self.seed, self.accumulate = condition_dropout, seed, accumulate
+        self._empty: TextStates | None = None
         self.register_buffer("empty_ids", text_encoder.tokenize([""])[0], persistent=False)
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
@@ -86,12 +88,12 @@ class EditorModule(LightningModule):
         mask_GL, ratio_G = draw_masks(generator, size, shape.numel())
         drop_G = draw_drops(generator, size, condition_dropout)
         mask_BHW = mask_GL[index_B].view(-1, *shape).to(self.device)
-        input_ids = drop_conditions(batch["input_ids"], drop_G[index_B].to(self.device), self.empty_ids)
+        text = self._text(batch, drop_G[index_B].to(self.device))
         hidden_in_each_process = float(mask_GL.sum()) * len(index_B) / size
         return masked_cross_entropy(
             self(
                 target_BHW.masked_fill(mask_BHW, self.transformer.mask_token_id),
-                input_ids,
+                text,
                 ratio_G[index_B].to(self.device),
                 batch.get("source_tokens"),
             ),
@@ -100,11 +102,25 @@ class EditorModule(LightningModule):
             hidden_in_each_process,
         )
 
+    def _text(self, batch: dict[str, Tensor], drop_B: Tensor) -> TextStates:
+        """The text states of a batch, the empty text's where the condition is dropped."""
+        if "input_ids" in batch:
+            return self.text_encoder(drop_conditions(batch["input_ids"], drop_B, self.empty_ids))
+        if self._empty is None:
+            with torch.no_grad():  # states come from a cache only where the text encoder is frozen
+                self._empty = self.text_encoder(self.empty_ids[None])
+        empty = self._empty
+        return TextStates(
+            *(
+                torch.where(drop_B.view(-1, *[1] * (given.ndim - 1)), nothing, given.to(nothing.dtype))
+                for nothing, given in zip(empty, (batch["text_states"], batch["pooled_text"]), strict=True)
+            )
+        )
+
     def forward(
-        self, tokens: Tensor, input_ids: Tensor, mask_ratio: Tensor, source_tokens: Tensor | None = None
+        self, tokens: Tensor, text: TextStates, mask_ratio: Tensor, source_tokens: Tensor | None = None
     ) -> Tensor:
         """Logits [B, V, H, W] for ``tokens`` [B, H, W], of which a ``mask_ratio`` [B] is hidden."""
-        text = self.text_encoder(input_ids)
         micro = torch.tensor([self.resolution, self.resolution, 0, 0, AESTHETIC_SCORE], device=self.device)
         return self.transformer(
             tokens,

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from lightning import LightningModule, Trainer
+from lightning import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from editmgt.benchmarks import evaluate
-from editmgt.data.module import SceneData
 from editmgt.data.sample import EditSample
 from editmgt.editing import Editor, EditSettings
 from editmgt.files import read_json, write_json
@@ -27,7 +26,7 @@ class Previews(Callback):
         editor: Editor,
         settings: EditSettings,
         samples: Sequence[EditSample],
-        data: SceneData,
+        data: LightningDataModule,
         directory: Path,
     ) -> None:
         self.editor, self.settings, self.samples = editor, settings, samples

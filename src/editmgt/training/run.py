@@ -11,6 +11,7 @@ from lightning.pytorch.loggers import Logger
 
 from editmgt.codec import Codec
 from editmgt.config import edit_values
+from editmgt.data.edits import EditData
 from editmgt.data.module import SceneData
 from editmgt.editing import Editor, EditSettings
 from editmgt.training.checkpoints import LearningWeightsOnly
@@ -96,10 +97,19 @@ class _Progress(RichProgressBar):
         return "training"  # Lightning's "Epoch 0/-2" counts what an endless stream does not have
 
 
-def _data(config: dict[str, Any], codec: Codec | None, text: Any) -> SceneData:
-    data = config["data"]
+def _data(config: dict[str, Any], directory: Path, codec: Codec | None, text: Any) -> SceneData | EditData:
+    data, model = config["data"], config["model"]
+    if "datasets" in data:
+        return EditData(
+            model["kind"],
+            codec,
+            text,
+            data,
+            text_learns=model["train_text_encoder"],
+            directory=directory,
+        )
     return SceneData(
-        config["model"]["kind"],
+        model["kind"],
         codec,
         text,
         world=data["world"],
@@ -117,7 +127,8 @@ def _codec_run(
     model = config["model"]
     vqvae = fresh_vqvae(model["vqvae"])
     module = CodecModule(vqvae, optimizer_maker(model), model["warmup_steps"], model["continuous_steps"])
-    return module, _data(config, None, None), [], lambda path: module.finished().save_pretrained(path)
+    data = _data(config, directory, None, None)
+    return module, data, [], lambda path: module.finished().save_pretrained(path)
 
 
 def _editor_run(
@@ -146,7 +157,7 @@ def _editor_run(
         EditSettings().override(**edit_values(config)),
         timestep_convention="mask_ratio",
     )
-    data = _data(config, codec, text)
+    data = _data(config, directory, codec, text)
     callbacks: list[Callback] = [LearningWeightsOnly()]
     if model["kind"] == "editor":
         callbacks.append(_previews(editor, config, data, directory))
@@ -161,6 +172,9 @@ def _editor_run(
     return module, data, callbacks, save
 
 
-def _previews(editor: Editor, config: dict[str, Any], data: SceneData, directory: Path) -> Previews:
-    samples = [data.dev_scenes[i] for i in range(config["trainer"]["preview_size"])]
+def _previews(
+    editor: Editor, config: dict[str, Any], data: SceneData | EditData, directory: Path
+) -> Previews:
+    count = min(config["trainer"]["preview_size"], len(data.dev_samples))
+    samples = [data.dev_samples[i] for i in range(count)]
     return Previews(editor, EditSettings().override(**edit_values(config)), samples, data, directory)

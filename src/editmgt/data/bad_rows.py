@@ -1,0 +1,86 @@
+"""Rows that cannot be learnt from: counted by reason, named in a file, and too many of them stop the run."""
+
+import csv
+import io
+import os
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from editmgt.errors import UserError
+
+_FEWEST = 100  # a share is judged over at least this many rows
+
+
+class BadRow(Exception):
+    """A row that cannot be used; ``reason`` is one of a few words, ``detail`` says the rest."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason, self.detail = reason, detail
+
+
+class BadRows:
+    """The count of one process.
+
+    Args:
+        log: CSV file (dataset, row, reason, detail) that bad rows are appended to, by all processes; made when needed.
+        max_share: largest share of bad rows that a run goes on with, in [0, 1].
+    """
+
+    def __init__(self, log: Path, max_share: float) -> None:
+        self.log, self.max_share = log, max_share
+        self.reasons: Counter[str] = Counter()
+        self._good: set[tuple[str, int | str]] = set()
+        self._bad: set[tuple[str, int | str]] = set()
+
+    def good(self, dataset: str, row: int | str) -> None:
+        """Count a row that could be used."""
+        self._good.add((dataset, row))
+
+    def bad(self, dataset: str, row: int | str, error: BadRow) -> None:
+        """Count and name a row that could not; seeing it again changes nothing.
+
+        Raises:
+            UserError: when this is one too many.
+        """
+        if (dataset, row) in self._bad:
+            return
+        self._bad.add((dataset, row))
+        self.reasons[error.reason] += 1
+        _append(self.log, csv_line(dataset, row, error.reason, error.detail))
+        seen = max(_FEWEST, len(self._good) + len(self._bad))
+        if len(self._bad) > self.max_share * seen:
+            raise UserError(
+                f"{len(self._bad)} of {len(self._good) + len(self._bad)} rows are bad ({told(self.reasons)}), more "
+                f"than data.max_bad_share={self.max_share}; {self.log} names them."
+            )
+
+    def named(self) -> Counter[str]:
+        """Return the count of what all processes have named so far, by reason."""
+        if not self.log.is_file():
+            return Counter()
+        with self.log.open(newline="") as file:
+            return Counter(row[2] for row in {tuple(row[:3]) for row in csv.reader(file)})
+
+
+def told(reasons: Mapping[str, int]) -> str:
+    """Return counts as ``3 unreadable, 1 no instruction``, most frequent first."""
+    return ", ".join(f"{n} {reason}" for reason, n in sorted(reasons.items(), key=lambda item: -item[1]))
+
+
+def csv_line(*values: object) -> str:
+    """Return one line of a CSV file."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(values)
+    return line.getvalue()
+
+
+def _append(path: Path, line: str) -> None:
+    """Append in one write, so that lines of several processes never mix."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        os.write(handle, line.encode("utf-8", "backslashreplace"))
+    finally:
+        os.close(handle)

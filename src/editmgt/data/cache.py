@@ -1,0 +1,225 @@
+"""Codes and text made once by ``python -m editmgt.prepare``, kept as checksummed Arrow files, read by position.
+
+A directory holds ``facts.json`` (what the codes depend on), a folder of parts for each dataset and one for the distinct
+texts, and, when every part is there, ``index.json`` with their checksums. A part is ``part-00000.arrow``, memory-mapped
+by ``datasets``, and ``part-00000.json``, written after it: a part without one does not count.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from editmgt.errors import UserError
+from editmgt.files import read_json, write_atomic, write_json
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FACTS, INDEX, TEXTS, BAD_ROWS = "facts.json", "index.json", "texts", "bad_rows.csv"
+
+
+def codes_folder(name: str) -> str:
+    """Return the folder of a dataset's parts."""
+    return f"codes/{name}"
+
+
+def check_facts(directory: Path, facts: dict[str, Any]) -> None:
+    """Raise a ``UserError`` that names what a cache was made with and this run is not; a new directory gets ``facts``."""
+    if not (directory / FACTS).is_file():
+        # a hidden file is another process's, which is writing the same facts
+        if directory.exists() and any(not path.name.startswith(".") for path in directory.iterdir()):
+            raise UserError(f"data.token_cache={directory} is not empty and holds no token cache.")
+        write_json(directory / FACTS, facts)
+        return
+    made = read_json(directory / FACTS)
+    stale = [
+        f"{name} {made.get(name)} (now {facts[name]})" for name in facts if made.get(name) != facts[name]
+    ]
+    if stale:
+        raise UserError(
+            f"data.token_cache={directory} is stale: it was made with {', '.join(stale)}. "
+            "Name another directory, or delete this one and run python -m editmgt.prepare again."
+        )
+
+
+def part_path(directory: Path, folder: str, number: int) -> Path:
+    """Return where a part is; its record has the ending ``.json``."""
+    return directory / folder / f"part-{number:05d}.arrow"
+
+
+def write_part(path: Path, table: "pa.Table", **record: Any) -> None:
+    """Write a part and then its record, which also holds the part's size and checksum."""
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    content = sink.getvalue().to_pybytes()
+    write_atomic(path, content)
+    record |= {"rows": table.num_rows, "sha256": hashlib.sha256(content).hexdigest()}
+    write_json(path.with_suffix(".json"), record)
+
+
+def part_record(path: Path) -> dict[str, Any] | None:
+    """Return the record of a part whose content is what was written; None where it has to be made (again)."""
+    try:
+        record = read_json(path.with_suffix(".json"))
+        return dict(record) if record["sha256"] == _checksum(path) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def text_table(texts: Sequence[str], values: dict[str, Tensor]) -> "pa.Table":
+    """Return distinct texts with ``values``, tensors [N, ...] of int64 or bfloat16, a row each."""
+    import pyarrow as pa
+
+    columns: dict[str, Any] = {"text": pa.array(texts, pa.string())}
+    for name, tensor in values.items():
+        if tensor.is_floating_point():  # Arrow has no bfloat16: its bits
+            flat = tensor.bfloat16().contiguous().view(torch.int16)
+        else:
+            flat = tensor.int()
+        columns[name] = _fixed_lists(flat.cpu().numpy())
+    return pa.table(columns)
+
+
+def code_table(
+    rows: Sequence[int], variants: Sequence[int], texts: Sequence[int], arrays: dict[str, Tensor]
+) -> "pa.Table":
+    """Return encoded views, a row each: row, variant, index of the text, and tensors [N, h, w], in their types."""
+    import pyarrow as pa
+
+    columns: dict[str, Any] = {
+        "row": pa.array(rows, pa.int64()),
+        "variant": pa.array(variants, pa.int32()),
+        "text": pa.array(texts, pa.int64()),
+    }
+    for name, tensor in arrays.items():
+        columns[name] = _fixed_lists(tensor.cpu().numpy())
+    return pa.table(columns)
+
+
+class TokenCache:
+    """A finished cache, for reading.
+
+    Args:
+        directory: made by ``python -m editmgt.prepare``.
+        facts: what this run would make it with.
+        grid: rows and columns of codes.
+
+    Raises:
+        UserError: for a cache that is missing, unfinished or stale.
+    """
+
+    def __init__(self, directory: Path, facts: dict[str, Any], grid: tuple[int, int]) -> None:
+        self.directory, self.grid = directory, grid
+        if not (directory / FACTS).is_file():
+            raise UserError(
+                f"data.token_cache={directory} holds no token cache: python -m editmgt.prepare makes one."
+            )
+        check_facts(directory, facts)
+        if not (directory / INDEX).is_file():
+            raise UserError(
+                f"data.token_cache={directory} is unfinished: run python -m editmgt.prepare with the same settings "
+                "until every shard is done."
+            )
+        self.index = read_json(directory / INDEX)
+        self._texts = self._open(TEXTS)
+        self._codes: list[Any] = [self._open(codes_folder(name)) for name in self.index["datasets"]]
+        self.text_shapes: dict[str, list[int]] = self.index["text_shapes"]
+
+    def verify(self) -> None:
+        """Raise a ``UserError`` for a part that is not what was written."""
+        for name, checksum in self.index["checksums"].items():
+            if not (path := self.directory / name).is_file() or _checksum(path) != checksum:
+                raise UserError(
+                    f"{path} is not what was written (checksum): run python -m editmgt.prepare again, which makes the "
+                    "broken parts anew."
+                )
+
+    def rows(self, dataset: int) -> tuple[int, NDArray[np.int64]]:
+        """Return how many rows a dataset had, and the good ones of them in order, each here once per variant."""
+        column = self._codes[dataset].data.table.column("row").to_numpy()
+        return int(self.index["rows"][dataset]), np.unique(column)
+
+    def read(self, places: Sequence[tuple[int, int]]) -> dict[str, Tensor]:
+        """Return a batch, given each sample's dataset and position among its encoded views."""
+        tables = [self._codes[dataset][position] for dataset, position in places]
+        batch: dict[str, Tensor] = {}
+        for name in tables[0].column_names[3:]:
+            values = torch.from_numpy(np.stack([_values(table, name) for table in tables]))
+            batch[name] = (values if name == "edit_mask" else values.long()).view(-1, *self.grid)
+        texts = [self._texts[table.column("text")[0].as_py()] for table in tables]
+        for name, shape in self.text_shapes.items():
+            values = torch.from_numpy(np.stack([_values(table, name) for table in texts]))
+            values = values.view(torch.bfloat16) if values.dtype == torch.int16 else values.long()
+            batch[name] = values.view(-1, *shape)
+        return batch
+
+    def _open(self, folder: str) -> Any:
+        import datasets
+
+        paths = [name for name in self.index["checksums"] if name.startswith(f"{folder}/")]
+        return datasets.concatenate_datasets(
+            [datasets.Dataset.from_file(str(self.directory / name)) for name in paths]
+        ).with_format("arrow")
+
+
+def finish(directory: Path, names: Sequence[str], rows: Sequence[int], parts: dict[str, int]) -> int:
+    """Write ``index.json`` if every part is there, else return how many are not.
+
+    ``parts`` holds the number of parts of each folder. What the records name as bad goes to ``bad_rows.csv``.
+    """
+    records: dict[str, dict[str, Any]] = {}
+    missing = 0
+    for path in _all_parts(directory, parts):
+        try:
+            records[path.relative_to(directory).as_posix()] = read_json(path.with_suffix(".json"))
+        except (OSError, ValueError):
+            missing += 1
+    if missing:
+        return missing
+    bad = ["dataset,row,reason,detail\n"] + [
+        line for record in records.values() for line in record.get("bad", ())
+    ]
+    write_atomic(directory / BAD_ROWS, "".join(bad))
+    texts = next(record for name, record in records.items() if name.startswith(f"{TEXTS}/"))
+    write_json(
+        directory / INDEX,
+        {
+            "datasets": list(names),
+            "rows": list(rows),
+            "bad": len(bad) - 1,
+            "text_shapes": texts["shapes"],
+            "checksums": {name: record["sha256"] for name, record in records.items()},
+        },
+    )
+    return 0
+
+
+def _all_parts(directory: Path, parts: dict[str, int]) -> Iterator[Path]:
+    for folder, number in parts.items():
+        for part in range(number):
+            yield part_path(directory, folder, part)
+
+
+def _fixed_lists(array: NDArray[Any]) -> "pa.Array":
+    import pyarrow as pa
+
+    flat = array.reshape(len(array), int(np.prod(array.shape[1:])))
+    return pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), flat.shape[1])
+
+
+def _values(row: "pa.Table", column: str) -> NDArray[Any]:
+    return row.column(column).combine_chunks().flatten().to_numpy(zero_copy_only=False)
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

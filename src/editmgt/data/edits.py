@@ -1,0 +1,258 @@
+"""The LightningDataModule of edit datasets: pairs from files or the hub, encoded as they come or out of a token cache."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning import LightningDataModule
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from editmgt.codec import Codec
+from editmgt.data import rows as rows_source
+from editmgt.data import transform as transform_source
+from editmgt.data.bad_rows import BadRow, BadRows, told
+from editmgt.data.batches import PROBLEM, CachedBatches, Mixture, PairBatches, Share, checked_pair
+from editmgt.data.cache import TokenCache
+from editmgt.data.encoding import collate, encode
+from editmgt.data.rows import EditRows
+from editmgt.data.sample import EditSample
+from editmgt.data.sources import identity
+from editmgt.data.tokens import TokenBatches
+from editmgt.data.transform import Pair, Transform, View
+from editmgt.editing import images as images_source
+from editmgt.errors import UserError
+from editmgt.text import TextEncoder
+
+BAD_ROWS = "bad_rows.csv"
+_PROBE = (
+    "Make the 2 hats on the left RED, quickly! Jaded zombies acted quaintly; kept driving their oxen forward."
+)
+
+
+class EditData(LightningDataModule):
+    """Training and dev pairs of the datasets in ``data``.
+
+    Dev rows are spread evenly over each dataset (of a stream: its first ones) and never trained on.
+
+    Args:
+        kind: ``editor``, ``base`` or ``codec``.
+        codec: None for ``codec``.
+        text: None for ``codec``.
+        data: a configuration of conf/data that names ``datasets``.
+        text_learns: whether the text encoder trains along: then batches hold token ids, not states.
+        directory: of the training; ``bad_rows.csv`` is written there.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        codec: Codec | None,
+        text: TextEncoder | None,
+        data: dict[str, Any],
+        *,
+        text_learns: bool,
+        directory: Path,
+    ) -> None:
+        super().__init__()
+        self.kind, self.codec, self.text, self.data = kind, codec, text, data
+        self.transform = make_transform(data)
+        self.datasets = open_all(data, kind)
+        self.bad = BadRows(directory / BAD_ROWS, data["max_bad_share"])
+        self.cache: TokenCache | None = None
+        if data["token_cache"] is not None and kind != "codec":
+            assert codec is not None and text is not None
+            grid = (data["resolution"] // codec.downsampling,) * 2
+            facts = cache_facts(data, kind, codec, text, text_learns)
+            self.cache = TokenCache(Path(data["token_cache"]), facts, grid)
+        self.held_out: frozenset[str] = frozenset()
+        self._train_rows: tuple[NDArray[np.int64], ...] = ()
+        self.dev_samples: Sequence[EditSample] = self._split()
+
+    def prepare_data(self) -> None:
+        """Verify the cache's checksums, on one process."""
+        if self.cache is not None:
+            self.cache.verify()
+
+    def train_dataloader(self) -> Iterable[dict[str, Any]]:
+        """Batches from the step that the trainer has reached."""
+        assert self.trainer is not None
+        trainer, size = self.trainer, self.data["batch_size"]
+        if size % trainer.world_size:
+            raise UserError(
+                f"data.batch_size={size} must be a multiple of the {trainer.world_size} processes."
+            )
+        start = trainer.global_step * trainer.accumulate_grad_batches
+        share = Share(size, start, trainer.global_rank, trainer.world_size)
+        batches: Any
+        if self.cache is not None:
+            batches = CachedBatches(self.cache, self._mixture(), share)
+        else:
+            batches = PairBatches(
+                self.datasets,
+                self._mixture(),
+                self.transform,
+                self._downsampling(),
+                self.bad,
+                share,
+                self.held_out,
+            )
+        return DataLoader(batches, batch_size=None, num_workers=self.data["num_workers"])
+
+    def val_dataloader(self) -> Iterable[dict[str, Any]]:
+        """The dev pairs, once, encoded as they come; a codec has none."""
+        if self.kind == "codec":
+            return []
+        assert self.trainer is not None
+        if not hasattr(self, "_dev_tensors"):
+            self._dev_tensors = self._encode_dev()
+        size, trainer = self.data["batch_size"], self.trainer
+        batches = TokenBatches(self._dev_tensors, size, 0, 0, trainer.global_rank, trainer.world_size)
+        fixed: Any = list(islice(batches, max(1, len(self.dev_samples) // size)))  # a list is a dataset
+        return DataLoader(fixed, batch_size=None)
+
+    def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
+        """Encode pixels where the model is; what comes out of a cache is encoded already."""
+        if PROBLEM in batch:
+            raise UserError(batch[PROBLEM])
+        if "target_pixels" not in batch:
+            return batch
+        if self.kind == "codec":
+            pixels = [batch[name] for name in ("source_pixels", "target_pixels") if name in batch]
+            return {"pixels": torch.cat(pixels).float() / 255}
+        assert self.codec is not None
+        return encode(batch, self.codec, self.text)
+
+    def teardown(self, stage: str) -> None:
+        """Say what was left out."""
+        if self.trainer is not None and self.trainer.is_global_zero and (named := self.bad.named()):
+            print(f"Bad rows left out: {told(named)}; {self.bad.log} names them.")
+
+    def _mixture(self) -> Mixture:
+        ratios = tuple(float(spec["ratio"]) for spec in self.data["datasets"].values())
+        return Mixture(self.data["seed"], ratios, self._train_rows, self.transform.variants)
+
+    def _downsampling(self) -> int:
+        return 1 if self.codec is None else self.codec.downsampling
+
+    def _split(self) -> list[EditSample]:
+        """Choose dev rows, and the training rows without them; return the dev pairs."""
+        each = max(1, self.data["dev_size"] // len(self.datasets))
+        samples, held_out, train_rows = [], set(), []
+        for rows in self.datasets:
+            if rows.streaming:
+                for table in islice(rows.dataset, each):
+                    name = rows.digest(table)
+                    held_out.add(name)
+                    try:
+                        pair = rows.decode(table)
+                        self.transform.check(pair)
+                    except BadRow as error:
+                        self.bad.bad(rows.name, name, error)
+                    else:
+                        samples.append(self._sample(f"{rows.name}-{name}", pair))
+                continue
+            count = len(rows)
+            if count < 2:
+                raise UserError(
+                    f"data.datasets.{rows.name} holds {count} rows: one to learn from, one to judge by."
+                )
+            few = min(each, max(1, count // 10))
+            dev = np.unique(np.arange(few) * count // few)
+            train_rows.append(np.setdiff1d(np.arange(count), dev))
+            for row in dev.tolist():
+                try:
+                    pair = checked_pair(rows, row, self.transform, self.bad)
+                except BadRow:
+                    continue
+                samples.append(self._sample(f"{rows.name}-{row}", pair))
+        self.held_out, self._train_rows = frozenset(held_out), tuple(train_rows)
+        if not samples:
+            raise UserError(
+                f"None of the dev rows can be used ({told(self.bad.reasons)}): {self.bad.log} names them."
+            )
+        return samples
+
+    def _sample(self, name: str, pair: Pair) -> EditSample:
+        view = self.transform(pair, 0)
+        source = view.target if view.source is None else view.source
+        edit_mask = (source != view.target).any(axis=2) if pair.mask is None else view.edit_mask
+        return EditSample(
+            name, name, source, view.target, pair.text, edit_mask, pair.edit_type, "", pair.text
+        )
+
+    def _encode_dev(self) -> dict[str, Tensor]:
+        assert self.codec is not None and self.text is not None
+        parts: dict[str, list[Tensor]] = {}
+        for sample in self.dev_samples:
+            source = None if self.kind == "base" else sample.source
+            view = View(source, sample.target, sample.edit_mask)
+            batch = collate([view], [sample.instruction], self.codec.downsampling)
+            device = self.codec.vqvae.device
+            moved = {
+                name: value.to(device) if isinstance(value, Tensor) else value
+                for name, value in batch.items()
+            }
+            for name, tensor in encode(moved, self.codec, self.text).items():
+                parts.setdefault(name, []).append(tensor.cpu())
+        return {name: torch.cat(tensors) for name, tensors in parts.items()}
+
+
+def make_transform(data: dict[str, Any]) -> Transform:
+    """Return the transform that a data configuration describes."""
+    return Transform(
+        data["resolution"], data["crops"], data["flip"], data["min_side"], data["max_aspect_change"]
+    )
+
+
+def open_all(data: dict[str, Any], kind: str) -> list[EditRows]:
+    """Open every dataset of a data configuration, in its order."""
+    return [
+        EditRows(
+            name,
+            spec,
+            kind=kind,
+            streaming=data["streaming"],
+            max_pixels=data["max_pixels"],
+            cache_dir=Path(data["cache_dir"]),
+        )
+        for name, spec in data["datasets"].items()
+    ]
+
+
+def cache_facts(
+    data: dict[str, Any], kind: str, codec: Codec, text: TextEncoder, text_learns: bool
+) -> dict[str, Any]:
+    """Return everything that cached codes and texts depend on, by the names that a stale cache is refused with."""
+    transform = {
+        f"data.{name}": data[name]
+        for name in ("resolution", "crops", "flip", "min_side", "max_aspect_change", "max_pixels")
+    }
+    code = hashlib.sha256()
+    for module in (transform_source, rows_source, images_source):
+        code.update(Path(str(module.__file__)).read_bytes())
+    return {
+        "model.kind": kind,
+        "data.datasets": list(data["datasets"]),
+        "codec": _digest_tensors(codec),
+        "text encoder": "trains along" if text_learns else _digest_tensors(text),
+        "tokenizer": hashlib.sha256(
+            repr((sorted(text.tokenizer.get_vocab().items()), text.tokenize([_PROBE]).tolist())).encode()
+        ).hexdigest()[:16],
+        **transform,
+        "transform code": code.hexdigest()[:16],
+        **{f"dataset {name}": identity(spec) for name, spec in data["datasets"].items()},
+    }
+
+
+def _digest_tensors(module: torch.nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,185 @@
+"""Rows of an edit dataset as pairs of pictures, by position or as a stream."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from itertools import count, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from editmgt.data.bad_rows import BadRow
+from editmgt.data.sources import open_dataset
+from editmgt.data.transform import Pair, black_and_white
+from editmgt.editing.images import TooManyPixels, decode_image, read_image, upright_rgb
+from editmgt.errors import UserError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_SHUFFLE_BUFFER = 1000  # rows a stream is shuffled over
+
+
+class EditRows:
+    """One dataset of ``data.datasets``.
+
+    Args:
+        name: its key there.
+        spec: its path, split, revision and columns.
+        streaming: read as it goes; then there is no length and no row by position.
+        kind: ``editor`` reads instructions and sources, ``base`` captions alone, ``codec`` pictures alone.
+        max_pixels: a larger picture makes its row bad.
+        cache_dir: where ``datasets`` keeps its memory-mapped copies.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        spec: dict[str, Any],
+        *,
+        kind: str,
+        streaming: bool,
+        max_pixels: int,
+        cache_dir: Path,
+    ) -> None:
+        self.name, self.columns, self.max_pixels = name, spec["columns"], max_pixels
+        self.streaming = streaming
+        needed = {"editor": ("source", "target", "instruction"), "base": ("target", "caption")}
+        for use in needed.get(kind, ("target",)):
+            if self.columns[use] is None:
+                raise UserError(
+                    f"data.datasets.{name}.columns.{use}=null, but a model of kind {kind} learns from it."
+                )
+        self.has_source = kind != "base" and self.columns["source"] is not None
+        self.text_column = {"editor": "instruction", "base": "caption"}.get(kind)
+        self.dataset: Any = open_dataset(name, spec, streaming, cache_dir)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def pair(self, index: int) -> Pair:
+        """Return row ``index``, decoded; ``BadRow`` where that cannot be done."""
+        return self.decode(self.dataset[index])
+
+    def texts(self) -> list[str | None]:
+        """Return the text of every row, without touching the pictures."""
+        found: list[str | None] = []
+        for table in self.dataset.select_columns([self.columns[self.text_column]]).iter(batch_size=1000):
+            for index in range(table.num_rows):
+                try:
+                    found.append(self._text(table.slice(index, 1)))
+                except BadRow:
+                    found.append(None)
+        return found
+
+    def parts(self, size: int, wanted: Sequence[int]) -> Iterator[tuple[int, list["pa.Table"]]]:
+        """Return parts ``wanted`` of the dataset cut into parts of ``size`` rows: their numbers and undecoded rows.
+
+        A stream passes over the rows between them.
+        """
+        if not self.streaming:
+            for part in wanted:
+                stop = min((part + 1) * size, len(self))
+                yield part, [self.dataset[index] for index in range(part * size, stop)]
+            return
+        rows = iter(self.dataset)
+        for part in count():
+            tables = list(islice(rows, size))
+            if not tables:
+                return
+            if part in wanted:
+                yield part, tables
+            if part >= max(wanted, default=0):
+                return
+
+    def epoch(self, number: int, node: int, nodes: int, seed: int) -> Iterator["pa.Table"]:
+        """Return one reader's rows of an epoch, undecoded and shuffled; of ``nodes`` readers each row goes to one."""
+        from datasets.distributed import split_dataset_by_node
+
+        shuffled = self.dataset.shuffle(seed=seed, buffer_size=_SHUFFLE_BUFFER)
+        mine = split_dataset_by_node(shuffled, node, nodes)
+        mine.set_epoch(number)
+        yield from mine
+
+    def stream(self, node: int, nodes: int, seed: int) -> Iterator["pa.Table"]:
+        """Return one reader's rows of all epochs, without end."""
+        for number in count():
+            empty = True
+            for table in self.epoch(number, node, nodes, seed):
+                empty = False
+                yield table
+            if empty:
+                raise UserError(f"data.datasets.{self.name} has no row for process {node + 1} of {nodes}.")
+
+    def decode(self, row: "pa.Table") -> Pair:
+        """Decode a table of one row; ``BadRow`` where that cannot be done."""
+        text = self._text(row)
+        return Pair(
+            source=self._picture(row, "source") if self.has_source else None,
+            target=self._picture(row, "target"),
+            mask=self._mask(row),
+            text=text,
+            edit_type=_plain(_value(row, self.columns["edit_type"])),
+        )
+
+    def digest(self, row: "pa.Table") -> str:
+        """Return a name made of a row's content, since a shuffled stream has no positions."""
+        hashed = hashlib.sha1(usedforsecurity=False)
+        for column in (self.columns["target"], self.columns[self.text_column or "target"]):
+            try:
+                value = _value(row, column)
+            except BadRow as error:
+                value = error.detail
+            hashed.update(repr(value).encode())
+        return hashed.hexdigest()[:12]
+
+    def _text(self, row: "pa.Table") -> str:
+        if self.text_column is None:
+            return ""
+        value = _value(row, self.columns[self.text_column])
+        try:
+            text = value.decode() if isinstance(value, bytes) else value
+        except UnicodeDecodeError as error:
+            raise BadRow("text is not UTF-8", repr(value)) from error
+        if not isinstance(text, str) or not text.strip():
+            raise BadRow(f"no {self.text_column}")
+        return text
+
+    def _picture(self, row: "pa.Table", use: str) -> Image.Image:
+        value = _value(row, self.columns[use])
+        content, path = (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (None, value)
+        if isinstance(path, bytes):
+            content, path = path, None
+        if content is None and path is None:
+            raise BadRow(f"no {use}")
+        try:
+            if content is None:
+                return upright_rgb(read_image(str(path), self.max_pixels))
+            return upright_rgb(decode_image(content, f"the {use}", self.max_pixels))
+        except TooManyPixels as error:
+            raise BadRow("too large", str(error)) from error
+        except UserError as error:
+            raise BadRow(f"unreadable {use}", str(error)) from error
+
+    def _mask(self, row: "pa.Table") -> Image.Image | None:
+        column = self.columns["mask"]
+        value = _value(row, column)
+        if value is None or (
+            isinstance(value, dict) and value.get("bytes") is None and value.get("path") is None
+        ):
+            return None
+        return black_and_white(self._picture(row, "mask"))
+
+
+def _value(row: "pa.Table", column: str | None) -> Any:
+    if column is None:
+        return None
+    try:
+        return row.column(column)[0].as_py()
+    except UnicodeDecodeError as error:
+        raise BadRow("text is not UTF-8", repr(error.object)) from error
+
+
+def _plain(value: Any) -> str:
+    text = value.decode(errors="replace") if isinstance(value, bytes) else value
+    return "" if text is None else str(text)

@@ -1,0 +1,119 @@
+"""From a pair of pictures to what a model is shown: source, target and mask, cropped and flipped together."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from editmgt.data.bad_rows import BadRow
+
+# A mirrored picture no longer fits a sentence about sides, turns or writing.
+_SIDED = re.compile(
+    r"\b(left|right|leftmost|rightmost|(anti|counter)?-?clockwise|east|west|mirror\w*|flip\w*|"
+    r"text|letters?|letterings?|words?|writing|writes?|written|caption|logos?|signs?|numbers?|digits?)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A row whose pictures are decoded: upright RGB, the mask black and white.
+
+    ``source`` is None for text-to-image, ``mask`` where the dataset has none. ``text`` is the instruction, or for
+    text-to-image the caption.
+    """
+
+    source: Image.Image | None
+    target: Image.Image
+    mask: Image.Image | None
+    text: str
+    edit_type: str = ""
+
+
+@dataclass(frozen=True)
+class View:
+    """One crop of a pair: uint8 [R, R, 3], ``edit_mask`` bool [R, R] (all True where the dataset has no mask)."""
+
+    source: NDArray[np.uint8] | None
+    target: NDArray[np.uint8]
+    edit_mask: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Transform:
+    """A square crop as large as the picture allows, scaled to ``resolution``.
+
+    The crop is chosen on the source. Target and mask of another size are stretched to the source's, which keeps what
+    lies at the same relative place together; where aspect ratios differ by more than ``max_aspect_change`` the row is
+    bad. Each crop is one resampling from the original pixels.
+
+    Args:
+        resolution: pixels a side.
+        crops: places along the longer side: 1 the centre, more: evenly from end to end.
+        flip: also show every crop mirrored, unless the text speaks of sides, turns or writing, or is not plain English
+            letters (then nobody here can tell).
+        min_side: a picture with a shorter side is bad.
+        max_aspect_change: relative, such as 0.1.
+    """
+
+    resolution: int
+    crops: int
+    flip: bool
+    min_side: int
+    max_aspect_change: float
+
+    @property
+    def variants(self) -> int:
+        """Number of different views of a pair."""
+        return self.crops * (2 if self.flip else 1)
+
+    def check(self, pair: Pair) -> None:
+        """Raise ``BadRow`` for pictures too small, or too different in shape, to be used."""
+        sizes = [picture.size for picture in (pair.source, pair.target, pair.mask) if picture is not None]
+        for size in sizes:
+            if min(size) < self.min_side:
+                raise BadRow("too small", f"{size[0]}x{size[1]}")
+        aspects = [width / height for width, height in sizes]
+        if max(aspects) / min(aspects) > 1 + self.max_aspect_change:
+            raise BadRow("aspect ratios differ", " and ".join(f"{w}x{h}" for w, h in sizes))
+
+    def __call__(self, pair: Pair, variant: int) -> View:
+        """Return view ``variant`` in [0, variants): crops first, then the same crops mirrored."""
+        flipped, crop = divmod(variant, self.crops)
+        mirror = bool(flipped) and may_flip(pair.text)
+        width, height = (pair.source or pair.target).size
+        side, place = min(width, height), 0.5 if self.crops == 1 else crop / (self.crops - 1)
+        left, top = int((width - side) * place), int((height - side) * place)
+        window = (left / width, top / height, (left + side) / width, (top + side) / height)
+
+        def cut(picture: Image.Image, filter: Image.Resampling) -> NDArray[np.uint8]:
+            box = tuple(edge * picture.size[i % 2] for i, edge in enumerate(window))
+            resized = picture.resize((self.resolution, self.resolution), filter, box=_whole(box))
+            return np.array(resized)[:, ::-1].copy() if mirror else np.array(resized)
+
+        return View(
+            source=None if pair.source is None else cut(pair.source, Image.Resampling.LANCZOS),
+            target=cut(pair.target, Image.Resampling.LANCZOS),
+            edit_mask=np.ones((self.resolution, self.resolution), bool)
+            if pair.mask is None
+            else cut(pair.mask, Image.Resampling.BOX) >= 128,
+        )
+
+
+def may_flip(text: str) -> bool:
+    """Whether a mirrored picture still fits ``text``."""
+    return text.isascii() and _SIDED.search(text) is None
+
+
+def black_and_white(mask: Image.Image) -> Image.Image:
+    """Return an RGB mask as 0 and 255: what is white (nearly: JPEG) may change; greys and colours may not."""
+    white = np.asarray(mask).min(axis=2) >= 250
+    return Image.fromarray(white.astype(np.uint8) * 255)
+
+
+def _whole(box: tuple[float, ...]) -> tuple[float, float, float, float]:
+    """Undo the rounding of relative coordinates, so that a picture of the source's size is cut at whole pixels."""
+    left, top, right, bottom = (round(edge) if abs(edge - round(edge)) < 1e-6 else edge for edge in box)
+    return left, top, right, bottom

@@ -1,0 +1,217 @@
+"""Make the token cache of a training: ``python -m editmgt.prepare data=... model=... data.token_cache=DIR``."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+import editmgt
+from editmgt.codec import Codec
+from editmgt.data import cache
+from editmgt.data.bad_rows import BadRow, BadRows, csv_line
+from editmgt.data.cache import TEXTS, codes_folder, part_path, part_record
+from editmgt.data.edits import cache_facts, make_transform, open_all
+from editmgt.data.encoding import collate, encode
+from editmgt.data.rows import EditRows
+from editmgt.data.transform import Pair, Transform, View
+from editmgt.errors import UserError
+from editmgt.files import read_json
+from editmgt.text import TextEncoder
+
+CONF = Path(editmgt.__file__).parents[2] / "conf"
+BAD_INPUT, INTERRUPTED = 2, 130
+
+
+def main(arguments: list[str]) -> int:
+    """Compose the configuration, make this process's parts; returns the exit status."""
+    from editmgt.studies.command import quiet
+    from editmgt.studies.compose import compose_all
+
+    try:
+        if not CONF.is_dir():
+            raise UserError(f"There is no {CONF}: run from a checkout, installed with pip install -e .")
+        config = compose_all(CONF, "prepare", arguments, multirun=False).cells[0].config
+        quiet()
+        prepare(config)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("\nInterrupted: the same command goes on with the next part.", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def prepare(config: dict[str, Any]) -> None:
+    """Make the parts of this shard that are not there yet; whoever makes the last one finishes the cache."""
+    from editmgt.training.parts import starting_parts
+
+    model, data, options = config["model"], config["data"], config["prepare"]
+    codec, text, _ = starting_parts(config)
+    device = options["device"]
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    codec, text = codec.float().to(device).eval(), text.float().to(device).eval()
+    directory, learns = Path(data["token_cache"]), model["train_text_encoder"]
+    size = options["part_rows"]
+    facts = cache_facts(data, model["kind"], codec, text, learns) | {"prepare.part_rows": size}
+    cache.check_facts(directory, facts)
+
+    datasets = open_all(data, model["kind"])
+    texts = [rows.texts() for rows in datasets]
+    sentences = list(dict.fromkeys(t for ts in texts for t in ts if t is not None))
+    if not sentences:
+        raise UserError(
+            f"No row of {', '.join(data['datasets'])} has a text: nothing can be learnt from them."
+        )
+    numbers = {sentence: number for number, sentence in enumerate(sentences)}
+    parts = {codes_folder(rows.name): _ceil(len(ts), size) for rows, ts in zip(datasets, texts, strict=True)}
+    parts[TEXTS] = _ceil(len(sentences), size)
+    shard, shards = map(int, options["shard"].split("/"))
+    wanted = {
+        folder: [
+            number
+            for number in range(shard, count, shards)
+            if part_record(part_path(directory, folder, number)) is None
+        ]
+        for folder, count in parts.items()
+    }
+    total = sum(map(len, wanted.values()))
+    print(f"{directory}: {total} of {sum(parts.values())} parts to make here", flush=True)
+    bad = BadRows(directory / cache.BAD_ROWS, data["max_bad_share"])
+    with _progress(total) as advance:
+        for number in wanted[TEXTS]:
+            _make_texts(
+                part_path(directory, TEXTS, number),
+                sentences[number * size : (number + 1) * size],
+                text,
+                learns,
+                options["batch_size"],
+            )
+            advance()
+        for rows in datasets:
+            folder = codes_folder(rows.name)
+            encoder = _Encoder(rows, make_transform(data), codec, numbers, options["batch_size"], bad)
+            for number, tables in rows.parts(size, wanted[folder]):
+                encoder.make(part_path(directory, folder, number), number * size, tables)
+                advance()
+    names, lengths = [rows.name for rows in datasets], [len(ts) for ts in texts]
+    if missing := cache.finish(directory, names, lengths, parts):
+        print(f"{directory}: {missing} parts are left to other shards")
+    else:
+        bad_rows = read_json(directory / cache.INDEX)["bad"]
+        print(
+            f"{directory}: finished, {sum(lengths)} rows, {len(sentences)} texts, {bad_rows} bad rows left out"
+        )
+
+
+class _Encoder:
+    """Makes parts of one dataset."""
+
+    def __init__(
+        self,
+        rows: EditRows,
+        transform: Transform,
+        codec: Codec,
+        text_numbers: dict[str, int],
+        batch_size: int,
+        bad: BadRows,
+    ) -> None:
+        self.rows, self.transform, self.codec = rows, transform, codec
+        self.text_numbers, self.batch_size, self.bad = text_numbers, batch_size, bad
+
+    def make(self, path: Path, first: int, tables: list[Any]) -> None:
+        """Encode the rows in ``tables``, of which ``first`` is the first one's number, and write them."""
+        numbers: list[int] = []
+        variants: list[int] = []
+        texts: list[int] = []
+        views: list[View] = []
+        encoded: list[dict[str, Tensor]] = []
+        lines: list[str] = []
+        for row, table in enumerate(tables, start=first):
+            try:
+                pair = self.rows.decode(table)
+                self.transform.check(pair)
+            except BadRow as error:
+                self.bad.bad(self.rows.name, row, error)
+                lines.append(csv_line(self.rows.name, row, error.reason, error.detail))
+                continue
+            self.bad.good(self.rows.name, row)
+            for variant in range(self.transform.variants):
+                numbers.append(row)
+                variants.append(variant)
+                texts.append(self.text_numbers[pair.text])
+                views.append(self.transform(pair, variant))
+            while len(views) >= self.batch_size:
+                encoded.append(self._encode(views[: self.batch_size]))
+                views = views[self.batch_size :]
+        if views:
+            encoded.append(self._encode(views))
+        if not encoded:  # every row is bad: an empty part, in the columns of the others
+            blank = Image.new("RGB", (self.transform.resolution,) * 2)
+            pair = Pair(blank if self.rows.has_source else None, blank, None, "")
+            encoded.append(
+                {name: value[:0] for name, value in self._encode([self.transform(pair, 0)]).items()}
+            )
+        arrays = {name: torch.cat([batch[name] for batch in encoded]) for name in encoded[0]}
+        cache.write_part(path, cache.code_table(numbers, variants, texts, arrays), bad=lines)
+
+    def _encode(self, views: list[View]) -> dict[str, Tensor]:
+        device = self.codec.vqvae.device
+        batch = collate(views, [], self.codec.downsampling)
+        moved = {name: value.to(device) for name, value in batch.items() if isinstance(value, Tensor)}
+        encoded = {name: value.cpu() for name, value in encode(moved, self.codec, None).items()}
+        smallest = (
+            torch.int16 if self.codec.codebook_size <= torch.iinfo(torch.int16).max + 1 else torch.int32
+        )
+        return {
+            name: value.to(smallest) if value.dtype == torch.long else value
+            for name, value in encoded.items()
+        }
+
+
+@torch.inference_mode()
+def _make_texts(path: Path, texts: list[str], text: TextEncoder, learns: bool, batch_size: int) -> None:
+    parts: dict[str, list[Tensor]] = {}
+    for start in range(0, len(texts), batch_size):
+        ids = text.tokenize(texts[start : start + batch_size])
+        if learns:
+            made = {"input_ids": ids}
+        else:
+            states = text(ids.to(next(text.parameters()).device))
+            made = {
+                "text_states": states.states_BTD.cpu().bfloat16(),
+                "pooled_text": states.pooled_BP.cpu().bfloat16(),
+            }
+        for name, tensor in made.items():
+            parts.setdefault(name, []).append(tensor)
+    values = {name: torch.cat(tensors) for name, tensors in parts.items()}
+    cache.write_part(
+        path,
+        cache.text_table(texts, values),
+        shapes={name: list(tensor.shape[1:]) for name, tensor in values.items()},
+    )
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[], None]]:
+    """A bar on a terminal, nothing in a file."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("encoding parts", total=total)
+        yield lambda: bar.advance(task)
+
+
+def _ceil(number: int, size: int) -> int:
+    return -(-number // size)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

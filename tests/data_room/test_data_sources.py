@@ -1,0 +1,196 @@
+"""Every published schema is read; what is wrong with a path, a file, a column or a row is told."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from edit_files import COLUMNS, TYPES, crispedit, encoded, picture, schemas, spec, white_square, write
+from omegaconf import OmegaConf
+from PIL import Image
+
+from editmgt.data.bad_rows import BadRow, BadRows, told
+from editmgt.data.rows import EditRows
+from editmgt.data.sources import identity
+from editmgt.errors import UserError
+
+CONF = Path(__file__).parents[2] / "conf" / "data"
+
+
+def columns_of(name: str) -> dict[str, str | None]:
+    return dict(OmegaConf.load(CONF / f"{name}.yaml").datasets[name].columns)
+
+
+def opened(name: str, dataset: dict[str, object], cache: Path, **changes: object) -> EditRows:
+    settings = {"kind": "editor", "streaming": False, "max_pixels": 10_000, "cache_dir": cache} | changes
+    return EditRows(name, dataset, **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", sorted(schemas(1)))
+def test_each_published_schema(name: str, tmp_path: Path) -> None:
+    """Two files, by pattern, read by position and as a stream, under the columns of conf/data."""
+    for part in range(2):
+        write(schemas(2, first=2 * part)[name], tmp_path / "data" / f"train-{part:05d}-of-00002.parquet")
+    dataset = spec(tmp_path / "data" / "train-*.parquet", columns=columns_of(name))
+    rows = opened(name, dataset, tmp_path)
+    assert len(rows) == 4 and len(rows.texts()) == 4
+    streamed = [
+        rows_.decode(table)
+        for rows_ in [opened(name, dataset, tmp_path, streaming=True)]
+        for _, tables in rows_.parts(2, [0, 1])
+        for table in tables
+    ]
+    for index in range(4):
+        for pair in (rows.pair(index), streamed[index]):
+            assert pair.text == f"make the red circle number {index} blue"
+            assert pair.source is not None
+            assert (np.asarray(pair.source) == np.asarray(picture(2 * index))).all()
+            assert (np.asarray(pair.target) == np.asarray(picture(2 * index + 1))).all()
+            assert (pair.mask is not None) == (name in ("magicbrush", "ultraedit"))
+            assert pair.edit_type == (TYPES[index] if name in ("crispedit", "anyedit") else "")
+    if name == "instructpix2pix":
+        caption = opened(name, dataset, tmp_path, kind="base").pair(1)
+        assert caption.text == "picture 1" and caption.source is None
+
+
+def test_a_directory_as_downloaded_from_the_hub(tmp_path: Path) -> None:
+    write(schemas(2)["magicbrush"], tmp_path / "hub" / "data" / "train-00000-of-00001.parquet")
+    write(schemas(3)["magicbrush"], tmp_path / "hub" / "data" / "dev-00000-of-00001.parquet")
+    dataset = spec(tmp_path / "hub", columns=columns_of("magicbrush"))
+    assert len(opened("magicbrush", dataset, tmp_path)) == 2
+
+
+def make_folder(path: Path) -> Path:
+    for folder in ("source", "target", "masks"):
+        (path / folder).mkdir(parents=True)
+    for i in range(3):
+        picture(i).save(path / "source" / f"{i}.png")
+        picture(i + 10).save(path / "target" / f"{i}.jpg")
+    white_square().save(path / "masks" / "1.png")
+    lines = [
+        b'{"file": "0", "instruction": "make it red"}',
+        b'{"file": "1.png", "instruction": "remove the hat", "type": "remove", "caption": "no hat"}',
+        b"{broken",
+        b'{"file": "2", "instruction": "caf\xe9"}',
+        b'{"file": "nobody", "instruction": "add a cat"}',
+    ]
+    (path / "instructions.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+    return path
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_folder_of_your_own(tmp_path: Path, streaming: bool) -> None:
+    dataset = spec(make_folder(tmp_path / "mine"), columns=columns_of("folder"))
+    rows = opened("folder", dataset, tmp_path, streaming=streaming)
+    [(_, tables)] = rows.parts(10, [0])
+    first, second = rows.decode(tables[0]), rows.decode(tables[1])
+    assert (first.text, first.mask, first.edit_type) == ("make it red", None, "")
+    assert (second.text, second.edit_type) == ("remove the hat", "remove") and second.mask is not None
+    assert (np.asarray(first.source) == np.asarray(picture(0))).all()
+    reasons = []
+    for table in tables[2:]:
+        with pytest.raises(BadRow) as caught:
+            rows.decode(table)
+        reasons.append(caught.value.reason)
+    assert reasons == ["no instruction", "text is not UTF-8", "no source"]
+
+
+def test_bad_rows_are_told_apart(tmp_path: Path) -> None:
+    good = encoded(picture(0))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    lying = encoded(Image.new("RGB", (48, 40)), "JPEG", exif=exif)
+    sources = [
+        good,
+        good[:-40],
+        b"no picture",
+        None,
+        good,
+        good,
+        encoded(Image.new("RGB", (101, 100))),
+        lying,
+    ]
+    said = ["x", "x", "x", "x", b"\xff\xfe", "  ", "x", "x"]
+    table = crispedit([*sources], [picture(1)] * 8, [*said])
+    rows = opened("crispedit", spec(write(table, tmp_path / "a.parquet")), tmp_path)
+    assert rows.texts() == ["x", "x", "x", "x", None, None, "x", "x"]
+    found = []
+    for index in range(8):
+        try:
+            pair = rows.pair(index)
+            found.append(str(pair.source.size if pair.source else None))
+        except BadRow as error:
+            found.append(error.reason)
+    assert found == [
+        "(48, 40)",
+        "unreadable source",
+        "unreadable source",
+        "no source",
+        "text is not UTF-8",
+        "no instruction",
+        "too large",
+        "(40, 48)",
+    ]
+
+
+def test_bad_rows_are_named_in_a_file_and_too_many_stop_the_run(tmp_path: Path) -> None:
+    bad = BadRows(tmp_path / "bad_rows.csv", 0.05)
+    for row in range(200):
+        bad.good("a", row)
+    for row in range(200, 210):
+        for _ in range(2):  # the next epoch meets it again
+            bad.bad("a", row, BadRow("unreadable source", 'truncated, "half"'))
+    with pytest.raises(
+        UserError, match=r"11 of 211 rows are bad \(10 unreadable source, 1 no target\).*bad_rows.csv"
+    ):
+        bad.bad("a", 210, BadRow("no target"))
+    lines = (tmp_path / "bad_rows.csv").read_text().splitlines()
+    assert lines[0] == 'a,200,unreadable source,"truncated, ""half"""' and len(lines) == 11
+    assert told(bad.named()) == "10 unreadable source, 1 no target"
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_mistakes_are_one_line(tmp_path: Path, streaming: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = write(schemas(3)["crispedit"], tmp_path / "whole" / "train.parquet")
+    half = tmp_path / "half" / "train.parquet"
+    half.parent.mkdir()
+    half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
+    for path, columns, message in (
+        (half, {}, r"half/train.parquet is no whole parquet file"),
+        (half.parent, {}, r"half/train.parquet is no whole parquet file"),
+        (tmp_path / "none-*.parquet", {}, r"data.datasets.mine.path=.*none-\*.parquet cannot be read"),
+        (tmp_path / "empty", {}, r"data.datasets.mine.path=.*empty cannot be read"),
+        (tmp_path / "nowhere", {}, r"nowhere is no directory here"),
+        ("nobody/nothing", {}, r"data.datasets.mine.path=nobody/nothing cannot be read"),
+        (whole, {"target": "output"}, r"columns.target=output: there is no such column; .*'output_img'\?"),
+        (whole, {"instruction": None}, r"columns.instruction=null"),
+    ):
+        with pytest.raises(UserError, match=message) as caught:
+            opened("mine", spec(path, columns=COLUMNS | columns), tmp_path, streaming=streaming)
+        assert "\n" not in str(caught.value)
+
+
+def test_identity_follows_the_files_not_their_place(tmp_path: Path) -> None:
+    table = schemas(3)["crispedit"]
+    first = identity(spec(write(table, tmp_path / "a" / "train.parquet").parent))
+    write(table, tmp_path / "b" / "train.parquet")
+    assert identity(spec(tmp_path / "b")) == first
+    write(schemas(4)["crispedit"], tmp_path / "b" / "train.parquet")
+    assert identity(spec(tmp_path / "b")) != first
+    assert identity(spec("a/b")) != identity(spec("a/c"))
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_parquet_on_any_file_system(tmp_path: Path, streaming: bool) -> None:
+    """fsspec's own in-memory one stands for object stores."""
+    import fsspec
+
+    file = write(schemas(3)["crispedit"], tmp_path / "train.parquet")
+    place = f"/{tmp_path.name}"
+    fsspec.filesystem("memory").pipe(f"{place}/train-0.parquet", file.read_bytes())
+    rows = opened("crispedit", spec(f"memory:/{place}/*.parquet"), tmp_path, streaming=streaming)
+    [(_, tables)] = rows.parts(10, [0])
+    assert [rows.decode(table).text for table in tables] == rows.texts()
+    assert len(tables) == 3
