@@ -1,5 +1,8 @@
 """Which metrics run: asked for by name, or as a protocol's preset, with and without their weights."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,10 @@ import yaml
 from metric_weights import Colours, pictures, settings_of
 from safetensors.torch import load_file, save_file
 
+from editmgt.benchmarks import evaluate, scenes
+from editmgt.editing import Editor
 from editmgt.errors import UserError
+from editmgt.files import read_json
 from editmgt.metrics import (
     REGISTRY,
     Backbones,
@@ -23,7 +29,8 @@ from editmgt.metrics import (
 )
 from editmgt.metrics.backbones import DEFAULTS
 
-CONF = Path(__file__).parents[2] / "conf" / "metrics"
+ROOT = Path(__file__).parents[2]
+CONF = ROOT / "conf" / "metrics"
 
 
 @pytest.fixture
@@ -96,8 +103,8 @@ class _Colours(Backbones):
 def test_sets_are_scored_over_all_batches_and_only_if_all_were_seen() -> None:
     first, second = batch(5, 0), batch(6, 1)
     sets = SetScores(["set/fid", "set/kid"], _Colours())
-    sets.update(first)
-    sets.update(second)
+    for part in (first, second):
+        sets.update(part.edited, part.target)
     look = Colours()
     expected = fid(
         torch.cat([look(first.edited), look(second.edited)]),
@@ -146,3 +153,45 @@ def test_the_identity_holds_names_backbones_and_weights(metric_weights_dir: Path
     save_file(tensors, other / "model.safetensors", {"format": "pt"})
     identity([], {})  # another configuration in between
     assert identity(["dino/i"], config | {"dino": {"weights": str(other)}})["backbones"] != moved
+
+
+@pytest.mark.filterwarnings("ignore::editmgt.editing.InstructionCut")
+def test_an_evaluation_goes_on_without_what_it_cannot_have_and_says_so(
+    nothing_cached: None, metric_weights_dir: Path, tiny_editor: Editor, tmp_path: Path
+) -> None:
+    settings = settings_of(metric_weights_dir)
+    backbones = Backbones({"dino": settings["dino"]})
+    scorer = Scorer(["whole/l2", "dino/i_source", "clip/t", "set/fid"], backbones, required=False)
+    rows = scenes(n=2, resolution=32)
+    summary = evaluate(
+        tiny_editor, [rows[0], rows[1]], tiny_editor.settings, tmp_path, batch_size=2, metrics=scorer
+    )
+    assert {"whole/l2", "dino/i_source"} < set(summary) and -1 <= summary["dino/i_source"] <= 1
+    assert summary["clip/t/not_run"] == summary["set/fid/not_run"] == 2
+    assert "clip/t" not in summary and "set/fid" not in summary
+    assert read_json(tmp_path / "metrics.json") == summary
+    assert read_json(tmp_path / "not_run.json") == scorer.not_run
+    assert "clip/t" not in (tmp_path / "samples.csv").read_text().splitlines()[0]
+
+
+def test_the_command_stops_before_any_work(tmp_path: Path) -> None:
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT / "src"), "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf"),
+        "HF_HUB_CACHE": str(tmp_path / "hf" / "hub"), "TORCH_HOME": str(tmp_path / "torch"), "HOME": str(tmp_path),
+    }  # fmt: skip
+    work = tmp_path / "work"
+    work.mkdir()
+    done = subprocess.run(
+        [sys.executable, ROOT / "evaluate.py", "metrics.names=[clip/i,whole/l1,set/fid]", "metrics.lpips.net=vgg"],
+        cwd=work, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2 and done.stdout == "", done.stderr
+    lines = done.stderr.splitlines()
+    assert len(lines) == 2, done.stderr
+    assert lines[0].startswith(
+        "metrics.names: clip/i cannot be computed: open_clip_model.safetensors of timm/"
+    )
+    assert lines[1].startswith(
+        "metrics.names: set/fid cannot be computed: weights-inception-2015-12-05-6726825d.pth"
+    )
+    assert [*work.iterdir()] == []

@@ -19,7 +19,7 @@ from editmgt.data.sample import EditSample
 from editmgt.editing import Editor, EditSettings, validate
 from editmgt.editing.images import resize, to_image, to_pixels, working_size
 from editmgt.files import write_json
-from editmgt.metrics import REGISTRY, EditBatch, Scorer, SetScores
+from editmgt.metrics import EditBatch, Scorer, SetScores
 
 Progress = Callable[[int, int], None]
 
@@ -93,7 +93,6 @@ def evaluate(
         UserError: for an unknown metric, one without its weights or settings that cannot be, before any work.
     """
     scorer = metrics if isinstance(metrics, Scorer) else Scorer(metrics)
-    sets = scorer.set_scores()
     validate(settings, editor.transformer.num_blocks, editor.pixels_per_cell)
 
     def edit(group: _Group) -> _Outcome:
@@ -109,11 +108,10 @@ def evaluate(
         return _Outcome(result.images, maps, held, result.seconds)
 
     gallery = Gallery()
-    rows = _run(
-        edit, editor, samples, settings, scorer.names, scorer, sets, batch_size, seed, progress, gallery
-    )
+    sets = scorer.set_scores()
+    rows = _run(edit, editor, samples, settings, scorer, sets, batch_size, seed, progress, gallery)
     gallery.write(Path(out_dir) / "samples.png")
-    return _write(rows, scorer.names, scorer, sets, Path(out_dir))
+    return _write(rows, scorer, sets, Path(out_dir))
 
 
 def round_trip(editor: Editor, images: Sequence[Image.Image], resolution: int) -> list[Image.Image]:
@@ -149,9 +147,8 @@ def controls(
     codec and its working size are used. Metrics of maps and of time do not apply and are left out. Each
     control's ``samples.csv`` and ``metrics.json`` go to a directory of its own in ``out_dir``.
     """
-    editors_own = {"localization", "held", "seconds"}
     scorer = metrics if isinstance(metrics, Scorer) else Scorer(metrics)
-    names = [name for name in scorer.names if not editors_own & set(REGISTRY[name].reads)]
+    scorer = scorer.without({"localization", "held", "seconds"})
     found = {}
     for position, (title, (directory, control)) in enumerate(_CONTROLS.items()):
 
@@ -163,8 +160,8 @@ def controls(
                 progress(before * total + done, len(_CONTROLS) * total)
 
         sets = scorer.set_scores()
-        rows = _run(produce, editor, samples, settings, names, scorer, sets, batch_size, seed, advance)
-        found[title] = _write(rows, names, scorer, sets, Path(out_dir) / directory)
+        rows = _run(produce, editor, samples, settings, scorer, sets, batch_size, seed, advance)
+        found[title] = _write(rows, scorer, sets, Path(out_dir) / directory)
     return found
 
 
@@ -173,7 +170,6 @@ def _run(
     editor: Editor,
     samples: Sequence[EditSample],
     settings: EditSettings,
-    names: Sequence[str],
     scorer: Scorer,
     sets: SetScores,
     batch_size: int,
@@ -188,10 +184,10 @@ def _run(
         group = _Group(list(batch.values()), editor, settings.resolution)
         outcome = produce(group)
         scored = _batch(group, outcome, settings, editor.device)
-        scores = {name: values.tolist() for name, values in scorer.score(scored, names).items()}
-        sets.update(scored)
+        scores = {name: values.tolist() for name, values in scorer.score(scored).items()}
+        sets.update(scored.edited, scored.source if scored.target is None else scored.target)
         for position, (index, sample) in enumerate(batch.items()):
-            values = {name: scores[name][position] for name in names}
+            values = {name: column[position] for name, column in scores.items()}
             rows[index] = Row.of(sample, seed, values=values)
             if gallery is not None and outcome.localization is not None and outcome.held is not None:
                 gallery.offer(
@@ -250,14 +246,12 @@ def _batch(group: _Group, outcome: _Outcome, settings: EditSettings, device: tor
     )
 
 
-def _write(
-    rows: Sequence[Row], names: Sequence[str], scorer: Scorer, sets: SetScores, out_dir: Path
-) -> dict[str, float]:
-    summary = summarise(rows, names)
+def _write(rows: Sequence[Row], scorer: Scorer, sets: SetScores, out_dir: Path) -> dict[str, float]:
+    summary = summarise(rows, scorer.names)
     summary |= sets.compute(int(summary["n"])) | {f"{name}/not_run": summary["n"] for name in scorer.not_run}
     if scorer.not_run:
         write_json(out_dir / "not_run.json", scorer.not_run)
-    write_rows(rows, names, out_dir / "samples.csv")
+    write_rows(rows, scorer.names, out_dir / "samples.csv")
     write_json(out_dir / "metrics.json", summary)
     return summary
 

@@ -62,7 +62,8 @@ class CLIP(ImageFeatures):
         if local.is_file() and tag != "openai":
             return (local,)
         repository, _, name = published["hf_hub"].rpartition("/")
-        return from_hub(f"{key}.weights", repository, (name or _WEIGHTS,))
+        safe = name if name.endswith(".safetensors") else _WEIGHTS
+        return from_hub(f"{key}.weights", repository, (safe,))
 
     @classmethod
     def load(cls, files: Sequence[Path], settings: Mapping[str, Any]) -> "CLIP":

@@ -3,6 +3,8 @@
 Shapes: B batch, 3 RGB, H W pixels, D features.
 """
 
+from typing import Any
+
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -15,6 +17,8 @@ class ImageFeatures(nn.Module):
     Several metrics look at the same pictures: the features of a tensor are kept as long as the tensor is (and
     dropped where it was changed in place).
     """
+
+    network: Any  # each kind calls its own methods of it
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()

@@ -26,6 +26,8 @@ class LPIPSNetwork(nn.Module):
     Settings: ``net``, one of alex, vgg and squeeze; ``weights``, a file with torchvision's weights of it.
     """
 
+    network: Any
+
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network.eval().requires_grad_(False)

@@ -106,7 +106,7 @@ class MetricSpec:
     def score(self, batch: EditBatch) -> Tensor:
         """Return the value of each sample [B]; NaN for all where the batch lacks what the metric reads."""
         fields = [getattr(batch, field) for field in self.reads]
-        if any(field is None for field in fields):
+        if not len(batch.edited) or any(field is None for field in fields):
             return torch.full((len(batch.edited),), torch.nan)
         network = {} if self.backbone is None else {"network": batch.backbone(self.backbone)}
         return self.function(*fields, **network)

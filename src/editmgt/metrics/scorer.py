@@ -1,14 +1,15 @@
 """The metrics of a run: which were asked for, which of them can be had, and what they say of a batch."""
 
+import copy
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchmetrics import Metric
 
 from editmgt.errors import UserError
@@ -17,7 +18,7 @@ from editmgt.metrics.distribution import FID, KID
 from editmgt.metrics.registry import REGISTRY, EditBatch, metric_names
 from editmgt.metrics.weights import MissingWeights
 
-_SETS: dict[str, type[Metric]] = {"set/fid": FID, "set/kid": KID}
+_SETS: dict[str, Callable[[nn.Module], Metric]] = {"set/fid": FID, "set/kid": KID}
 
 
 class Scorer:
@@ -57,11 +58,17 @@ class Scorer:
         self.names = tuple(name for name in runs if not REGISTRY[name].of_set)
         self.sets = tuple(name for name in runs if REGISTRY[name].of_set)
 
-    def score(self, batch: EditBatch, names: Iterable[str] | None = None) -> dict[str, Tensor]:
-        """Return name -> the value of each sample [B], for ``names`` of :attr:`names` (None: all)."""
+    def without(self, fields: Collection[str]) -> "Scorer":
+        """Return the same scorer less the metrics that read any of these fields of a batch."""
+        fewer = copy.copy(self)
+        fewer.names = tuple(name for name in self.names if not set(fields) & set(REGISTRY[name].reads))
+        return fewer
+
+    def score(self, batch: EditBatch) -> dict[str, Tensor]:
+        """Return name -> the value of each sample [B]."""
         batch = replace(batch, backbones=self._backbones)
         with torch.no_grad():
-            return {name: REGISTRY[name].score(batch) for name in (self.names if names is None else names)}
+            return {name: REGISTRY[name].score(batch) for name in self.names}
 
     def set_scores(self) -> "SetScores":
         """Return an empty accumulator for :attr:`sets`."""
@@ -69,17 +76,17 @@ class Scorer:
 
 
 class SetScores:
-    """FID and KID of the batches it was given: the edited pictures against their targets, or their sources."""
+    """FID and KID of the pictures it was given."""
 
     def __init__(self, names: Iterable[str], backbones: Backbones) -> None:
         self._metrics = {name: _SETS[name](backbones.get("inception")) for name in names}
         self._samples = 0
 
-    def update(self, batch: EditBatch) -> None:
-        """Add a batch that has been scored."""
+    def update(self, edited_B3HW: Tensor, reference_B3HW: Tensor) -> None:
+        """Add pictures that have been scored, and their targets (sources, where there are no targets)."""
         for metric in self._metrics.values():
-            metric.update(batch.edited, batch.source if batch.target is None else batch.target)
-        self._samples += len(batch.edited)
+            metric.update(edited_B3HW, reference_B3HW)
+        self._samples += len(edited_B3HW)
 
     def compute(self, scored: int) -> dict[str, float]:
         """Return name -> value where there is one, else ``name/undefined`` -> ``scored``.
