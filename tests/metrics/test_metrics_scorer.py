@@ -177,7 +177,7 @@ def test_an_evaluation_goes_on_without_what_it_cannot_have_and_says_so(
 def test_the_command_stops_before_any_work(tmp_path: Path) -> None:
     environment = os.environ | {
         "PYTHONPATH": str(ROOT / "src"), "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf"),
-        "HF_HUB_CACHE": str(tmp_path / "hf" / "hub"), "TORCH_HOME": str(tmp_path / "torch"), "HOME": str(tmp_path),
+        "HF_HUB_CACHE": str(tmp_path / "hf" / "hub"), "TORCH_HOME": str(tmp_path / "torch"),
     }  # fmt: skip
     work = tmp_path / "work"
     work.mkdir()
@@ -186,7 +186,8 @@ def test_the_command_stops_before_any_work(tmp_path: Path) -> None:
         cwd=work, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2 and done.stdout == "", done.stderr
-    lines = done.stderr.splitlines()
+    # on a new machine matplotlib, which torchmetrics imports, says that it looks for fonts
+    lines = [line for line in done.stderr.splitlines() if "font cache" not in line]
     assert len(lines) == 2, done.stderr
     assert lines[0].startswith(
         "metrics.names: clip/i cannot be computed: open_clip_model.safetensors of timm/"
