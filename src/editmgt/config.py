@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from editmgt import assets
-from editmgt.errors import nearest
+from editmgt.errors import UserError, nearest
 from editmgt.weights import TRANSFORMERS, on_hub
 from editmgt.weights import local as local_directory
 
@@ -174,8 +174,34 @@ class _Logger(_Strict):
     entity: str | None = None
 
 
+class _CLIP(_Strict):
+    model: str
+    tag: str
+    weights: str | None
+
+
+class _ViT(_Strict):
+    repository: str
+    weights: str | None
+
+
+class _LPIPS(_Strict):
+    net: Literal["alex", "vgg", "squeeze"]
+    weights: str | None
+
+
+class _Inception(_Strict):
+    weights: str | None
+
+
 class _Metrics(_Strict):
     names: list[str] | None
+    preset: list[str] | None
+    clip: _CLIP
+    dino: _ViT
+    structure: _ViT
+    lpips: _LPIPS
+    inception: _Inception
 
 
 class _Benchmark(_Strict):
@@ -286,7 +312,7 @@ def problems(config: dict[str, Any]) -> list[str]:
         found += _data_problems(config)
     if config["task"] == "prepare":
         return found + _prepare_problems(config)
-    found += _metric_names(config)
+    found += _metric_problems(config["metrics"])
     return found + (_train_problems(config) if config["task"] == "train" else _evaluate_problems(config))
 
 
@@ -367,17 +393,32 @@ def _targets(config: Any, key: str = "") -> Iterator[str]:
             yield from _targets(value, key)
 
 
-def _metric_names(config: dict[str, Any]) -> list[str]:
-    names = config["metrics"]["names"]
-    if names is None:
-        return []
-    from editmgt.metrics import REGISTRY  # late: it imports torch
-
-    return [
-        f"metrics.names: there is no metric '{name}'.{nearest(name, REGISTRY)}"
-        for name in names
-        if name not in REGISTRY
+def _metric_problems(metrics: dict[str, Any]) -> list[str]:
+    """Unknown metrics, weights that are not where they should be, and metrics by name that cannot have theirs."""
+    found = [
+        f"metrics.{kind}.weights={values['weights']}: there is no such file or directory."
+        for kind, values in metrics.items()
+        if isinstance(values, dict) and values["weights"] is not None and not Path(values["weights"]).exists()
     ]
+    asked = {key: metrics[key] for key in ("names", "preset") if metrics[key] is not None}
+    if found or not asked:
+        return found
+    from editmgt.metrics import REGISTRY, Backbones, missing_weights  # late: it imports torch
+
+    for key, names in asked.items():
+        found += [
+            f"metrics.{key}: there is no metric '{name}'.{nearest(name, REGISTRY)}"
+            for name in names
+            if name not in REGISTRY
+        ]
+    if found or metrics["names"] is None:
+        return found
+    kinds = {kind: values for kind, values in metrics.items() if isinstance(values, dict)}
+    try:
+        missing = missing_weights(metrics["names"], Backbones(kinds))
+    except UserError as error:
+        return [str(error)]
+    return [f"metrics.names: {name} cannot be computed: {reason}" for name, reason in missing.items()]
 
 
 def _train_problems(config: dict[str, Any]) -> list[str]:

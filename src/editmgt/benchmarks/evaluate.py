@@ -19,7 +19,7 @@ from editmgt.data.sample import EditSample
 from editmgt.editing import Editor, EditSettings, validate
 from editmgt.editing.images import resize, to_image, to_pixels, working_size
 from editmgt.files import write_json
-from editmgt.metrics import REGISTRY, EditBatch, metric_names
+from editmgt.metrics import EditBatch, Scorer, SetScores
 
 Progress = Callable[[int, int], None]
 
@@ -65,7 +65,7 @@ def evaluate(
     *,
     batch_size: int = 32,
     seed: int = 0,
-    metrics: Iterable[str] | None = None,
+    metrics: Scorer | Iterable[str] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, float]:
     """Edit and score ``samples``; write ``samples.csv``, ``metrics.json`` and ``samples.png`` to ``out_dir``.
@@ -82,16 +82,17 @@ def evaluate(
         out_dir: made when missing.
         batch_size: samples edited together.
         seed: of the edits' randomness.
-        metrics: names in ``metrics.REGISTRY``; all of them for None.
+        metrics: names in ``metrics.REGISTRY``, whose weights have to be there; None for those that need none;
+            or a scorer, which may have left metrics out (``not_run.json`` then says why).
         progress: called with (samples done, samples in all) after every batch.
 
     Returns:
         What ``metrics.json`` holds, see :func:`editmgt.benchmarks.rows.summarise`.
 
     Raises:
-        UserError: for an unknown metric or settings that cannot be, before any work.
+        UserError: for an unknown metric, one without its weights or settings that cannot be, before any work.
     """
-    names = metric_names(metrics)
+    scorer = metrics if isinstance(metrics, Scorer) else Scorer(metrics)
     validate(settings, editor.transformer.num_blocks, editor.pixels_per_cell)
 
     def edit(group: _Group) -> _Outcome:
@@ -107,9 +108,10 @@ def evaluate(
         return _Outcome(result.images, maps, held, result.seconds)
 
     gallery = Gallery()
-    rows = _run(edit, editor, samples, settings, names, batch_size, seed, progress, gallery)
+    sets = scorer.set_scores()
+    rows = _run(edit, editor, samples, settings, scorer, sets, batch_size, seed, progress, gallery)
     gallery.write(Path(out_dir) / "samples.png")
-    return _write(rows, names, Path(out_dir))
+    return _write(rows, scorer, sets, Path(out_dir))
 
 
 def round_trip(editor: Editor, images: Sequence[Image.Image], resolution: int) -> list[Image.Image]:
@@ -136,7 +138,7 @@ def controls(
     *,
     batch_size: int = 32,
     seed: int = 0,
-    metrics: Iterable[str] | None = None,
+    metrics: Scorer | Iterable[str] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, dict[str, float]]:
     """Score what needs no editing, as :func:`evaluate` does: control's name -> its metrics.
@@ -145,8 +147,8 @@ def controls(
     codec and its working size are used. Metrics of maps and of time do not apply and are left out. Each
     control's ``samples.csv`` and ``metrics.json`` go to a directory of its own in ``out_dir``.
     """
-    editors_own = {"localization", "held", "seconds"}
-    names = [name for name in metric_names(metrics) if not editors_own & set(REGISTRY[name].reads)]
+    scorer = metrics if isinstance(metrics, Scorer) else Scorer(metrics)
+    scorer = scorer.without({"localization", "held", "seconds"})
     found = {}
     for position, (title, (directory, control)) in enumerate(_CONTROLS.items()):
 
@@ -157,8 +159,9 @@ def controls(
             if progress is not None:
                 progress(before * total + done, len(_CONTROLS) * total)
 
-        rows = _run(produce, editor, samples, settings, names, batch_size, seed, advance)
-        found[title] = _write(rows, names, Path(out_dir) / directory)
+        sets = scorer.set_scores()
+        rows = _run(produce, editor, samples, settings, scorer, sets, batch_size, seed, advance)
+        found[title] = _write(rows, scorer, sets, Path(out_dir) / directory)
     return found
 
 
@@ -167,7 +170,8 @@ def _run(
     editor: Editor,
     samples: Sequence[EditSample],
     settings: EditSettings,
-    names: Sequence[str],
+    scorer: Scorer,
+    sets: SetScores,
     batch_size: int,
     seed: int,
     progress: Progress | None,
@@ -179,9 +183,11 @@ def _run(
     def work(batch: dict[int, EditSample]) -> None:
         group = _Group(list(batch.values()), editor, settings.resolution)
         outcome = produce(group)
-        scores = _score(group, outcome, settings, names, editor.device)
+        scored = _batch(group, outcome, settings, editor.device)
+        scores = {name: values.tolist() for name, values in scorer.score(scored).items()}
+        sets.update(scored.edited, scored.source if scored.target is None else scored.target)
         for position, (index, sample) in enumerate(batch.items()):
-            values = {name: scores[name][position] for name in names}
+            values = {name: column[position] for name, column in scores.items()}
             rows[index] = Row.of(sample, seed, values=values)
             if gallery is not None and outcome.localization is not None and outcome.held is not None:
                 gallery.offer(
@@ -217,17 +223,15 @@ def _run(
     return [rows[index] for index in range(total)]
 
 
-def _score(
-    group: _Group, outcome: _Outcome, settings: EditSettings, names: Sequence[str], device: torch.device
-) -> dict[str, list[float]]:
-    """Return each metric's values; on a CUDA editor's own device, else on the CPU."""
+def _batch(group: _Group, outcome: _Outcome, settings: EditSettings, device: torch.device) -> EditBatch:
+    """Return what metrics read; on a CUDA editor's own device, else on the CPU."""
     where = device if device.type == "cuda" else torch.device("cpu")
 
     def pixels(images: list[Image.Image]) -> Tensor:
         return torch.stack([to_pixels(image) for image in images]).to(where)
 
     size = len(group.samples)
-    batch = EditBatch(
+    return EditBatch(
         edited=pixels(outcome.images),
         source=pixels(group.source),
         target=pixels(group.target),
@@ -237,13 +241,17 @@ def _score(
         held=None if outcome.held is None else outcome.held.to(where),
         hold_threshold=settings.hold_threshold,
         seconds=None if outcome.seconds is None else torch.full((size,), outcome.seconds / size),
+        source_caption=[sample.source_caption for sample in group.samples],
+        target_caption=[sample.target_caption for sample in group.samples],
     )
-    return {name: REGISTRY[name].score(batch).tolist() for name in names}
 
 
-def _write(rows: Sequence[Row], names: Sequence[str], out_dir: Path) -> dict[str, float]:
-    summary = summarise(rows, names)
-    write_rows(rows, names, out_dir / "samples.csv")
+def _write(rows: Sequence[Row], scorer: Scorer, sets: SetScores, out_dir: Path) -> dict[str, float]:
+    summary = summarise(rows, scorer.names)
+    summary |= sets.compute(int(summary["n"])) | {f"{name}/not_run": summary["n"] for name in scorer.not_run}
+    if scorer.not_run:
+        write_json(out_dir / "not_run.json", scorer.not_run)
+    write_rows(rows, scorer.names, out_dir / "samples.csv")
     write_json(out_dir / "metrics.json", summary)
     return summary
 

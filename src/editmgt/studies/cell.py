@@ -211,8 +211,11 @@ def judge(
 ) -> dict[str, float]:
     """Run the configuration's benchmark and leave rows, metrics and pictures in ``directory``."""
     from editmgt.benchmarks import evaluate
+    from editmgt.metrics import scorer_of
 
-    benchmark = config["benchmark"]
+    benchmark, scorer = config["benchmark"], scorer_of(config["metrics"])
+    for name, reason in scorer.not_run.items():
+        say(f"{name} not run: {reason}")
     say(f"editing {benchmark['size']} samples of {benchmark['name']}, {settings.steps} steps each")
     start = time.perf_counter()
     with progress_bar() as advance:
@@ -223,7 +226,7 @@ def judge(
             directory,
             batch_size=benchmark["batch_size"],
             seed=benchmark["seed"],
-            metrics=config["metrics"]["names"],
+            metrics=scorer,
             progress=advance,
         )
     if not metrics["n"]:

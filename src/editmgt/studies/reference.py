@@ -51,6 +51,7 @@ def _shipped(config: dict[str, Any], out: Path, say: Callable[[str], None]) -> N
 
 def _controls(own: str, config: dict[str, Any], out: Path) -> None:
     from editmgt.benchmarks import controls
+    from editmgt.metrics import scorer_of
 
     editor, benchmark = load_editor(own), config["benchmark"]
     with progress_bar() as advance:
@@ -61,7 +62,7 @@ def _controls(own: str, config: dict[str, Any], out: Path) -> None:
             out,
             batch_size=benchmark["batch_size"],
             seed=benchmark["seed"],
-            metrics=config["metrics"]["names"],
+            metrics=scorer_of(config["metrics"]),
             progress=advance,
         )
 
