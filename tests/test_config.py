@@ -69,6 +69,11 @@ def train_config() -> dict[str, Any]:
         ("trainer.max_time", "5 minutes", "must be days:hours:minutes:seconds"),
         ("seed", 1.5, "seed=1.5 must be a whole number."),
         ("model.optimizer._target_", "os.system", "must come from one of torch"),
+        (
+            "callbacks",
+            {"x": {"_target_": "torch.hub.load"}},
+            "callbacks.x._target_=torch.hub.load must be a class of",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(train_config: dict[str, Any], key: str, value: Any, line: str) -> None:

@@ -17,6 +17,9 @@ from editmgt.errors import nearest
 
 TARGET_PACKAGES = ("torch", "lightning", "editmgt", "diffusers", "transformers", "torchmetrics")
 
+# A class, so that no function of a module that is imported there can be named.
+CALLBACK = re.compile(r"(lightning\.pytorch\.callbacks|editmgt\.training\.\w+)\.[A-Z]\w*")
+
 BUNDLE = (
     "vqvae/config.json",
     "text_encoder/config.json",
@@ -127,11 +130,35 @@ class _Benchmark(_Strict):
     seed: NotNegative
 
 
+class Study(_Strict):
+    """What a study compares.
+
+    Attributes:
+        factors: key, or group, -> the values it takes.
+        acts_through: a factor that only matters where others have these values -> those values.
+        seeds: of the trainings; where nothing is trained, of the edits' noise.
+        primary: the metric that the answer is about.
+        baseline: the cell that the others are compared with, a value for every factor.
+        correction: of p values, for the number of comparisons.
+    """
+
+    factors: Annotated[dict[str, Annotated[list[Any], Field(min_length=1)]], Field(min_length=1)]
+    acts_through: dict[str, dict[str, Any]] = {}
+    seeds: Annotated[list[NotNegative], Field(min_length=1)]
+    primary: str
+    baseline: dict[str, Any]
+    correction: Literal["holm"]
+
+
 class _Common(_Strict):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     logger: _Logger
     metrics: _Metrics
     benchmark: _Benchmark
+    seed: NotNegative
+    reuse: bool
+    plan: Literal["run", "only"]
+    study: Study | None = None
     experiment: str | None = None
     debug: str | None = None
 
@@ -140,10 +167,8 @@ class Train(_Common):
     """What ``train.py`` reads."""
 
     task: Literal["train"]
-    seed: NotNegative
     init_from: str | None
     resume: str | None
-    reuse: bool
     model: _Model
     data: _Data
     sampler: _Sampler
@@ -196,13 +221,19 @@ SCHEMAS: dict[str, type[_Common]] = {"train": Train, "evaluate": Evaluate}
 
 def problems(config: dict[str, Any]) -> list[str]:
     """Return everything wrong with a composed configuration, a line each; none: it can be run."""
-    schema = SCHEMAS[config["task"]]
-    try:
-        schema.model_validate(config)
-    except ValidationError as error:
-        return list(dict.fromkeys(_line(schema, dict(entry)) for entry in error.errors()))
+    if found := mistakes(SCHEMAS[config["task"]], config):
+        return found
     found = [*_targets(config), *_metric_names(config)]
     return found + (_train_problems(config) if config["task"] == "train" else _evaluate_problems(config))
+
+
+def mistakes(schema: type[BaseModel], values: Any, parent: str = "") -> list[str]:
+    """Return what is wrong with ``values``, which lie at the key ``parent``, by their types and ranges alone."""
+    try:
+        schema.model_validate(values)
+    except ValidationError as error:
+        return list(dict.fromkeys(_line(schema, dict(entry), parent) for entry in error.errors()))
+    return []
 
 
 def show(value: Any) -> str:
@@ -221,12 +252,12 @@ def local_directory(name: str) -> Path | None:
     return Path(name) if Path(name).is_dir() else None
 
 
-def _line(schema: type[BaseModel], entry: dict[str, Any]) -> str:
+def _line(schema: type[BaseModel], entry: dict[str, Any], parent: str) -> str:
     """One pydantic error as one line."""
     # pydantic names the branch of a union as if it were a key
     branch = re.compile(r"[\[(]|^(int|float|str|bool|constrained|list|dict)")
     loc = [part for part in entry["loc"] if not (isinstance(part, str) and branch.search(part))]
-    key = ".".join(str(part) for part in loc)
+    key = ".".join(filter(None, [parent, *map(str, loc)]))
     kind, value = entry["type"], entry["input"]
     context = entry.get("ctx", {})
     if kind == "extra_forbidden":
@@ -280,6 +311,13 @@ def _targets(config: Any, key: str = "") -> Iterator[str]:
             yield from _targets(value, key)
 
 
+def _callback_problems(nodes: dict[str, Any]) -> Iterator[str]:
+    for name, node in nodes.items():
+        target = str(node.get("_target_")) if isinstance(node, dict) else "null"
+        if not CALLBACK.fullmatch(target):
+            yield f"callbacks.{name}._target_={target} must be a class of lightning.pytorch.callbacks or editmgt.training."
+
+
 def _metric_names(config: dict[str, Any]) -> list[str]:
     names = config["metrics"]["names"]
     if names is None:
@@ -295,7 +333,7 @@ def _metric_names(config: dict[str, Any]) -> list[str]:
 
 def _train_problems(config: dict[str, Any]) -> list[str]:
     model, trainer = config["model"], config["trainer"]
-    found = []
+    found = list(_callback_problems(config["callbacks"] or {}))
     if trainer["max_steps"] == -1 and trainer["max_time"] is None:
         found.append("trainer.max_steps=-1 with trainer.max_time=null would never end: set one of them.")
     if config["resume"] is not None and not config["reuse"]:

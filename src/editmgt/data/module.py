@@ -77,13 +77,16 @@ class SceneData(LightningDataModule):
         if self.kind == "codec":
             return []
         assert self.trainer is not None
-        tokens = self._tokens(self.dev_scenes)
-        batches = TokenBatches(
-            tokens, self.batch_size, 0, 0, self.trainer.global_rank, self.trainer.world_size
-        )
-        count = max(1, len(self.dev_scenes) // self.batch_size)
-        fixed: Any = [batch for batch, _ in zip(batches, range(count), strict=False)]  # a list is a dataset
+        fixed: Any = self.dev_batches(
+            self.trainer.global_rank, self.trainer.world_size
+        )  # a list is a dataset
         return DataLoader(fixed, batch_size=None)
+
+    def dev_batches(self, rank: int = 0, world_size: int = 1) -> list[dict[str, Tensor]]:
+        """The dev scenes' batches, or one process's part of each."""
+        batches = TokenBatches(self._tokens(self.dev_scenes), self.batch_size, 0, 0, rank, world_size)
+        count = max(1, len(self.dev_scenes) // self.batch_size)
+        return [batch for batch, _ in zip(batches, range(count), strict=False)]
 
     def _tokens(self, scenes: SceneDataset) -> dict[str, Tensor]:
         assert self.codec is not None and self.text is not None

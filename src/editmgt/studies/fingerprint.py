@@ -31,7 +31,6 @@ _RUNNING = {
     "num_threads",
     "preview_size",
 }
-_SHOWING = {"progress_bar", "preview", "previews", "checkpoint", "lr_monitor"}
 
 TRAINING_SOURCE = ("model", "training", "data", "codec.py", "text.py", "loading.py")
 PROTOCOL_SOURCE = ("model", "editing", "metrics", "benchmarks", "data/scenes", "codec.py", "text.py")
@@ -45,24 +44,26 @@ def training_fingerprint(config: dict[str, Any]) -> str:
         "model": _without(config["model"], _INFERENCE),
         "data": _without(config["data"], {"cache_dir"}),
         "trainer": _without(config["trainer"], _RUNNING),
-        "callbacks": _without(config.get("callbacks") or {}, _SHOWING),
+        "callbacks": config.get("callbacks") or {},
         "source": source_digest(*TRAINING_SOURCE),
     }
-    return _digest(identity)
+    return digest(identity)
 
 
-def protocol_fingerprint(config: dict[str, Any], settings: dict[str, Any]) -> str:
+def protocol_fingerprint(config: dict[str, Any], settings: dict[str, Any], seed: int) -> str:
     """Return the hash of everything that can change a score given the weights.
 
-    ``settings`` are the edit settings as they were used, nothing left to a checkpoint's defaults.
+    ``settings`` are the edit settings as they were used, nothing left to a checkpoint's defaults; ``seed`` is that
+    of the edits' noise.
     """
     identity = {
         "settings": settings,
+        "seed": seed,
         "benchmark": config["benchmark"],
         "metrics": config["metrics"],
         "source": source_digest(*PROTOCOL_SOURCE),
     }
-    return _digest(identity)
+    return digest(identity)
 
 
 def weights_digest(name: str) -> str:
@@ -110,5 +111,6 @@ def _without(values: dict[str, Any], keys: set[str]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key not in keys}
 
 
-def _digest(identity: dict[str, Any]) -> str:
+def digest(identity: Any) -> str:
+    """Return the hash of plain JSON values."""
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:LENGTH]

@@ -9,7 +9,15 @@ import yaml
 from editmgt import assets
 from editmgt.errors import UserError
 from editmgt.files import read_json, write_json
-from editmgt.studies.cell import edit_settings, judge, load_editor, progress_bar, samples
+from editmgt.studies.cell import (
+    edit_seed,
+    edit_settings,
+    edits_directory,
+    judge,
+    load_editor,
+    progress_bar,
+    samples,
+)
 from editmgt.studies.fingerprint import protocol_fingerprint, weights_digest
 from editmgt.studies.plan import Plan
 
@@ -35,16 +43,30 @@ def _run(plan: Plan, cell: Path, config: dict[str, Any], say: Callable[[str], No
     own = config["checkpoint"] if config["task"] == "evaluate" else str(cell / "checkpoints" / "editor")
     if plan.task == "train":
         if SHIPPED in assets.names():
-            _once(plan.directory / FOLDER / SHIPPED, SHIPPED, config, lambda out: _shipped(config, out, say))
+            _once(
+                plan.directory / FOLDER / SHIPPED,
+                SHIPPED,
+                config,
+                lambda out: _shipped(plan, config, out, say),
+            )
         else:
             say(f"{SHIPPED} is not there: the table goes without its row")
     _once(plan.directory / FOLDER / "controls", own, config, lambda out: _controls(own, config, out))
 
 
-def _shipped(config: dict[str, Any], out: Path, say: Callable[[str], None]) -> None:
+def _shipped(plan: Plan, config: dict[str, Any], out: Path, say: Callable[[str], None]) -> None:
+    from editmgt.studies import edits
+
+    def tell(text: str) -> None:
+        say(f"{SHIPPED}: {text}")
+
     try:
         editor = load_editor(SHIPPED)
-        judge(editor, edit_settings(config, editor), config, out, lambda text: say(f"{SHIPPED}: {text}"))
+        settings = edit_settings(config, editor)
+        store = edits_directory(SHIPPED, editor, settings, config, plan.directory)
+        asker = {"cell": SHIPPED, "sweep": plan.directory.name}
+        with edits.opened(editor, store, edits.layers_read(settings), asker, tell) as stored:
+            judge(stored, settings, config, out, tell)
     except UserError as error:  # another architecture has other blocks
         say(f"{SHIPPED} cannot be judged with these settings: {error}")
 
@@ -60,7 +82,7 @@ def _controls(own: str, config: dict[str, Any], out: Path) -> None:
             edit_settings(config, editor),
             out,
             batch_size=benchmark["batch_size"],
-            seed=benchmark["seed"],
+            seed=edit_seed(config),
             metrics=config["metrics"]["names"],
             progress=advance,
         )
@@ -70,7 +92,7 @@ def _once(out: Path, weights: str, config: dict[str, Any], work: Callable[[Path]
     settings = edit_settings(config, load_editor(weights)).to_dict()
     identity = {
         "training_fingerprint": weights_digest(weights),
-        "protocol_fingerprint": protocol_fingerprint(config, settings),
+        "protocol_fingerprint": protocol_fingerprint(config, settings, edit_seed(config)),
     }
     status = {"state": "done", "error": None, **identity}
     try:

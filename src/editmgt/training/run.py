@@ -14,14 +14,12 @@ from editmgt.codec import Codec
 from editmgt.config import edit_values
 from editmgt.data.module import SceneData
 from editmgt.editing import Editor, EditSettings
+from editmgt.errors import UserError
+from editmgt.training import EDITOR, LAST
 from editmgt.training.codec import CodecModule
 from editmgt.training.module import EditorModule
 from editmgt.training.parts import fresh_vqvae, starting_parts
 from editmgt.training.previews import Previews
-
-FINISHED = "editor"
-CHECKPOINTS = "checkpoints"
-LAST = "last.ckpt"
 
 
 def train(
@@ -44,13 +42,14 @@ def train(
     torch.set_flush_denormal(True)
     make = _codec_run if config["model"]["kind"] == "codec" else _editor_run
     module, data, callbacks, save = make(config, training_dir)
+    callbacks = [*_chosen_callbacks(config.get("callbacks") or {}), *callbacks]
     trainer = _trainer(config["trainer"], training_dir, callbacks, logger)
     trainer.fit(module, data, ckpt_path=resume, weights_only=True)
-    finished = training_dir / FINISHED
+    finished = training_dir / EDITOR
     if trainer.interrupted:
         raise KeyboardInterrupt
     if trainer.is_global_zero:
-        temporary = training_dir / f".{FINISHED}.tmp"
+        temporary = training_dir / f".{EDITOR}.tmp"
         shutil.rmtree(temporary, ignore_errors=True)
         save(temporary)
         shutil.rmtree(finished, ignore_errors=True)
@@ -63,7 +62,7 @@ def _trainer(
     config: dict[str, Any], directory: Path, callbacks: list[Callback], logger: Logger | bool
 ) -> Trainer:
     checkpoint = ModelCheckpoint(
-        directory / CHECKPOINTS,
+        (directory / LAST).parent,
         save_last=True,
         save_top_k=0,
         every_n_train_steps=config["checkpoint_every_n_steps"],
@@ -87,6 +86,15 @@ def _trainer(
         logger=logger,
         callbacks=[*callbacks, checkpoint, RichProgressBar(leave=True)],
     )
+
+
+def _chosen_callbacks(nodes: dict[str, Any]) -> list[Callback]:
+    """The callbacks of ``conf/callbacks``; they come first, so that what is measured is what they leave."""
+    callbacks = [instantiate(node) for node in nodes.values()]
+    for name, callback in zip(nodes, callbacks, strict=True):
+        if not isinstance(callback, Callback):
+            raise UserError(f"callbacks.{name} is a {type(callback).__name__}, not a Lightning callback.")
+    return callbacks
 
 
 def _data(config: dict[str, Any], codec: Codec | None, text: Any) -> SceneData:
