@@ -118,20 +118,78 @@ class _Metrics(_Strict):
 
 
 class _Benchmark(_Strict):
-    name: Literal["scenes"]
-    split: Literal["test", "dev"]
-    size: Positive
-    world: Literal["full", "basic"]
-    resolution: Positive
+    name: str
+    size: Positive | None
     batch_size: Positive
     seed: NotNegative
+
+
+class _Slice(_Benchmark):
+    size: Positive
+    split: Literal["test", "dev"]
+    resolution: Positive
+
+
+class _Scenes(_Slice):
+    world: Literal["full", "basic"]
+
+
+class _Folder(_Benchmark):
+    path: str
+
+
+class _Table(_Folder):
+    split: str
+
+
+class _MagicBrush(_Table):
+    turns: Literal["all", "final"]
+
+
+class _Judge(_Strict):
+    endpoint: Annotated[str, Field(pattern=r"^https?://")] | None
+    model: str | None
+    key_variable: str
+    attempts: Positive
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    parallel: Positive
+
+
+class _ImgEdit(_Folder):
+    judge: _Judge
+
+
+class _GEdit(_Table):
+    language: Literal["en", "cn"]
+    judge: _Judge
+
+
+BENCHMARKS: dict[str, type[_Benchmark]] = {
+    "scenes": _Scenes,
+    **{
+        f"scenes_{name}": _Slice
+        for name in ("small", "overlap", "texture", "ambiguous", "paraphrase", "multi", "noop")
+    },
+    "folder": _Folder,
+    "magicbrush": _MagicBrush,
+    "emu_edit": _Table,
+    "anybench": _Table,
+    "pie_bench": _Table,
+    "gedit": _GEdit,
+    "imgedit": _ImgEdit,
+}
+
+
+class _LocalizationLayers(_Strict):
+    subsets: list[Layers]
+    thresholds: list[Fraction]
 
 
 class _Common(_Strict):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     logger: _Logger
     metrics: _Metrics
-    benchmark: _Benchmark
+    benchmark: Node  # one of BENCHMARKS, by its name
     experiment: str | None = None
     debug: str | None = None
 
@@ -189,6 +247,7 @@ class Evaluate(_Common):
     device: Literal["auto", "cpu", "cuda"]
     model: _EvaluateModel
     sampler: _EvaluateSampler
+    localization_layers: _LocalizationLayers | None = None
 
 
 SCHEMAS: dict[str, type[_Common]] = {"train": Train, "evaluate": Evaluate}
@@ -196,13 +255,19 @@ SCHEMAS: dict[str, type[_Common]] = {"train": Train, "evaluate": Evaluate}
 
 def problems(config: dict[str, Any]) -> list[str]:
     """Return everything wrong with a composed configuration, a line each; none: it can be run."""
-    schema = SCHEMAS[config["task"]]
-    try:
-        schema.model_validate(config)
-    except ValidationError as error:
-        return list(dict.fromkeys(_line(schema, dict(entry)) for entry in error.errors()))
+    if found := mistakes(SCHEMAS[config["task"]], config) + _benchmark_problems(config):
+        return found
     found = [*_targets(config), *_metric_names(config)]
     return found + (_train_problems(config) if config["task"] == "train" else _evaluate_problems(config))
+
+
+def mistakes(schema: type[BaseModel], values: Any, parent: str = "") -> list[str]:
+    """Return what is wrong with ``values``, which lie at the key ``parent``, by their types and ranges alone."""
+    try:
+        schema.model_validate(values)
+    except ValidationError as error:
+        return list(dict.fromkeys(_line(schema, dict(entry), parent) for entry in error.errors()))
+    return []
 
 
 def show(value: Any) -> str:
@@ -221,12 +286,12 @@ def local_directory(name: str) -> Path | None:
     return Path(name) if Path(name).is_dir() else None
 
 
-def _line(schema: type[BaseModel], entry: dict[str, Any]) -> str:
+def _line(schema: type[BaseModel], entry: dict[str, Any], parent: str) -> str:
     """One pydantic error as one line."""
     # pydantic names the branch of a union as if it were a key
     branch = re.compile(r"[\[(]|^(int|float|str|bool|constrained|list|dict)")
     loc = [part for part in entry["loc"] if not (isinstance(part, str) and branch.search(part))]
-    key = ".".join(str(part) for part in loc)
+    key = ".".join(filter(None, [parent, *map(str, loc)]))
     kind, value = entry["type"], entry["input"]
     context = entry.get("ctx", {})
     if kind == "extra_forbidden":
@@ -278,6 +343,21 @@ def _targets(config: Any, key: str = "") -> Iterator[str]:
     elif isinstance(config, list):
         for value in config:
             yield from _targets(value, key)
+
+
+def _benchmark_problems(config: dict[str, Any]) -> list[str]:
+    benchmark = config.get("benchmark")
+    if not isinstance(benchmark, dict):
+        return []
+    name = benchmark.get("name")
+    if name not in BENCHMARKS:
+        choices = ", ".join(BENCHMARKS)
+        return [f"benchmark.name={show(name)} must be one of {choices}.{nearest(name, BENCHMARKS)}"]
+    found = mistakes(BENCHMARKS[name], benchmark, "benchmark")
+    judge = benchmark.get("judge")
+    if not found and judge and judge["endpoint"] is not None and judge["model"] is None:
+        found.append("benchmark.judge.endpoint needs benchmark.judge.model, the judge's name there.")
+    return found
 
 
 def _metric_names(config: dict[str, Any]) -> list[str]:

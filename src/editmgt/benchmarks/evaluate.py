@@ -87,17 +87,29 @@ def evaluate(
 def _edit(
     group: Group, settings: EditSettings, seed: int, masks: Sequence[Image.Image] | None = None
 ) -> Outcome:
+    """Edit a group's pictures; ``masks`` hold for the last instruction of each."""
+    images, seconds = list(group.source), 0.0
+    options = settings.to_dict() | {"seed": seed, "batch_size": len(group.samples)}
+    for turn in range(max(len(sample.before) for sample in group.samples)):
+        active = [i for i, sample in enumerate(group.samples) if turn < len(sample.before)]
+        result = group.editor.edit(
+            [images[i] for i in active],
+            [group.samples[i].before[turn] for i in active],
+            sample_ids=[f"{group.samples[i].sample_id}@{turn}" for i in active],
+            **options,
+        )
+        seconds += result.seconds
+        for i, image in zip(active, result.images, strict=True):
+            images[i] = image
     result = group.editor.edit(
-        group.source,
+        images,
         [sample.instruction for sample in group.samples],
         sample_ids=[sample.sample_id for sample in group.samples],
-        seed=seed,
         mask=masks,
-        batch_size=len(group.samples),
-        **settings.to_dict(),
+        **options,
     )
     maps, held = (torch.stack(list(rows)) for rows in (result.localization, result.held))
-    return Outcome(result.images, maps, held, result.seconds)
+    return Outcome(result.images, maps, held, seconds + result.seconds)
 
 
 def controls(

@@ -24,7 +24,7 @@ class Group:
     """Samples of one picture size that know equally much of their truth, and their pictures.
 
     Raises:
-        ValueError: for a target or a mask of another size than its source.
+        ValueError: for a mask of another size than its target (or source, where there is no target).
     """
 
     def __init__(self, samples: Sequence[BenchmarkSample], editor: Editor, resolution: int) -> None:
@@ -41,7 +41,8 @@ class Group:
     @property
     def masks(self) -> list[Image.Image]:
         """White where an edit may change something; a ``ValueError`` where the benchmark does not say."""
-        return [Image.fromarray(_known(sample.edit_mask, "edit mask")) for sample in self.samples]
+        masks = [Image.fromarray(_known(sample.edit_mask, "edit mask")) for sample in self.samples]
+        return [mask.resize(self.source[0].size, Image.Resampling.NEAREST) for mask in masks]
 
     @cached_property
     def source_codec(self) -> list[Image.Image]:
@@ -74,7 +75,8 @@ def round_trip(editor: Editor, images: Sequence[Image.Image], resolution: int) -
 
 def kind(sample: BenchmarkSample) -> tuple[Any, ...]:
     """Return what samples of one group have in common."""
-    return sample.source.shape, sample.target is None, sample.edit_mask is None
+    target = None if sample.target is None else sample.target.shape
+    return sample.source.shape, target, sample.edit_mask is None
 
 
 def score(
@@ -121,8 +123,12 @@ def _score(
     where = device if device.type == "cuda" else torch.device("cpu")
     rows = [index for index, _, _ in variants]
 
+    height, width = _truth_size(group.samples[0])
+
     def pixels(images: Sequence[Image.Image]) -> Tensor:
-        return torch.stack([to_pixels(images[row]) for row in rows]).to(where)
+        # as MagicBrush's scorer: what was edited is brought to the target's size
+        fitting = [image.resize((width, height), Image.Resampling.BICUBIC) for image in images]
+        return torch.stack([to_pixels(fitting[row]) for row in rows]).to(where)
 
     def truth(arrays: list[Any]) -> Tensor | None:
         return None if arrays[0] is None else torch.tensor(np.stack(arrays)).to(where)
@@ -163,14 +169,18 @@ def _score(
 
 
 def _check_sizes(sample: BenchmarkSample) -> None:
-    height, width = sample.source.shape[:2]
-    readings = [(sample.target, sample.edit_mask)]
-    readings += [(reading.target, reading.edit_mask) for reading in sample.alternatives]
-    for target, mask in [*readings, *((None, part) for part in sample.parts)]:
-        if target is not None and target.shape != (height, width, 3):
-            raise ValueError(f"source {sample.source.shape} and target {target.shape} differ in size")
+    height, width = _truth_size(sample)
+    for reading in sample.alternatives:
+        if reading.target.shape != (height, width, 3):
+            raise ValueError(f"targets {(height, width, 3)} and {reading.target.shape} differ in size")
+    for mask in (sample.edit_mask, *sample.parts, *(reading.edit_mask for reading in sample.alternatives)):
         if mask is not None and mask.shape != (height, width):
-            raise ValueError(f"source {sample.source.shape} and edit mask {mask.shape} differ in size")
+            raise ValueError(f"target {(height, width)} and edit mask {mask.shape} differ in size")
+
+
+def _truth_size(sample: BenchmarkSample) -> tuple[int, int]:
+    height, width = (sample.source if sample.target is None else sample.target).shape[:2]
+    return height, width
 
 
 def _known(value: Any, name: str) -> Any:

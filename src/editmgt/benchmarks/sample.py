@@ -32,12 +32,14 @@ class BenchmarkSample:
         source: uint8 [H, W, 3].
         instruction: the sentence.
         edit_type: the benchmark's own name for the kind of edit.
-        target: uint8 [H, W, 3].
-        edit_mask: bool [H, W], True where an edit may change something.
+        target: uint8 [H, W, 3]; where its size is not the source's, metrics compare at the target's.
+        edit_mask: bool [H, W] in the target's size, or the source's where there is no target; True where an edit
+            may change something.
         source_caption: what the source shows.
         target_caption: what the target shows.
         slice: named subset.
         alternatives: other readings of an ambiguous instruction, as valid as (``target``, ``edit_mask``).
+        before: instructions that come first, each carried out on the result of the one before it.
         parts: of an instruction that asks for several things, where each of them happens: bool [H, W] each.
     """
 
@@ -51,6 +53,7 @@ class BenchmarkSample:
     source_caption: str = ""
     target_caption: str = ""
     slice: str = ""
+    before: tuple[str, ...] = ()
     alternatives: tuple[Reading, ...] = ()
     parts: tuple[NDArray[np.bool_], ...] = ()
 
