@@ -121,11 +121,8 @@ class _Metrics(_Strict):
 
 
 class _Benchmark(_Strict):
-    name: Literal["scenes"]
-    split: Literal["test", "dev"]
-    size: Positive
-    world: Literal["full", "basic"]
-    resolution: Positive
+    name: str
+    size: Positive | None
     batch_size: Positive
     seed: NotNegative
 
@@ -150,11 +147,72 @@ class Study(_Strict):
     correction: Literal["holm"]
 
 
+class _Slice(_Benchmark):
+    size: Positive
+    split: Literal["test", "dev"]
+    resolution: Positive
+
+
+class _Scenes(_Slice):
+    world: Literal["full", "basic"]
+
+
+class _Folder(_Benchmark):
+    path: str
+
+
+class _Table(_Folder):
+    split: str
+
+
+class _MagicBrush(_Table):
+    turns: Literal["all", "final"]
+
+
+class _Judge(_Strict):
+    endpoint: Annotated[str, Field(pattern=r"^https?://")] | None
+    model: str | None
+    key_variable: str
+    attempts: Positive
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    parallel: Positive
+
+
+class _ImgEdit(_Folder):
+    judge: _Judge
+
+
+class _GEdit(_Table):
+    language: Literal["en", "cn"]
+    judge: _Judge
+
+
+BENCHMARKS: dict[str, type[_Benchmark]] = {
+    "scenes": _Scenes,
+    **{
+        f"scenes_{name}": _Slice
+        for name in ("small", "overlap", "texture", "ambiguous", "paraphrase", "multi", "noop")
+    },
+    "folder": _Folder,
+    "magicbrush": _MagicBrush,
+    "emu_edit": _Table,
+    "anybench": _Table,
+    "pie_bench": _Table,
+    "gedit": _GEdit,
+    "imgedit": _ImgEdit,
+}
+
+
+class _LocalizationLayers(_Strict):
+    subsets: list[Layers]
+    thresholds: list[Fraction]
+
+
 class _Common(_Strict):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     logger: _Logger
     metrics: _Metrics
-    benchmark: _Benchmark
+    benchmark: Node  # one of BENCHMARKS, by its name
     seed: NotNegative
     reuse: bool
     plan: Literal["run", "only"]
@@ -214,6 +272,7 @@ class Evaluate(_Common):
     device: Literal["auto", "cpu", "cuda"]
     model: _EvaluateModel
     sampler: _EvaluateSampler
+    localization_layers: _LocalizationLayers | None = None
 
 
 SCHEMAS: dict[str, type[_Common]] = {"train": Train, "evaluate": Evaluate}
@@ -221,7 +280,7 @@ SCHEMAS: dict[str, type[_Common]] = {"train": Train, "evaluate": Evaluate}
 
 def problems(config: dict[str, Any]) -> list[str]:
     """Return everything wrong with a composed configuration, a line each; none: it can be run."""
-    if found := mistakes(SCHEMAS[config["task"]], config):
+    if found := mistakes(SCHEMAS[config["task"]], config) + _benchmark_problems(config):
         return found
     found = [*_targets(config), *_metric_names(config)]
     return found + (_train_problems(config) if config["task"] == "train" else _evaluate_problems(config))
@@ -316,6 +375,21 @@ def _callback_problems(nodes: dict[str, Any]) -> Iterator[str]:
         target = str(node.get("_target_")) if isinstance(node, dict) else "null"
         if not CALLBACK.fullmatch(target):
             yield f"callbacks.{name}._target_={target} must be a class of lightning.pytorch.callbacks or editmgt.training."
+
+
+def _benchmark_problems(config: dict[str, Any]) -> list[str]:
+    benchmark = config.get("benchmark")
+    if not isinstance(benchmark, dict):
+        return []
+    name = benchmark.get("name")
+    if name not in BENCHMARKS:
+        choices = ", ".join(BENCHMARKS)
+        return [f"benchmark.name={show(name)} must be one of {choices}.{nearest(name, BENCHMARKS)}"]
+    found = mistakes(BENCHMARKS[name], benchmark, "benchmark")
+    judge = benchmark.get("judge")
+    if not found and judge and judge["endpoint"] is not None and judge["model"] is None:
+        found.append("benchmark.judge.endpoint needs benchmark.judge.model, the judge's name there.")
+    return found
 
 
 def _metric_names(config: dict[str, Any]) -> list[str]:

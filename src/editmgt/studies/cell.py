@@ -26,6 +26,8 @@ from editmgt.studies.tracking import Tracker, start
 if TYPE_CHECKING:
     from editmgt.editing import Editor, EditSettings
 
+INTERRUPTED = "interrupted"  # the error of a cell that the user stopped
+
 
 def run_cell(composed: DictConfig) -> float | None:
     """Run what Hydra composed; a failure is recorded and told, not raised, so that the next cell runs.
@@ -91,14 +93,15 @@ class Cell:
             if is_done(self.directory, self._fingerprints):
                 self.say("done before, skipped")
                 return dict(read_json(self.directory / "metrics.json"))
+            resume = was_cut_off(self.directory, self._fingerprints)
             self._prepare()
             with self._tracker() as tracker, _interrupts():
-                metrics = self._work(tracker)
+                metrics = self._work(tracker, resume)
                 tracker.log_results(metrics, self._fingerprints)
             self._status("done")
             return metrics
         except KeyboardInterrupt:
-            self._fail("interrupted")
+            self._fail(INTERRUPTED)
             raise
         except Exception as error:  # the other cells go on
             message = " ".join(
@@ -110,15 +113,12 @@ class Cell:
             return None
 
     def _prepare(self) -> None:
-        """Make the directory, without what another configuration or a broken disk left in it."""
+        """Make the directory, without what an earlier attempt said of itself."""
         self.directory.mkdir(parents=True, exist_ok=True)
         if (self.directory / "metrics.json").is_file() and _read_object(
             self.directory / "metrics.json"
         ) is None:
             self.say("metrics.json cannot be read: judging again")
-        before = status_of(self.directory)
-        if any(before.get(key) != value for key, value in self._fingerprints.items()):
-            (self.directory / "samples.csv").unlink(missing_ok=True)
         for stale in ("metrics.json", "error.txt"):
             (self.directory / stale).unlink(missing_ok=True)
         write_atomic(self.directory / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(self.config)))
@@ -132,12 +132,12 @@ class Cell:
         except OSError as error:  # such as a full disk: the cell is then one that did not run to its end
             print(f"{self.name}: even that could not be written: {error}", file=sys.stderr, flush=True)
 
-    def _work(self, tracker: Tracker) -> dict[str, float]:
+    def _work(self, tracker: Tracker, resume: bool) -> dict[str, float]:
         config = self.config
         if config["task"] == "evaluate":
             editor = load_editor(config["checkpoint"]).to(_device(config["device"]))
             self._link_checkpoint(local_directory(config["checkpoint"]))
-            return self._judge(editor, config["checkpoint"])
+            return self._judge(editor, config["checkpoint"], resume)
         directory = training_directory(config, self.directory.parent if self.sweep else self.directory)
         finished = trainings.obtain(
             config,
@@ -158,9 +158,9 @@ class Cell:
             write_json(self.directory / "metrics.json", after)
             return after
         device = "cpu" if config["trainer"]["accelerator"] == "cpu" else "auto"
-        return self._judge(load_editor(str(finished)).to(_device(device)), str(finished))
+        return self._judge(load_editor(str(finished)).to(_device(device)), str(finished), resume)
 
-    def _judge(self, editor: "Editor", weights: str) -> dict[str, float]:
+    def _judge(self, editor: "Editor", weights: str, resume: bool) -> dict[str, float]:
         from editmgt.studies import edits
 
         settings = edit_settings(self.config, editor)
@@ -169,7 +169,7 @@ class Cell:
         layers = self.layers | edits.layers_read(settings)
         asker = {"cell": self.name, "sweep": self.sweep}
         with edits.opened(editor, store, layers, asker, self.say) as stored:
-            return judge(stored, settings, self.config, self.directory, self.say)
+            return judge(stored, settings, self.config, self.directory, self.say, resume)
 
     @contextmanager
     def _tracker(self) -> Iterator[Tracker]:
@@ -195,6 +195,19 @@ class Cell:
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(os.path.relpath(target, folder))
         temporary.replace(folder / "editor")
+
+
+def was_cut_off(directory: Path, fingerprints: dict[str, str | None]) -> bool:
+    """Whether ``directory`` holds rows of the same weights and protocol that something outside stopped.
+
+    A run that failed by itself is no such thing: it is tried again from its first row.
+    """
+    try:
+        status = read_json(directory / "status.json")
+        stopped = status["state"] == "running" or status["error"] == INTERRUPTED
+        return stopped and all(status.get(key) == value for key, value in fingerprints.items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
 
 
 def training_directory(config: dict[str, Any], owner: Path) -> Path:
@@ -293,53 +306,59 @@ def judge(
     config: dict[str, Any],
     directory: Path,
     say: Callable[[str], None],
+    resume: bool = False,
 ) -> dict[str, float]:
     """Run the configuration's benchmark and leave rows, metrics and pictures in ``directory``."""
-    from editmgt.benchmarks import evaluate
+    from editmgt.benchmarks import build
+    from editmgt.benchmarks.run import run
 
     benchmark = config["benchmark"]
-    say(f"editing {benchmark['size']} samples of {benchmark['name']}, {settings.steps} steps each")
+    size = len(build(benchmark))
+    say(f"editing {size} samples of {benchmark['name']}, {settings.steps} steps each")
     start = time.perf_counter()
-    with progress_bar() as advance:
-        metrics = evaluate(
-            editor,
-            samples(config),
-            settings,
-            directory,
-            batch_size=benchmark["batch_size"],
-            seed=edit_seed(config),
-            metrics=config["metrics"]["names"],
-            progress=advance,
-        )
+    metrics = run(
+        editor, settings, config, directory, lambda title: progress_bar(title, say), edit_seed(config), resume
+    )
     if not metrics["n"]:
-        raise RuntimeError(f"none of the {benchmark['size']} samples could be edited; samples.csv says why")
-    say(f"edited in {time.perf_counter() - start:.0f} s")
+        raise RuntimeError(f"none of the {size} samples could be edited; samples.csv says why")
+    failed = f", {metrics['failed']:g} failed (samples.csv names them)" if metrics["failed"] else ""
+    say(f"{metrics['n']:g} edited in {time.perf_counter() - start:.0f} s{failed}")
     return metrics
 
 
-def samples(config: dict[str, Any]) -> Any:
-    """Return the rows of the configuration's benchmark."""
-    from editmgt.benchmarks import scenes
-
-    benchmark = config["benchmark"]
-    return scenes(
-        n=benchmark["size"],
-        seed=benchmark["seed"],
-        resolution=benchmark["resolution"],
-        world=benchmark["world"],
-        split=benchmark["split"],
-    )
-
-
 @contextmanager
-def progress_bar() -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal, nothing in a file."""
+def progress_bar(title: str, say: Callable[[str], None]) -> Iterator[Callable[[int, int], None]]:
+    """A bar with the time left on a terminal; in a file, a line every now and then."""
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("editing", total=None)
+    if not sys.stderr.isatty():
+        yield _Lines(title, say).update
+        return
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+class _Lines:
+    """Progress as lines, at most one every ``PAUSE`` seconds."""
+
+    PAUSE = 30.0
+
+    def __init__(self, title: str, say: Callable[[str], None]) -> None:
+        self.title, self.say = title, say
+        self._start = self._told = time.perf_counter()
+        self._first: int | None = None
+
+    def update(self, done: int, total: int) -> None:
+        now = time.perf_counter()
+        if self._first is None:
+            self._first = done  # what an earlier run did takes no time now
+        if now - self._told < self.PAUSE or done == self._first:
+            return
+        self._told = now
+        left = (now - self._start) / (done - self._first) * (total - done)
+        self.say(f"{self.title}: {done:,} of {total:,}, about {left / 60:.0f} min left")
 
 
 @contextmanager

@@ -39,6 +39,7 @@ def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[
         if options.cfg or options.info:
             return _hand_over(run, arguments)
         plan = make_plan(task, composition, multirun)
+        _check_benchmarks(composition)
         _check_weights(composition)
         layers, announcement = _look_ahead(plan, composition)
     except UserError as error:
@@ -95,6 +96,20 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
             "and name it with experiment=NAME."
         )
     return options
+
+
+def _check_benchmarks(composition: Composition) -> None:
+    """Open what will be edited before any work."""
+    from editmgt.benchmarks import build
+
+    mistakes = []
+    for cell in composition.cells:
+        try:
+            build(cell.config["benchmark"])
+        except UserError as error:
+            mistakes.append(f"benchmark={cell.config['benchmark']['name']}: {error}")
+    if mistakes:
+        raise UserError("\n".join(dict.fromkeys(mistakes)))
 
 
 def _check_weights(composition: Composition) -> None:

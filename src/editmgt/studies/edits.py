@@ -119,9 +119,9 @@ class StoredEdits(Editor):
     def edit(self, images: Any, instructions: Any, **options: Any) -> EditResult:
         """Edit as :meth:`Editor.edit` does; ``seconds`` is what the edits took when they were made.
 
-        Edits in a mask are other edits: they are made, and not kept.
+        Edits in a mask, and those whose raw maps are asked for, are made and not kept.
         """
-        if options.get("mask") is not None:
+        if options.get("mask") is not None or options.get("record_layers"):
             return super().edit(images, instructions, **options)
         settings = self.settings.override(
             **{name: options[name] for name in asdict(self.settings) if name in options}

@@ -59,7 +59,7 @@ def protocol_fingerprint(config: dict[str, Any], settings: dict[str, Any], seed:
     identity = {
         "settings": settings,
         "seed": seed,
-        "benchmark": config["benchmark"],
+        "benchmark": _rows(config["benchmark"]),
         "metrics": config["metrics"],
         "source": source_digest(*PROTOCOL_SOURCE),
     }
@@ -105,6 +105,14 @@ def _files_digest(directory: Path, stats: tuple[tuple[str, int, int], ...]) -> s
         with (directory / name).open("rb") as file:
             total.update(hashlib.file_digest(file, "sha256").digest())
     return total.hexdigest()[:LENGTH]
+
+
+def _rows(benchmark: dict[str, Any]) -> dict[str, Any]:
+    """A benchmark by its rows' content, wherever they lie."""
+    from editmgt.benchmarks import rows_digest
+
+    digest = rows_digest(benchmark)
+    return benchmark if digest is None else _without(benchmark, {"path"}) | {"rows": digest}
 
 
 def _without(values: dict[str, Any], keys: set[str]) -> dict[str, Any]:

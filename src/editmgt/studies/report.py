@@ -30,6 +30,7 @@ _CONTROLS = {
     "copy_source": "control: copy source",
     "codec_source": "control: codec round trip of source",
     "codec_target": "control: codec round trip of target",
+    "oracle_mask": "control: oracle mask",
 }
 
 
@@ -83,14 +84,22 @@ def collect(plan: Plan) -> list[Line]:
         cell = plan.cell_directory(name)
         lines.append(_line(name or plan.directory.name, "cell", cell, cell))
     reference = plan.directory / "reference"
-    if (reference / "tiny_editor" / "metrics.json").is_file():
-        lines.append(
-            _line("tiny_editor (shipped)", "reference", reference / "tiny_editor", reference / "tiny_editor")
-        )
-    for folder, title in _CONTROLS.items():
-        if (reference / "controls" / folder / "metrics.json").is_file():
-            lines.append(_line(title, "control", reference / "controls" / folder, reference / "controls"))
+    for shipped in sorted(reference.glob("**/tiny_editor")):
+        if (shipped / "metrics.json").is_file():
+            lines.append(
+                _line(f"tiny_editor (shipped){_of(shipped, reference)}", "reference", shipped, shipped)
+            )
+    for controls in sorted(reference.glob("**/controls")):
+        for folder, title in _CONTROLS.items():
+            if (controls / folder / "metrics.json").is_file():
+                name = f"{title}{_of(controls, reference)}"
+                lines.append(_line(name, "control", controls / folder, controls))
     return lines
+
+
+def _of(directory: Path, reference: Path) -> str:
+    """Which benchmark a reference is of, where the sweep has several."""
+    return "" if directory.parent == reference else f", {directory.parent.name}"
 
 
 def _line(name: str, kind: str, directory: Path, status_directory: Path) -> Line:

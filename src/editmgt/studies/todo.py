@@ -9,7 +9,15 @@ import yaml
 
 from editmgt.errors import UserError
 from editmgt.studies import trainings
-from editmgt.studies.cell import cell_settings, edit_seed, identify, is_done, status_of, training_directory
+from editmgt.studies.cell import (
+    INTERRUPTED,
+    cell_settings,
+    edit_seed,
+    identify,
+    is_done,
+    status_of,
+    training_directory,
+)
 from editmgt.studies.changes import changes
 from editmgt.studies.compose import Composition
 from editmgt.studies.edits import active, layers_read
@@ -84,7 +92,7 @@ def _state(plan: Plan, name: str, config: dict[str, Any]) -> str:
     if is_done(directory, identify(config)):
         return f"done      {name}"
     status = status_of(directory)
-    if status.get("state") == "failed" and status.get("error") != "interrupted":
+    if status.get("state") == "failed" and status.get("error") != INTERRUPTED:
         return f"retry     {name} ({status.get('error')})"
     return f"{'continue' if status else 'run':<9} {name}"
 
