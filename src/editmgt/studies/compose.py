@@ -71,13 +71,12 @@ def compose_all(conf_dir: Path, task: str, arguments: list[str], multirun: bool)
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir)):
         overrides = _keep(overrides, lambda override: _group_mistakes(conf_dir, override), mistakes)
         groups = _group_choices(conf_dir, overrides)
-        # the study decides which cells there are, so what the command line says of it counts before them
-        early = [str(o.input_line) for o in overrides if o.key_or_group.startswith(("study.", "metrics."))]
-        base = _plain(_compose(task, [*groups, *early]), resolve=False)
+        base = _plain(_compose(task, groups), resolve=False)
         known = set(_flatten(base))
         overrides = _keep(overrides, lambda override: _key_mistakes(conf_dir, known, override), mistakes)
         study, added = None, list[Override]()
         if base["study"] is not None:
+            _apply(overrides, base)
             mistakes += studies.problems(base["study"], _settable(known), base["metrics"]["names"])
             if mistakes:
                 raise UserError("\n".join(dict.fromkeys(mistakes)))
@@ -133,6 +132,14 @@ def _with_study(composition: Composition, study: Study) -> Composition:
     if wrong := studies.narrowing_problems(left):
         raise UserError("\n".join(wrong))
     return replace(composition, study=left)
+
+
+def _apply(overrides: list[Override], base: dict[str, Any]) -> None:
+    """Set what the command line says of the study: it decides which cells there are, so it counts before them."""
+    for override in overrides:
+        section, _, name = override.key_or_group.partition(".")
+        if section in ("study", "metrics") and name in base[section] and not override.is_sweep_override():
+            base[section][name] = override.value()
 
 
 def _plan_mistakes(wanted: list[str], multirun: bool) -> list[str]:
