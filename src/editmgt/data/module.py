@@ -73,18 +73,19 @@ class SceneData(LightningDataModule):
         return DataLoader(batches, batch_size=None)
 
     def val_dataloader(self) -> Iterable[dict[str, Tensor]]:
-        """The dev scenes, once; a codec has none (its training loss is on fresh pictures anyway)."""
-        if self.kind == "codec":
-            return []
+        """The dev scenes, once."""
         assert self.trainer is not None
-        fixed: Any = self.dev_batches(
-            self.trainer.global_rank, self.trainer.world_size
-        )  # a list is a dataset
+        # a list is a dataset
+        fixed: Any = self.dev_batches(self.trainer.global_rank, self.trainer.world_size)
         return DataLoader(fixed, batch_size=None)
 
     def dev_batches(self, rank: int = 0, world_size: int = 1) -> list[dict[str, Tensor]]:
-        """The dev scenes' batches, or one process's part of each."""
-        batches = TokenBatches(self._tokens(self.dev_scenes), self.batch_size, 0, 0, rank, world_size)
+        """The dev scenes' batches; of all but a codec's, one process's part of each."""
+        batches: Iterable[dict[str, Tensor]]
+        if self.kind == "codec":
+            batches = PixelBatches(self.dev_scenes, self.batch_size)
+        else:
+            batches = TokenBatches(self._tokens(self.dev_scenes), self.batch_size, 0, 0, rank, world_size)
         count = max(1, len(self.dev_scenes) // self.batch_size)
         return [batch for batch, _ in zip(batches, range(count), strict=False)]
 
