@@ -427,6 +427,7 @@ def _evaluate_problems(config: dict[str, Any]) -> list[str]:
         found.append(
             f"model.injection_fallback={fallback} contradicts checkpoint={name}, which was trained with {trained}."
         )
+    found += _subset_problems(config.get("localization_layers"), _num_blocks(name))
     return found + _layer_problems(model["localization"], _num_blocks(name))
 
 
@@ -483,6 +484,17 @@ def _layer_problems(localization: dict[str, Any], blocks: int | None) -> list[st
             f"model.localization.single_layer={single} does not exist; this model has blocks 0 to {blocks - 1}."
         )
     return found
+
+
+def _subset_problems(study: dict[str, Any] | None, blocks: int | None) -> list[str]:
+    if study is None or blocks is None:
+        return []
+    return [
+        f"localization_layers.subsets: {show(subset)} names a block that does not exist; this model has blocks 0 to "
+        f"{blocks - 1}."
+        for subset in study["subsets"]
+        if max(subset) >= blocks
+    ]
 
 
 def edit_values(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def test_cells_that_differ_at_inference_share_a_training_and_a_rerun_skips_them(
     directory = sweep_directory()
     summary = pandas.read_csv(directory / "report" / "summary.csv")
     assert summary["cell"].tolist()[:2] == ["region_hold-true", "region_hold-false"]
-    assert (summary["kind"] == "control").sum() == 3
+    assert (summary["kind"] == "control").sum() == 4
     for name in ("region_hold-true", "region_hold-false"):
         status = read_json(directory / name / "status.json")
         assert status["state"] == "done" and status["protocol_fingerprint"]
