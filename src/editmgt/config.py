@@ -250,6 +250,11 @@ class Evaluate(_Common):
     localization_layers: _LocalizationLayers | None = None
 
 
+_PATTERNS = {
+    "max_time": "must be days:hours:minutes:seconds, such as 00:00:05:00.",
+    "endpoint": "must begin with http:// or https://.",
+}
+
 SCHEMAS: dict[str, type[_Common]] = {"train": Train, "evaluate": Evaluate}
 
 
@@ -308,10 +313,9 @@ def _line(schema: type[BaseModel], entry: dict[str, Any], parent: str) -> str:
     elif kind.startswith("float"):
         rule = "must be a number."
     elif kind == "string_pattern_mismatch":
-        rule = (
-            "must be days:hours:minutes:seconds, such as 00:00:05:00."
-            if key.endswith("max_time")
-            else "must be letters, digits, '.', '_' or '-'."
+        rule = next(
+            (rule for ending, rule in _PATTERNS.items() if key.endswith(ending)),
+            "must be letters, digits, '.', '_' or '-'.",
         )
     elif kind in ("greater_than_equal", "less_than_equal"):
         word, bound = ("at least", "ge") if kind.startswith("greater") else ("at most", "le")
