@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from editmgt import assets
-from editmgt.errors import nearest
+from editmgt.errors import UserError, nearest
 
 TARGET_PACKAGES = ("torch", "lightning", "editmgt", "diffusers", "transformers", "torchmetrics")
 
@@ -113,8 +113,34 @@ class _Logger(_Strict):
     entity: str | None = None
 
 
+class _CLIP(_Strict):
+    model: str
+    tag: str
+    weights: str | None
+
+
+class _ViT(_Strict):
+    repository: str
+    weights: str | None
+
+
+class _LPIPS(_Strict):
+    net: Literal["alex", "vgg", "squeeze"]
+    weights: str | None
+
+
+class _Inception(_Strict):
+    weights: str | None
+
+
 class _Metrics(_Strict):
     names: list[str] | None
+    preset: list[str] | None
+    clip: _CLIP
+    dino: _ViT
+    structure: _ViT
+    lpips: _LPIPS
+    inception: _Inception
 
 
 class _Benchmark(_Strict):
@@ -262,7 +288,7 @@ def problems(config: dict[str, Any]) -> list[str]:
     """Return everything wrong with a composed configuration, a line each; none: it can be run."""
     if found := mistakes(SCHEMAS[config["task"]], config) + _benchmark_problems(config):
         return found
-    found = [*_targets(config), *_metric_names(config)]
+    found = [*_targets(config), *_metric_problems(config["metrics"])]
     return found + (_train_problems(config) if config["task"] == "train" else _evaluate_problems(config))
 
 
@@ -364,17 +390,32 @@ def _benchmark_problems(config: dict[str, Any]) -> list[str]:
     return found
 
 
-def _metric_names(config: dict[str, Any]) -> list[str]:
-    names = config["metrics"]["names"]
-    if names is None:
-        return []
-    from editmgt.metrics import REGISTRY  # late: it imports torch
-
-    return [
-        f"metrics.names: there is no metric '{name}'.{nearest(name, REGISTRY)}"
-        for name in names
-        if name not in REGISTRY
+def _metric_problems(metrics: dict[str, Any]) -> list[str]:
+    """Unknown metrics, weights that are not where they should be, and metrics by name that cannot have theirs."""
+    found = [
+        f"metrics.{kind}.weights={values['weights']}: there is no such file or directory."
+        for kind, values in metrics.items()
+        if isinstance(values, dict) and values["weights"] is not None and not Path(values["weights"]).exists()
     ]
+    asked = {key: metrics[key] for key in ("names", "preset") if metrics[key] is not None}
+    if found or not asked:
+        return found
+    from editmgt.metrics import REGISTRY, Backbones, missing_weights  # late: it imports torch
+
+    for key, names in asked.items():
+        found += [
+            f"metrics.{key}: there is no metric '{name}'.{nearest(name, REGISTRY)}"
+            for name in names
+            if name not in REGISTRY
+        ]
+    if found or metrics["names"] is None:
+        return found
+    kinds = {kind: values for kind, values in metrics.items() if isinstance(values, dict)}
+    try:
+        missing = missing_weights(metrics["names"], Backbones(kinds))
+    except UserError as error:
+        return [str(error)]
+    return [f"metrics.names: {name} cannot be computed: {reason}" for name, reason in missing.items()]
 
 
 def _train_problems(config: dict[str, Any]) -> list[str]:

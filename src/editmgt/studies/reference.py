@@ -56,6 +56,7 @@ def _shipped(config: dict[str, Any], out: Path, say: Callable[[str], None], resu
 
 def _controls(own: str, config: dict[str, Any], out: Path, say: Callable[[str], None], resume: bool) -> None:
     from editmgt.benchmarks import build, controls
+    from editmgt.metrics import scorer_of
 
     editor, benchmark = load_editor(own), config["benchmark"]
     with progress_bar("controls", say) as advance:
@@ -66,7 +67,7 @@ def _controls(own: str, config: dict[str, Any], out: Path, say: Callable[[str], 
             out,
             batch_size=benchmark["batch_size"],
             seed=benchmark["seed"],
-            metrics=config["metrics"]["names"],
+            metrics=scorer_of(config["metrics"]),
             progress=advance,
             resume=resume,
         )

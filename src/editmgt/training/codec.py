@@ -177,7 +177,9 @@ def _start_as_identity(vqvae: VQModel) -> None:
         if name.endswith("conv2"):
             torch.nn.init.zeros_(layer.weight)
             torch.nn.init.zeros_(layer.bias)
-    torch.nn.init.zeros_(vqvae.quant_conv.bias)  # on the sphere, latents that share an offset lie close together
+    torch.nn.init.zeros_(
+        vqvae.quant_conv.bias
+    )  # on the sphere, latents that share an offset lie close together
 
 
 def _see_one_patch(encoder: Encoder) -> None:
