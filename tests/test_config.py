@@ -48,6 +48,12 @@ def test_evaluate_composes_with_every_preset_it_shares() -> None:
         assert wrong(composed("evaluate", override)) == []
 
 
+def test_a_protocol_brings_its_metrics_and_the_command_line_wins() -> None:
+    brought = composed("evaluate", "benchmark=magicbrush_final")["metrics"]
+    assert brought["preset"] and brought == composed("evaluate", "metrics=magicbrush")["metrics"]
+    assert composed("evaluate", "benchmark=emu_edit", "metrics=default")["metrics"]["preset"] is None
+
+
 def test_the_benchmark_is_of_the_world_that_is_trained_on() -> None:
     assert composed("train")["benchmark"]["world"] == "full"
     assert composed("train", "data=scenes_basic")["benchmark"]["world"] == "basic"

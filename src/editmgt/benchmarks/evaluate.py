@@ -21,9 +21,8 @@ from editmgt.metrics import Scorer, SetScores
 
 Progress = Callable[[int, int], None]
 Produce = Callable[[Group], Outcome]
-Observe = Callable[
-    [int, BenchmarkSample, Outcome, int], None
-]  # index, sample, its group's outcome, its position
+# told of every sample that was scored: its index, the sample, its group's outcome, its position in the group
+Observe = Callable[[int, BenchmarkSample, Outcome, int], None]
 
 
 def evaluate(

@@ -17,6 +17,8 @@ from editmgt.errors import UserError
 from editmgt.files import read_json, write_atomic
 
 RESTRAINT = 0.02  # mean change outside the edit mask, beyond the codec's own, that counts as nothing touched
+_FEWEST = 10  # samples of an edit type that are named as failing
+_READ = ("edit/success", "edit/success_strict", "outside_codec/l1")
 _CONTROLS = (
     ("copy_source", "copy source"),
     ("codec_target", "codec of target"),
@@ -38,23 +40,23 @@ def table(directory: Path) -> str:
     rows, worst = [], []
     for cell in cells:
         config = yaml.safe_load((cell / "config.yaml").read_text())
-        samples = pandas.read_csv(
-            cell / "samples.csv", keep_default_na=False, na_values={"edit/success": [""]}
-        )
+        samples = pandas.read_csv(cell / "samples.csv", keep_default_na=False)
         scored = samples[samples["status"] == "ok"]
+        measured = scored[[*_READ]].apply(pandas.to_numeric, errors="coerce")
         name, checkpoint = config["benchmark"]["name"], Path(config["checkpoint"]).name
-        outside = pandas.to_numeric(scored["outside_codec/l1"], errors="coerce").dropna()
+        success, strict, outside = (measured[column].dropna() for column in _READ)
         controls = _controls(directory, name)
         rows.append([
-            f"`{name}`", checkpoint, _rate(scored["edit/success"]), _rate(scored["edit/success_strict"].astype(float)),
+            f"`{name}`", checkpoint, _rate(success), _rate(strict),
             f"{(outside <= RESTRAINT).mean():.3f} (n={len(outside)})" if len(outside) else "",
             *(controls.get(folder, "") for folder, _ in _CONTROLS),
             f"{len(scored)}" + (f" ({len(samples) - len(scored)} failed)" if len(scored) < len(samples) else ""),
         ])  # fmt: skip
-        by_type = scored.groupby("edit_type")["edit/success"].agg(["mean", "count"])
+        by_type = success.groupby(scored["edit_type"]).agg(["mean", "count"])
         worst += [
             (mean, f"{name}, {checkpoint}, {kind}: {mean:.2f} (n={count})")
             for kind, mean, count in by_type.itertuples()
+            if count >= _FEWEST
         ]
     if not rows:
         raise UserError(f"{directory} holds no finished cell.")
@@ -62,17 +64,16 @@ def table(directory: Path) -> str:
     header += [f"{title}: success" for _, title in _CONTROLS] + ["n"]
     lines = [f"| {' | '.join(header)} |", f"| --- | --- |{' ---: |' * (len(header) - 2)}"]
     lines += [f"| {' | '.join(row)} |" for row in rows]
-    lines += ["", "Where it fails most (success by edit type):", ""]
+    lines += ["", "Where it fails most (success by edit type, of at least 10 samples):", ""]
     lines += [f"- {text}" for _, text in sorted(worst)[:10]]
     return "\n".join(lines) + "\n"
 
 
 def _rate(values: Any) -> str:
-    defined = values.dropna()
-    if not len(defined):
+    if not len(values):
         return ""
-    interval = binomtest(int(defined.sum()), len(defined)).proportion_ci()
-    return f"{defined.mean():.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+    interval = binomtest(int(values.sum()), len(values)).proportion_ci()
+    return f"{values.mean():.3f} [{interval.low:.3f}, {interval.high:.3f}]"
 
 
 def _controls(directory: Path, benchmark: str) -> dict[str, str]:
