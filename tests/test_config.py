@@ -14,6 +14,7 @@ CONF = Path(__file__).parent.parent / "conf"
 GROUPS = sorted(
     (path.parent.name, path.stem) for path in CONF.glob("*/*.yaml") if path.parent.name != "hydra"
 )
+EVALUATE_ONLY = {("sampler", "checkpoint"), ("experiment", "localization_layers")}
 ABOUT_WEIGHTS = ("init_from=", "checkpoint=")  # judged elsewhere: shipped weights may not be there
 
 
@@ -30,7 +31,7 @@ def wrong(config: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize(("group", "name"), GROUPS)
 def test_every_file_composes_validates_and_its_transformer_builds(group: str, name: str) -> None:
-    task = "evaluate" if (group, name) == ("sampler", "checkpoint") else "train"
+    task = "evaluate" if (group, name) in EVALUATE_ONLY else "train"
     config = composed(task, f"{group}={name}")
     found = [line for line in wrong(config) if not (group == "model" and "init_from" in line)]
     assert found == []
@@ -45,6 +46,12 @@ def test_every_file_composes_validates_and_its_transformer_builds(group: str, na
 def test_evaluate_composes_with_every_preset_it_shares() -> None:
     for override in ("debug=few", "sampler=published", "benchmark=scenes_basic", "logger=none"):
         assert wrong(composed("evaluate", override)) == []
+
+
+def test_a_protocol_brings_its_metrics_and_the_command_line_wins() -> None:
+    brought = composed("evaluate", "benchmark=magicbrush_final")["metrics"]
+    assert brought["preset"] and brought == composed("evaluate", "metrics=magicbrush")["metrics"]
+    assert composed("evaluate", "benchmark=emu_edit", "metrics=default")["metrics"]["preset"] is None
 
 
 def test_the_benchmark_is_of_the_world_that_is_trained_on() -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from editmgt import assets
-from editmgt.errors import nearest
+from editmgt.errors import UserError, nearest
 
 TARGET_PACKAGES = ("torch", "lightning", "editmgt", "diffusers", "transformers", "torchmetrics")
 
@@ -116,8 +116,34 @@ class _Logger(_Strict):
     entity: str | None = None
 
 
+class _CLIP(_Strict):
+    model: str
+    tag: str
+    weights: str | None
+
+
+class _ViT(_Strict):
+    repository: str
+    weights: str | None
+
+
+class _LPIPS(_Strict):
+    net: Literal["alex", "vgg", "squeeze"]
+    weights: str | None
+
+
+class _Inception(_Strict):
+    weights: str | None
+
+
 class _Metrics(_Strict):
     names: list[str] | None
+    preset: list[str] | None
+    clip: _CLIP
+    dino: _ViT
+    structure: _ViT
+    lpips: _LPIPS
+    inception: _Inception
 
 
 class _Benchmark(_Strict):
@@ -275,6 +301,11 @@ class Evaluate(_Common):
     localization_layers: _LocalizationLayers | None = None
 
 
+_PATTERNS = {
+    "max_time": "must be days:hours:minutes:seconds, such as 00:00:05:00.",
+    "endpoint": "must begin with http:// or https://.",
+}
+
 SCHEMAS: dict[str, type[_Common]] = {"train": Train, "evaluate": Evaluate}
 
 
@@ -282,7 +313,7 @@ def problems(config: dict[str, Any]) -> list[str]:
     """Return everything wrong with a composed configuration, a line each; none: it can be run."""
     if found := mistakes(SCHEMAS[config["task"]], config) + _benchmark_problems(config):
         return found
-    found = [*_targets(config), *_metric_names(config)]
+    found = [*_targets(config), *_metric_problems(config["metrics"])]
     return found + (_train_problems(config) if config["task"] == "train" else _evaluate_problems(config))
 
 
@@ -333,10 +364,9 @@ def _line(schema: type[BaseModel], entry: dict[str, Any], parent: str) -> str:
     elif kind.startswith("float"):
         rule = "must be a number."
     elif kind == "string_pattern_mismatch":
-        rule = (
-            "must be days:hours:minutes:seconds, such as 00:00:05:00."
-            if key.endswith("max_time")
-            else "must be letters, digits, '.', '_' or '-'."
+        rule = next(
+            (rule for ending, rule in _PATTERNS.items() if key.endswith(ending)),
+            "must be letters, digits, '.', '_' or '-'.",
         )
     elif kind in ("greater_than_equal", "less_than_equal"):
         word, bound = ("at least", "ge") if kind.startswith("greater") else ("at most", "le")
@@ -392,17 +422,32 @@ def _benchmark_problems(config: dict[str, Any]) -> list[str]:
     return found
 
 
-def _metric_names(config: dict[str, Any]) -> list[str]:
-    names = config["metrics"]["names"]
-    if names is None:
-        return []
-    from editmgt.metrics import REGISTRY  # late: it imports torch
-
-    return [
-        f"metrics.names: there is no metric '{name}'.{nearest(name, REGISTRY)}"
-        for name in names
-        if name not in REGISTRY
+def _metric_problems(metrics: dict[str, Any]) -> list[str]:
+    """Unknown metrics, weights that are not where they should be, and metrics by name that cannot have theirs."""
+    found = [
+        f"metrics.{kind}.weights={values['weights']}: there is no such file or directory."
+        for kind, values in metrics.items()
+        if isinstance(values, dict) and values["weights"] is not None and not Path(values["weights"]).exists()
     ]
+    asked = {key: metrics[key] for key in ("names", "preset") if metrics[key] is not None}
+    if found or not asked:
+        return found
+    from editmgt.metrics import REGISTRY, Backbones, missing_weights  # late: it imports torch
+
+    for key, names in asked.items():
+        found += [
+            f"metrics.{key}: there is no metric '{name}'.{nearest(name, REGISTRY)}"
+            for name in names
+            if name not in REGISTRY
+        ]
+    if found or metrics["names"] is None:
+        return found
+    kinds = {kind: values for kind, values in metrics.items() if isinstance(values, dict)}
+    try:
+        missing = missing_weights(metrics["names"], Backbones(kinds))
+    except UserError as error:
+        return [str(error)]
+    return [f"metrics.names: {name} cannot be computed: {reason}" for name, reason in missing.items()]
 
 
 def _train_problems(config: dict[str, Any]) -> list[str]:
@@ -459,6 +504,7 @@ def _evaluate_problems(config: dict[str, Any]) -> list[str]:
         found.append(
             f"model.injection_fallback={fallback} contradicts checkpoint={name}, which was trained with {trained}."
         )
+    found += _subset_problems(config.get("localization_layers"), _num_blocks(name))
     return found + _layer_problems(model["localization"], _num_blocks(name))
 
 
@@ -515,6 +561,17 @@ def _layer_problems(localization: dict[str, Any], blocks: int | None) -> list[st
             f"model.localization.single_layer={single} does not exist; this model has blocks 0 to {blocks - 1}."
         )
     return found
+
+
+def _subset_problems(study: dict[str, Any] | None, blocks: int | None) -> list[str]:
+    if study is None or blocks is None:
+        return []
+    return [
+        f"localization_layers.subsets: {show(subset)} names a block that does not exist; this model has blocks 0 to "
+        f"{blocks - 1}."
+        for subset in study["subsets"]
+        if max(subset) >= blocks
+    ]
 
 
 def edit_values(config: Mapping[str, Any]) -> dict[str, Any]:

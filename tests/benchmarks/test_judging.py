@@ -1,5 +1,6 @@
 """A judge behind a real HTTP server on this machine: answers, refusals, time-outs, nonsense."""
 
+import contextlib
 import json
 import threading
 import time
@@ -59,10 +60,8 @@ class Handler(BaseHTTPRequestHandler):
         data = json.dumps({"choices": [{"message": {"content": reply}}]}).encode()
         self.send_response(status)
         self.end_headers()
-        try:
+        with contextlib.suppress(BrokenPipeError):
             self.wfile.write(data)
-        except BrokenPipeError:
-            pass
 
     def log_message(self, *_: Any) -> None:
         pass

@@ -61,7 +61,7 @@ def test_reliability_is_numpys_histogram() -> None:
     total, hits, counts = reliability(scores, mask, 5)
     flat = scores.double().flatten().numpy()
     assert counts.tolist() == np.histogram(flat, 5, (0, 1))[0].tolist()
-    assert hits.tolist() == np.histogram(flat, 5, (0, 1), weights=mask.flatten().numpy())[0].tolist()
+    assert hits.tolist() == np.histogram(flat, 5, (0, 1), weights=mask.double().flatten().numpy())[0].tolist()
     assert total.numpy() == pytest.approx(np.histogram(flat, 5, (0, 1), weights=flat)[0])
     together = [
         a + b

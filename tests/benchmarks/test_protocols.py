@@ -68,7 +68,7 @@ def magicbrush(path: Path) -> dict[str, Any]:
         "instruction": TEXT, "target_img": PICTURE,
     }  # fmt: skip
     parquet(path / "data" / "dev-00000-of-00001.parquet", rows, features)
-    return {"name": "magicbrush", "path": str(path), "split": "validation", "turns": "all", **COMMON}
+    return {"name": "magicbrush", "path": str(path), "split": "dev", "turns": "all", **COMMON}
 
 
 def emu_edit(path: Path) -> dict[str, Any]:

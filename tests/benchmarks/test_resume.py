@@ -48,12 +48,12 @@ def test_after_sigkill_the_rows_are_those_of_an_unbroken_run(
         [sys.executable, "-W", "ignore", "-c", WORKER.format(n=N), str(tiny_bundle), str(broken)],
         env=environment,
     ) as process:
-        while process.poll() is None and (not table.is_file() or table.read_bytes().count(b"\\n") < 5):
+        while process.poll() is None and (not table.is_file() or table.read_bytes().count(b"\n") < 5):
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     kept = table.read_bytes()
-    done = kept.count(b"\\n") - 1
+    done = kept.count(b"\n") - 1
     assert 4 <= done < N and not (broken / "metrics.json").exists()
     table.write_bytes(kept + b"full-test-0-1,full-test-0")  # and the last line is torn
 

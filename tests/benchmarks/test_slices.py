@@ -73,7 +73,7 @@ def test_small_objects_are_small(slices: dict[str, list[BenchmarkSample]]) -> No
 
 def test_the_edited_object_lies_under_or_over_another() -> None:
     hidden = over = 0
-    for index in range(N):
+    for index in range(3 * N):
         draft = overlap(Random(index))
         if draft is None:
             continue

@@ -5,10 +5,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
+from torchmetrics.functional.image import peak_signal_noise_ratio as torchmetrics_psnr
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from editmgt.metrics import l1, psnr, ssim
+from editmgt.metrics import all_pixels, l1, l2, psnr, ssim
 
 
 def pictures(
@@ -46,13 +47,16 @@ def ssim_map_by_skimage(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_l1_and_psnr_equal_numpy_and_skimage(seed: int) -> None:
+def test_l1_l2_and_psnr_equal_numpy_and_skimage(seed: int) -> None:
     a, b = pictures(seed)
     mask = ragged(seed)
     for index in range(3):
         x, y = a[index].double().numpy(), b[index].double().numpy()
         inside = mask[index].numpy()
         assert l1(a, b)[index].item() == pytest.approx(np.abs(x - y).mean(), rel=1e-5)
+        assert l2(a, b)[index].item() == pytest.approx(mean_squared_error(x, y), rel=1e-5)
+        expected_l2 = mean_squared_error(x[:, inside], y[:, inside])
+        assert l2(a, b, mask)[index].item() == pytest.approx(expected_l2, rel=1e-5)
         assert psnr(a, b)[index].item() == pytest.approx(
             peak_signal_noise_ratio(x, y, data_range=1), rel=1e-5
         )
@@ -77,7 +81,29 @@ def test_ssim_is_torchmetrics_up_to_float32() -> None:
     torch.testing.assert_close(ssim(a, b), theirs, atol=2e-4, rtol=0)
 
 
-@pytest.mark.parametrize("distance", [l1, psnr, ssim])
+def test_all_pixels_is_what_pie_bench_computes() -> None:
+    """Both pictures times the region, then torchmetrics over all pixels: PIE-Bench's scorer, step by step."""
+    a, b = pictures(6)
+    mask = ragged(6)
+    mask[0] = False
+    by_all = {distance: all_pixels(distance)(a, b, mask) for distance in (l2, psnr, ssim)}
+    for index in (1, 2):
+        x, y = (picture[index : index + 1] * mask[index] for picture in (a, b))
+        assert by_all[l2][index].item() == pytest.approx((x - y).square().mean().item(), rel=1e-5)
+        assert by_all[psnr][index].item() == pytest.approx(
+            torchmetrics_psnr(x, y, data_range=1.0).item(), rel=1e-5
+        )
+        theirs = structural_similarity_index_measure(x, y, data_range=1.0)
+        assert by_all[ssim][index].item() == pytest.approx(theirs.item(), abs=2e-4)
+        # it is the value by area, times the area's share
+        share = mask[index].float().mean()
+        assert by_all[l2][index].item() == pytest.approx((l2(a, b, mask)[index] * share).item(), rel=1e-5)
+    assert all(values.isnan().tolist() == [True, False, False] for values in by_all.values())
+    full = torch.ones_like(mask)
+    assert all(torch.equal(all_pixels(d)(a, b, full), d(a, b)) for d in by_all)
+
+
+@pytest.mark.parametrize("distance", [l1, l2, psnr, ssim])
 def test_regions(distance) -> None:  # type: ignore[no-untyped-def]
     a, b = pictures(7)
     empty, full = torch.zeros(3, 40, 33, dtype=torch.bool), torch.ones(3, 40, 33, dtype=torch.bool)
@@ -123,5 +149,5 @@ def test_ranges_and_symmetry(seed: int, size: tuple[int, int]) -> None:
     assert ((l1(a, b) >= 0) & (l1(a, b) <= 1)).all()
     assert (psnr(a, b) >= 0).all()
     assert (ssim(a, b).abs() <= 1 + 1e-5).all()
-    for distance in (l1, psnr, ssim):
+    for distance in (l1, l2, psnr, ssim):
         torch.testing.assert_close(distance(a, b), distance(b, a))

@@ -106,7 +106,7 @@ def test_mistakes_in_a_file(where: str, value: Any, line: str) -> None:
 
 
 def test_a_primary_metric_that_is_not_computed() -> None:
-    assert "metrics.names leaves it out" in problems(GOOD, KNOWN, ["inside/l1"])[0]
+    assert "metrics leaves it out" in problems(GOOD, KNOWN, ["inside/l1"])[0]
 
 
 @settings(max_examples=25)

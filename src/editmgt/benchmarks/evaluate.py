@@ -17,13 +17,12 @@ from editmgt.benchmarks.rows import Row, RowFile, summarise
 from editmgt.benchmarks.sample import BenchmarkSample, Samples
 from editmgt.editing import Editor, EditSettings, validate
 from editmgt.files import write_atomic, write_json
-from editmgt.metrics import REGISTRY, metric_names
+from editmgt.metrics import Scorer, SetScores
 
 Progress = Callable[[int, int], None]
 Produce = Callable[[Group], Outcome]
-Observe = Callable[
-    [int, BenchmarkSample, Outcome, int], None
-]  # index, sample, its group's outcome, its position
+# told of every sample that was scored: its index, the sample, its group's outcome, its position in the group
+Observe = Callable[[int, BenchmarkSample, Outcome, int], None]
 
 
 def evaluate(
@@ -34,7 +33,7 @@ def evaluate(
     *,
     batch_size: int = 32,
     seed: int = 0,
-    metrics: Iterable[str] | None = None,
+    metrics: Scorer | Iterable[str] | None = None,
     progress: Progress | None = None,
     resume: bool = False,
     picture_path: Callable[[BenchmarkSample], Path] | None = None,
@@ -54,7 +53,8 @@ def evaluate(
         out_dir: made when missing.
         batch_size: samples edited together.
         seed: of the edits' randomness.
-        metrics: names in ``metrics.REGISTRY``; all of them for None.
+        metrics: names in ``metrics.REGISTRY``, whose weights have to be there; None for those that need none;
+            or a scorer, which may have left metrics out (``not_run.json`` then says why).
         progress: called with (samples done, samples in all) at the start and after every batch.
         resume: go on after the rows that ``out_dir`` holds, which must be of the same editor, samples and
             settings; otherwise start anew.
@@ -64,9 +64,9 @@ def evaluate(
         What ``metrics.json`` holds, see :func:`editmgt.benchmarks.rows.summarise`.
 
     Raises:
-        UserError: for an unknown metric or settings that cannot be, before any work.
+        UserError: for an unknown metric, one without its weights or settings that cannot be, before any work.
     """
-    names = metric_names(metrics)
+    scorer = metrics if isinstance(metrics, Scorer) else Scorer(metrics)
     validate(settings, editor.transformer.num_blocks, editor.pixels_per_cell)
     out_dir = Path(out_dir)
     gallery = Gallery(out_dir / ".gallery", resume)
@@ -78,7 +78,7 @@ def evaluate(
         assert outcome.localization is not None and outcome.held is not None
         gallery.offer(index, sample, edited, outcome.localization[position], outcome.held[position])
 
-    run = _Run(editor, samples, settings, names, batch_size, seed)
+    run = _Run(editor, samples, settings, scorer, batch_size, seed)
     summary = run.write(lambda group: _edit(group, settings, seed), out_dir, resume, progress, keep)
     gallery.write(out_dir / "samples.png")
     return summary
@@ -120,7 +120,7 @@ def controls(
     *,
     batch_size: int = 32,
     seed: int = 0,
-    metrics: Iterable[str] | None = None,
+    metrics: Scorer | Iterable[str] | None = None,
     progress: Progress | None = None,
     resume: bool = False,
 ) -> dict[str, dict[str, float]]:
@@ -131,8 +131,8 @@ def controls(
     that needs a target or a mask is left out where the benchmark's first sample has none. Metrics of maps and of
     time do not apply and are left out. Each control's rows go to a directory of its own in ``out_dir``.
     """
-    editors_own = {"localization", "held", "seconds"}
-    names = [name for name in metric_names(metrics) if not editors_own & set(REGISTRY[name].reads)]
+    scorer = metrics if isinstance(metrics, Scorer) else Scorer(metrics)
+    scorer = scorer.without({"localization", "held", "seconds"})
     oracle = replace(settings, region_hold=False)
     # what is scored in the edit's place: name -> (directory, what it needs, a group's pictures)
     ways: dict[str, tuple[str, str, Produce]] = {
@@ -151,7 +151,7 @@ def controls(
     first = _first(samples)
     ways = {title: way for title, way in ways.items() if first is None or getattr(first, way[1]) is not None}
     found = {}
-    run = _Run(editor, samples, settings, names, batch_size, seed)
+    run = _Run(editor, samples, settings, scorer, batch_size, seed)
     for position, (title, (directory, _, produce)) in enumerate(ways.items()):
 
         def advance(done: int, total: int, before: int = position) -> None:
@@ -170,11 +170,11 @@ class _Run:
         editor: Editor,
         samples: Samples,
         settings: EditSettings,
-        names: Sequence[str],
+        scorer: Scorer,
         batch_size: int,
         seed: int,
     ) -> None:
-        self.editor, self.samples, self.settings, self.names = editor, samples, settings, names
+        self.editor, self.samples, self.settings, self.scorer = editor, samples, settings, scorer
         self.batch_size, self.seed = batch_size, seed
 
     def write(
@@ -186,33 +186,37 @@ class _Run:
         observe: Observe = lambda index, sample, outcome, position: None,
     ) -> dict[str, float]:
         """Append every batch's rows to ``samples.csv``, then write ``metrics.json`` and return its content."""
-        file = RowFile(out_dir / "samples.csv", self.names)
+        file = RowFile(out_dir / "samples.csv", self.scorer.names)
         if resume:
             rows = file.resume()
         else:
             file.begin()
             rows = []
-        total = len(self.samples)
+        total, sets = len(self.samples), self.scorer.set_scores()
         if progress is not None:
             progress(len(rows), total)
         while len(rows) < total:
             indexes = range(len(rows), min(len(rows) + self.batch_size, total))
-            finished = self._rows(indexes, produce, observe)
+            finished = self._rows(indexes, produce, observe, sets)
             file.append(finished)
             rows += finished
             if progress is not None:
                 progress(len(rows), total)
-        summary = summarise(rows, self.names)
+        summary = summarise(rows, self.scorer.names)
+        summary |= sets.compute(int(summary["n"]))
+        if self.scorer.not_run:
+            summary |= {f"{name}/not_run": summary["n"] for name in self.scorer.not_run}
+            write_json(out_dir / "not_run.json", self.scorer.not_run)
         write_json(out_dir / "metrics.json", summary)
         return summary
 
-    def _rows(self, indexes: range, produce: Produce, observe: Observe) -> list[Row]:
+    def _rows(self, indexes: range, produce: Produce, observe: Observe, sets: SetScores) -> list[Row]:
         rows: dict[int, Row] = {}
 
         def work(batch: dict[int, BenchmarkSample]) -> None:
             group = Group(list(batch.values()), self.editor, self.settings.resolution)
             outcome = produce(group)
-            scores = score(group, outcome, self.settings, self.names)
+            scores = score(group, outcome, self.settings, self.scorer, sets)
             for position, (index, sample) in enumerate(batch.items()):
                 observe(index, sample, outcome, position)
                 rows[index] = Row.of(sample, self.seed, values=scores[position])

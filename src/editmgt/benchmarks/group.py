@@ -14,10 +14,9 @@ from torch import Tensor
 from editmgt.benchmarks.sample import BenchmarkSample
 from editmgt.editing import Editor, EditSettings
 from editmgt.editing.images import resize, to_image, to_pixels, working_size
-from editmgt.metrics import REGISTRY, EditBatch, edit_ratio
+from editmgt.metrics import EditBatch, Scorer, SetScores, edit_ratio
 
 _SUCCESS = ("edit/success", "edit/success_strict")
-_TRUTH = {"target": "target", "edit_mask": "edit_mask", "outside": "edit_mask"}  # what metrics read of it
 
 
 class Group:
@@ -80,24 +79,30 @@ def kind(sample: BenchmarkSample) -> tuple[Any, ...]:
 
 
 def score(
-    group: Group, outcome: Outcome, settings: EditSettings, names: Sequence[str]
+    group: Group, outcome: Outcome, settings: EditSettings, scorer: Scorer, sets: SetScores
 ) -> list[dict[str, float]]:
-    """Return every sample's metrics; NaN where one is not defined, as where it needs a truth nobody knows.
+    """Return every sample's metrics, NaN where one is not defined, and add the pictures to ``sets``.
 
     An ambiguous instruction is scored by the valid reading that the edited picture is nearest to; one that asks
     for several things succeeds where each of its parts does.
     """
-    first = _score(group, outcome, settings, names, list(_variants(group.samples)))
-    scores = []
+    variants = list(_variants(group.samples))
+    rows = [row for row, _, _ in variants]
+    batch = _batch(group, outcome, settings, variants)
+    columns = {name: values.tolist() for name, values in scorer.score(batch).items()}
+    nearness = _nearness(batch)
+    chosen, scores = [], []
     for index, sample in enumerate(group.samples):
-        variants = [values for position, values in first if position == index]
-        if sample.alternatives:
-            variants = [min(variants, key=lambda values: _or_inf(values["nearness"]))]
-        whole, *parts = variants
+        own = [position for position, row in enumerate(rows) if row == index]
+        whole = min(own, key=lambda position: nearness[position]) if sample.alternatives else own[0]
+        values = {name: column[whole] for name, column in columns.items()}
         for name in _SUCCESS:
-            if parts and name in whole:
-                whole[name] = min([whole[name], *(part[name] for part in parts)])
-        scores.append({name: whole[name] for name in names})
+            if sample.parts and name in values:
+                values[name] = min(columns[name][position] for position in own)
+        chosen.append(whole)
+        scores.append(values)
+    reference = batch.source if batch.target is None else batch.target
+    sets.update(batch.edited[chosen], reference[chosen])
     return scores
 
 
@@ -111,18 +116,13 @@ def _variants(samples: Sequence[BenchmarkSample]) -> Iterator[tuple[int, Any, An
             yield index, sample.target, part
 
 
-def _score(
-    group: Group,
-    outcome: Outcome,
-    settings: EditSettings,
-    names: Sequence[str],
-    variants: list[tuple[int, Any, Any]],
-) -> list[tuple[int, dict[str, float]]]:
-    """Score on a CUDA editor's own device, else on the CPU; ``nearness`` is how far from the variant's target."""
+def _batch(
+    group: Group, outcome: Outcome, settings: EditSettings, variants: list[tuple[int, Any, Any]]
+) -> EditBatch:
+    """Return what metrics read of every variant; on a CUDA editor's own device, else on the CPU."""
     device = group.editor.device
     where = device if device.type == "cuda" else torch.device("cpu")
-    rows = [index for index, _, _ in variants]
-
+    rows = [row for row, _, _ in variants]
     height, width = _truth_size(group.samples[0])
 
     def pixels(images: Sequence[Image.Image]) -> Tensor:
@@ -137,35 +137,28 @@ def _score(
         return None if tensor is None else tensor[rows].to(where)
 
     target = truth([target for _, target, _ in variants])
-    target = None if target is None else target.permute(0, 3, 1, 2).float() / 255
-    mask = truth([mask for _, _, mask in variants])
-    seconds = None if outcome.seconds is None else outcome.seconds / len(group.samples)
-    known: dict[str, Any] = {
-        "edited": pixels(outcome.images),
-        "source": pixels(group.source),
-        "target": target,
-        "edit_mask": mask,
-        "source_codec": pixels(group.source_codec),
-        "localization": picked(outcome.localization),
-        "held": picked(outcome.held),
-        "hold_threshold": settings.hold_threshold,
-        "seconds": None if seconds is None else torch.full((len(rows),), seconds),
-    }
-    batch = EditBatch(**known)
-    unknown = torch.full((len(rows),), math.nan)
-    columns = {
-        name: unknown
-        if any(known[_TRUTH[field]] is None for field in REGISTRY[name].reads if field in _TRUTH)
-        else REGISTRY[name].score(batch)
-        for name in names
-    }
-    columns["nearness"] = (
-        unknown
-        if target is None or mask is None
-        else edit_ratio(known["edited"], known["source"], target, mask)
+    each = None if outcome.seconds is None else outcome.seconds / len(group.samples)
+    return EditBatch(
+        edited=pixels(outcome.images),
+        source=pixels(group.source),
+        target=None if target is None else target.permute(0, 3, 1, 2).float() / 255,
+        edit_mask=truth([mask for _, _, mask in variants]),
+        source_codec=pixels(group.source_codec),
+        localization=picked(outcome.localization),
+        held=picked(outcome.held),
+        hold_threshold=settings.hold_threshold,
+        seconds=None if each is None else torch.full((len(rows),), each),
+        source_caption=[group.samples[row].source_caption for row in rows],
+        target_caption=[group.samples[row].target_caption for row in rows],
     )
-    values = {name: column.tolist() for name, column in columns.items()}
-    return [(row, {name: values[name][i] for name in values}) for i, row in enumerate(rows)]
+
+
+def _nearness(batch: EditBatch) -> list[float]:
+    """How far each edited picture is from its variant's target; infinite where nobody knows."""
+    if batch.target is None or batch.edit_mask is None:
+        return [math.inf] * len(batch.edited)
+    ratios = edit_ratio(batch.edited, batch.source, batch.target, batch.edit_mask)
+    return [math.inf if math.isnan(ratio) else ratio for ratio in ratios.tolist()]
 
 
 def _check_sizes(sample: BenchmarkSample) -> None:
@@ -187,7 +180,3 @@ def _known(value: Any, name: str) -> Any:
     if value is None:
         raise ValueError(f"the benchmark gives no {name} for this sample")
     return value
-
-
-def _or_inf(value: float) -> float:
-    return math.inf if math.isnan(value) else value

@@ -148,13 +148,15 @@ def read_scores(text: str, question: Question) -> dict[str, float]:
         ValueError: for a reply without it, with other than the expected count of numbers, or out of range: a
             score is never guessed.
     """
-    for found in reversed(re.findall(r"\{[^{}]*\}", text, flags=re.DOTALL)):
+    decoder = json.JSONDecoder()
+    for start in reversed([match.start() for match in re.finditer(r"\{", text)]):
         try:
-            values = json.loads(found)["score"]
-        except (ValueError, KeyError, TypeError):
+            values = decoder.raw_decode(text, start)[0]["score"]
+        except (ValueError, KeyError, RecursionError):
             continue
-        plain = isinstance(values, list) and all(isinstance(v, int | float) for v in values)
-        if not plain or len(values) != len(question.scores):
+        if not isinstance(values, list) or not all(type(value) in (int, float) for value in values):
+            raise ValueError(f"the score is no list of numbers: {values}")
+        if len(values) != len(question.scores):
             raise ValueError(f"expected {len(question.scores)} scores, not {values}")
         if not all(question.low <= value <= question.high for value in values):
             raise ValueError(f"scores {values} are not all in {question.low:g} to {question.high:g}")

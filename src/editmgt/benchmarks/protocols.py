@@ -30,16 +30,13 @@ def magicbrush(path: str, split: str, turns: str) -> Table:
     def convert(row: Record, index: int) -> BenchmarkSample:
         positions = sessions[str(row["img_id"])]
         first = table[positions[0]]
-        target = picture(row["target_img"])
-        alone = len(positions) == 1  # the mask is of the last turn, not of the session
         return BenchmarkSample(
             sample_id=f"{row['img_id']}-final",
             source_id=str(row["img_id"]),
             source=picture(first["source_img"]),
             instruction=row["instruction"],
             edit_type=f"{len(positions)} turns",
-            target=target,
-            edit_mask=mask(row["mask_img"], target.shape[:2]) if alone else None,
+            target=picture(row["target_img"]),  # no mask: a row's is of its own turn, not of the session
             before=tuple(table[position]["instruction"] for position in positions[:-1]),
         )
 

@@ -13,6 +13,7 @@ from editmgt.benchmarks.judging import judge_pictures
 from editmgt.benchmarks.localization import study
 from editmgt.editing import Editor, EditSettings
 from editmgt.files import write_json
+from editmgt.metrics import scorer_of
 
 Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 
@@ -39,7 +40,7 @@ def run(
     """
     benchmark = config["benchmark"]
     samples = registry.build(benchmark)
-    judge = benchmark.get("judge")
+    judge, scorer = benchmark.get("judge"), scorer_of(config["metrics"])
 
     with bar("editing") as advance:
         metrics = evaluate(
@@ -49,7 +50,7 @@ def run(
             directory,
             batch_size=benchmark["batch_size"],
             seed=seed,
-            metrics=config["metrics"]["names"],
+            metrics=scorer,
             progress=advance,
             resume=resume,
             picture_path=None if judge is None else lambda s: registry.picture_path(benchmark, s),

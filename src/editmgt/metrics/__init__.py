@@ -1,6 +1,10 @@
 """What an edit is judged by: per-sample functions, torchmetrics modules, and the registry of names."""
 
-from editmgt.metrics.image import l1, psnr, ssim
+from editmgt.metrics.backbones import Backbones
+from editmgt.metrics.clip import CLIP, clip_direction, clip_image_similarity, clip_text_similarity
+from editmgt.metrics.dino import DINO, dino_similarity, structure_distance
+from editmgt.metrics.distribution import FID, KID, Inception, fid, kid
+from editmgt.metrics.image import all_pixels, l1, l2, psnr, ssim
 from editmgt.metrics.localization import (
     held_fraction,
     localization_auc,
@@ -10,6 +14,7 @@ from editmgt.metrics.localization import (
 )
 from editmgt.metrics.modules import (
     L1,
+    L2,
     PSNR,
     SSIM,
     EditMetric,
@@ -23,36 +28,78 @@ from editmgt.metrics.modules import (
     SampleMean,
     edit_metrics,
 )
+from editmgt.metrics.network_modules import (
+    LPIPS,
+    CLIPDirection,
+    CLIPImageSimilarity,
+    CLIPTextSimilarity,
+    DINOSimilarity,
+    StructureDistance,
+)
+from editmgt.metrics.perceptual import LPIPSNetwork, lpips_distance
 from editmgt.metrics.registry import REGISTRY, EditBatch, MetricSpec, metric_names
+from editmgt.metrics.scorer import Scorer, SetScores, chosen, identity, missing_weights, scorer_of
 from editmgt.metrics.success import edit_ratio, edit_success, edit_success_strict
+from editmgt.metrics.weights import MissingWeights
 
 __all__ = [
+    "CLIP",
+    "DINO",
+    "FID",
+    "KID",
     "L1",
+    "L2",
+    "LPIPS",
     "PSNR",
     "REGISTRY",
     "SSIM",
+    "Backbones",
+    "CLIPDirection",
+    "CLIPImageSimilarity",
+    "CLIPTextSimilarity",
+    "DINOSimilarity",
     "EditBatch",
     "EditMetric",
     "EditRatio",
     "EditSuccess",
     "EditSuccessStrict",
     "HeldFraction",
+    "Inception",
+    "LPIPSNetwork",
     "LocalizationAUC",
     "LocalizationIoU",
     "LocalizationIoUBest",
     "MetricSpec",
+    "MissingWeights",
     "SampleMean",
+    "Scorer",
+    "SetScores",
+    "StructureDistance",
+    "all_pixels",
+    "chosen",
+    "clip_direction",
+    "clip_image_similarity",
+    "clip_text_similarity",
+    "dino_similarity",
     "edit_metrics",
     "edit_ratio",
     "edit_success",
     "edit_success_strict",
+    "fid",
     "held_fraction",
+    "identity",
+    "kid",
     "l1",
+    "l2",
     "localization_auc",
     "localization_iou",
     "localization_iou_best",
+    "lpips_distance",
     "metric_names",
+    "missing_weights",
     "psnr",
     "resize_map",
+    "scorer_of",
     "ssim",
+    "structure_distance",
 ]

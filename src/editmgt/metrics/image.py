@@ -6,6 +6,9 @@ that does not exist (empty region, infinite PSNR) is NaN: "not defined", to be c
 0.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -39,6 +42,14 @@ def l1(edited_B3HW: Tensor, reference_B3HW: Tensor, region_BHW: Tensor | None = 
     return region_mean((edited_B3HW - reference_B3HW).abs(), region_BHW)
 
 
+def l2(edited_B3HW: Tensor, reference_B3HW: Tensor, region_BHW: Tensor | None = None) -> Tensor:
+    """Return the mean squared difference [B], in [0, 1]; NaN where the region is empty.
+
+    MagicBrush's L2 and PIE-Bench's MSE: no root is taken.
+    """
+    return region_mean((edited_B3HW - reference_B3HW).square(), region_BHW)
+
+
 def psnr(edited_B3HW: Tensor, reference_B3HW: Tensor, region_BHW: Tensor | None = None) -> Tensor:
     """Return the peak signal-to-noise ratio [B] in dB for a peak of 1; NaN where it is not defined.
 
@@ -47,7 +58,7 @@ def psnr(edited_B3HW: Tensor, reference_B3HW: Tensor, region_BHW: Tensor | None 
     leaves out perfect regions: read it beside its undefined count, and compare methods that make many of
     them by L1.
     """
-    error_B = region_mean((edited_B3HW - reference_B3HW).square(), region_BHW)
+    error_B = l2(edited_B3HW, reference_B3HW, region_BHW)
     return torch.where(error_B > 0, -10 * torch.log10(error_B), torch.nan)
 
 
@@ -61,6 +72,25 @@ def ssim(edited_B3HW: Tensor, reference_B3HW: Tensor, region_BHW: Tensor | None 
     if min(edited_B3HW.shape[-2:]) <= _WINDOW:
         return edited_B3HW.new_full((len(edited_B3HW),), torch.nan)
     return region_mean(ssim_map(edited_B3HW, reference_B3HW), region_BHW).to(edited_B3HW.dtype)
+
+
+def blackened(pixels_B3HW: Tensor, region_BHW: Tensor) -> Tensor:
+    """Return the pictures with all pixels outside the region black."""
+    return pixels_B3HW * region_BHW[:, None]
+
+
+def all_pixels(distance: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Return ``distance`` as PIE-Bench takes it over a region: both pictures black elsewhere, then whole.
+
+    It divides by all pixels, so a value depends on the region's area: only compare it with published ones.
+    The result is called with pictures, pictures, a region, and what else ``distance`` takes by name.
+    """
+
+    def over_all(edited_B3HW: Tensor, reference_B3HW: Tensor, region_BHW: Tensor, **more: Any) -> Tensor:
+        values_B = distance(blackened(edited_B3HW, region_BHW), blackened(reference_B3HW, region_BHW), **more)
+        return torch.where(region_BHW.flatten(1).any(dim=1), values_B, torch.nan)
+
+    return over_all
 
 
 def ssim_map(edited_B3HW: Tensor, reference_B3HW: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric, MetricCollection
 
+from editmgt.errors import UserError
 from editmgt.metrics import image, localization, success
 from editmgt.metrics.registry import REGISTRY, metric_names
 
@@ -69,6 +70,13 @@ class L1(SampleMean):
 
     higher_is_better = False
     function = staticmethod(image.l1)
+
+
+class L2(SampleMean):
+    """Mean squared difference, of whole pictures or over a region."""
+
+    higher_is_better = False
+    function = staticmethod(image.l2)
 
 
 class PSNR(SampleMean):
@@ -134,11 +142,13 @@ class HeldFraction(SampleMean):
 
 
 class EditMetric(SampleMean):
-    """A metric of the registry by its name; ``update`` takes an ``EditBatch``."""
+    """A metric of the registry by its name, one with a value per sample; ``update`` takes an ``EditBatch``."""
 
     def __init__(self, name: str, **kwargs: Any) -> None:
         super().__init__(state=name, **kwargs)
         spec = REGISTRY[metric_names([name])[0]]
+        if spec.of_set:
+            raise UserError(f"{name} has no value per sample: use editmgt.metrics.FID or KID.")
         self.function = spec.score
         self.name = name
 

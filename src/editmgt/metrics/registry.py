@@ -3,26 +3,36 @@
 Shapes: B batch, 3 RGB, H W pixels, h w a coarser grid.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+import torch
 from torch import Tensor
 
 from editmgt.errors import UserError, nearest
-from editmgt.metrics.image import l1, psnr, ssim
+from editmgt.metrics.clip import clip_direction, clip_image_similarity, clip_text_similarity
+from editmgt.metrics.dino import dino_similarity, structure_distance
+from editmgt.metrics.distribution import fid, kid
+from editmgt.metrics.image import all_pixels, l1, l2, psnr, ssim
 from editmgt.metrics.localization import (
     held_fraction,
     localization_auc,
     localization_iou,
     localization_iou_best,
 )
+from editmgt.metrics.perceptual import lpips_distance
 from editmgt.metrics.success import edit_ratio, edit_success, edit_success_strict
+
+if TYPE_CHECKING:
+    from editmgt.metrics.backbones import Backbones
 
 
 @dataclass(frozen=True)
 class EditBatch:
     """Edits and their truth, as the registry's metrics read them.
+
+    What a benchmark does not have is None, and metrics that read it are not defined.
 
     Attributes:
         edited, source, target: pictures [B,3,H,W] in [0, 1].
@@ -32,22 +42,33 @@ class EditBatch:
         held: bool [B,h,w] on the code grid, True where region hold decided.
         hold_threshold: the score from which a token is free.
         seconds: what each sample's edit took [B].
+        source_caption, target_caption: what the source and the target show, B sentences; "" where unknown.
+        backbones: the networks that some metrics look through.
     """
 
     edited: Tensor
     source: Tensor
-    target: Tensor
-    edit_mask: Tensor
-    source_codec: Tensor
+    target: Tensor | None
+    edit_mask: Tensor | None
+    source_codec: Tensor | None
     localization: Tensor | None = None
     held: Tensor | None = None
     hold_threshold: float | None = None
     seconds: Tensor | None = None
+    source_caption: Sequence[str] | None = None
+    target_caption: Sequence[str] | None = None
+    backbones: "Backbones | None" = None
 
     @property
-    def outside(self) -> Tensor:
+    def outside(self) -> Tensor | None:
         """Bool [B,H,W], True where nothing should change."""
-        return ~self.edit_mask
+        return None if self.edit_mask is None else ~self.edit_mask
+
+    def backbone(self, kind: str) -> Any:
+        """Return the network of a kind."""
+        if self.backbones is None:
+            raise ValueError(f"this metric needs the {kind} network: give the batch its backbones")
+        return self.backbones.get(kind)
 
 
 @dataclass(frozen=True)
@@ -63,6 +84,10 @@ class MetricSpec:
         source: where the definition comes from.
         function: the value of each sample [B], NaN where it is not defined.
         reads: the fields of :class:`EditBatch` that ``function`` takes, in order.
+        backbone: the kind of network that ``function`` takes after them, if any.
+        default: whether it is computed where no metric is asked for by name.
+        of_set: whether it is one value for all samples, of the features [N,D] of what ``reads`` names; such a
+            metric has no :meth:`score`, see :class:`editmgt.metrics.FID`.
     """
 
     name: str
@@ -74,15 +99,23 @@ class MetricSpec:
     source: str
     function: Callable[..., Tensor]
     reads: tuple[str, ...]
+    backbone: str | None = None
+    default: bool = True
+    of_set: bool = False
 
     def score(self, batch: EditBatch) -> Tensor:
-        """Return the value of each sample [B]."""
-        return self.function(*(getattr(batch, field) for field in self.reads))
+        """Return the value of each sample [B]; NaN for all where the batch lacks what the metric reads."""
+        fields = [getattr(batch, field) for field in self.reads]
+        if not len(batch.edited) or any(field is None for field in fields):
+            return torch.full((len(batch.edited),), torch.nan)
+        network = {} if self.backbone is None else {"network": batch.backbone(self.backbone)}
+        return self.function(*fields, **network)
 
 
 # How the picture distances compare: group -> (in words, what they read).
 _REGIONS = {
     "whole": ("edited against target, over the whole picture", ("edited", "target")),
+    "source": ("edited against source, over the whole picture", ("edited", "source")),
     "inside": ("edited against target, inside the edit mask", ("edited", "target", "edit_mask")),
     "outside": (
         "edited against source, outside the edit mask (an exact mask, as that of scenes, holds all of the "
@@ -94,25 +127,47 @@ _REGIONS = {
         "changed, without what the codec loses",
         ("edited", "source_codec", "outside"),
     ),
+    "outside_all": (
+        "edited against source, both black inside the edit mask, over all pixels: its value depends on the "
+        "mask's area, so it is for comparing with published numbers",
+        ("edited", "source", "outside"),
+    ),
 }
 
 
 def _picture_distances() -> Iterator[MetricSpec]:
     for group, (what, reads) in _REGIONS.items():
-        empty = "" if group == "whole" else "; not defined where the region is empty"
+        by_area, default = group != "outside_all", group not in ("source", "outside_all")
+        empty = "" if len(reads) == 2 else "; not defined where the region is empty"
+
+        def over(distance: Callable[..., Tensor], by_area: bool = by_area) -> Callable[..., Tensor]:
+            return distance if by_area else all_pixels(distance)
+
+        background = "PIE-Bench (background)" + (", here over the region's own area" if by_area else "")
+        if by_area:
+            yield MetricSpec(
+                f"{group}/l1", "lower", "1", 0, 1, f"mean absolute difference, {what}{empty}",
+                "MagicBrush, evaluation/image_eval.py (whole picture)", l1, reads, default=default,
+            )  # fmt: skip
         yield MetricSpec(
-            f"{group}/l1", "lower", "1", 0, 1, f"mean absolute difference, {what}{empty}",
-            "MagicBrush, evaluation/image_eval.py (whole picture)", l1, reads,
+            f"{group}/l2", "lower", "1", 0, 1, f"mean squared difference, {what}{empty}",
+            f"MagicBrush, evaluation/image_eval.py (whole picture); {background}", over(l2), reads,
+            default=False,
         )  # fmt: skip
         yield MetricSpec(
             f"{group}/psnr", "higher", "dB", 0, None,
             f"peak signal-to-noise, {what}; not defined where the region is empty or equal (infinite)",
-            "PIE-Bench (background), here over the region's own area", psnr, reads,
+            background, over(psnr), reads, default=default,
         )  # fmt: skip
         yield MetricSpec(
             f"{group}/ssim", "higher", "1", -1, 1,
             f"structural similarity map (11x11 Gaussian, sigma 1.5) averaged, {what}{empty}",
-            "Wang et al. 2004; PIE-Bench (background), here over the region's own area", ssim, reads,
+            f"Wang et al. 2004; {background}", over(ssim), reads, default=default,
+        )  # fmt: skip
+        yield MetricSpec(
+            f"{group}/lpips", "lower", "1", 0, None,
+            f"LPIPS of metrics.lpips.net, {what}; not defined under 32 pixels a side{empty[1:]}",
+            f"Zhang et al. 2018; {background}", over(lpips_distance), reads, "lpips", default=False,
         )  # fmt: skip
 
 
@@ -159,6 +214,61 @@ _SPECS = (
         "this project", held_fraction, ("held",),
     ),
     MetricSpec(
+        "clip/i", "higher", "1", -1, 1, "CLIP-I: cosine of the features of edited and target",
+        "MagicBrush, evaluation/image_eval.py", clip_image_similarity, ("edited", "target"), "clip", False,
+    ),
+    MetricSpec(
+        "clip/i_source", "higher", "1", -1, 1,
+        "CLIP-I against the source: cosine of the features of edited and source; doing nothing scores 1",
+        "Emu Edit (CLIP_im)", clip_image_similarity, ("edited", "source"), "clip", False,
+    ),
+    MetricSpec(
+        "clip/t", "higher", "1", -1, 1,
+        "CLIP-T: cosine of the features of edited and the target's caption; not defined without a caption",
+        "MagicBrush, evaluation/image_eval.py; Emu Edit (CLIP_out); PIE-Bench, which prints 100 times this",
+        clip_text_similarity, ("edited", "target_caption"), "clip", False,
+    ),
+    MetricSpec(
+        "clip/t_inside", "higher", "1", -1, 1,
+        "clip/t with all that is outside the edit mask black; not defined where the mask is empty",
+        "PIE-Bench (edited part), which prints 100 times this",
+        clip_text_similarity, ("edited", "target_caption", "edit_mask"), "clip", False,
+    ),
+    MetricSpec(
+        "clip/dir", "higher", "1", -1, 1,
+        "cosine of the way from source to edited and the way from the source's to the target's caption, among "
+        "unit features; 0 where nothing changed, not defined where the captions are equal or missing",
+        "Gal et al. 2021; InstructPix2Pix, metrics/clip_similarity.py", clip_direction,
+        ("edited", "source", "source_caption", "target_caption"), "clip", False,
+    ),
+    MetricSpec(
+        "dino/i", "higher", "1", -1, 1, "cosine of the DINO class tokens of edited and target",
+        "MagicBrush, evaluation/image_eval.py", dino_similarity, ("edited", "target"), "dino", False,
+    ),
+    MetricSpec(
+        "dino/i_source", "higher", "1", -1, 1,
+        "cosine of the DINO class tokens of edited and source; doing nothing scores 1",
+        "Emu Edit", dino_similarity, ("edited", "source"), "dino", False,
+    ),
+    MetricSpec(
+        "structure/distance", "lower", "1", 0, 4,
+        "mean squared difference of the self-similarities of DINO's last keys, edited against source; PIE-Bench "
+        "prints 1000 times this in its tables",
+        "Tumanyan et al. 2022; PIE-Bench, evaluation/matrics_calculator.py, its scaling of pictures included",
+        structure_distance, ("edited", "source"), "structure", False,
+    ),
+    MetricSpec(
+        "set/fid", "lower", "1", 0, None,
+        "Frechet distance between the Inception features of all edited pictures and of all targets (sources, "
+        "where there are no targets); biased upwards for small sets, so compare at equal n",
+        "Heusel et al. 2017", fid, ("edited", "target"), "inception", False, True,
+    ),
+    MetricSpec(
+        "set/kid", "lower", "1", None, None,
+        "kernel distance between the same features, unbiased: it may be under 0",
+        "Binkowski et al. 2018", kid, ("edited", "target"), "inception", False, True,
+    ),
+    MetricSpec(
         "speed/edit_seconds", "lower", "s", 0, None,
         "what Editor.edit took for the sample's batch over the batch's size, the first batch's warm-up "
         "included; depends on the device and on the batch size",
@@ -170,8 +280,10 @@ REGISTRY: dict[str, MetricSpec] = {spec.name: spec for spec in _SPECS}
 
 
 def metric_names(names: Iterable[str] | None = None) -> tuple[str, ...]:
-    """Return ``names`` (None: the whole registry); an unknown one is a ``UserError``."""
-    names = tuple(REGISTRY if names is None else names)
+    """Return ``names`` (None: the default ones); an unknown one is a ``UserError``."""
+    if names is None:
+        return tuple(name for name, spec in REGISTRY.items() if spec.default)
+    names = tuple(names)
     unknown = [f"'{name}'.{nearest(name, REGISTRY)}" for name in names if name not in REGISTRY]
     if unknown:
         raise UserError(f"Unknown metric {' Unknown metric '.join(unknown)} Known: {', '.join(REGISTRY)}.")

@@ -311,8 +311,11 @@ def judge(
     """Run the configuration's benchmark and leave rows, metrics and pictures in ``directory``."""
     from editmgt.benchmarks import build
     from editmgt.benchmarks.run import run
+    from editmgt.metrics import scorer_of
 
     benchmark = config["benchmark"]
+    for name, reason in scorer_of(config["metrics"]).not_run.items():
+        say(f"{name} not run: {reason}")
     size = len(build(benchmark))
     say(f"editing {size} samples of {benchmark['name']}, {settings.steps} steps each")
     start = time.perf_counter()

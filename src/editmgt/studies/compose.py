@@ -77,7 +77,8 @@ def compose_all(conf_dir: Path, task: str, arguments: list[str], multirun: bool)
         study, added = None, list[Override]()
         if base["study"] is not None:
             _apply(overrides, base)
-            mistakes += studies.problems(base["study"], _settable(known), base["metrics"]["names"])
+            computed = base["metrics"]["names"] or base["metrics"]["preset"]
+            mistakes += studies.problems(base["study"], _settable(known), computed)
             if mistakes:
                 raise UserError("\n".join(dict.fromkeys(mistakes)))
             study = Study.model_validate(base["study"])

@@ -56,11 +56,14 @@ def protocol_fingerprint(config: dict[str, Any], settings: dict[str, Any], seed:
     ``settings`` are the edit settings as they were used, nothing left to a checkpoint's defaults; ``seed`` is that
     of the edits' noise.
     """
+    from editmgt.metrics import chosen  # late: it imports torch
+    from editmgt.metrics import identity as metrics_identity
+
     identity = {
         "settings": settings,
         "seed": seed,
         "benchmark": _rows(config["benchmark"]),
-        "metrics": config["metrics"],
+        "metrics": metrics_identity(chosen(config["metrics"]), config["metrics"]),
         "source": source_digest(*PROTOCOL_SOURCE),
     }
     return digest(identity)

@@ -76,6 +76,7 @@ def _shipped(plan: Plan, config: dict[str, Any], out: Path, say: Callable[[str],
 
 def _controls(own: str, config: dict[str, Any], out: Path, say: Callable[[str], None], resume: bool) -> None:
     from editmgt.benchmarks import build, controls
+    from editmgt.metrics import scorer_of
 
     editor, benchmark = load_editor(own), config["benchmark"]
     with progress_bar("controls", say) as advance:
@@ -86,7 +87,7 @@ def _controls(own: str, config: dict[str, Any], out: Path, say: Callable[[str], 
             out,
             batch_size=benchmark["batch_size"],
             seed=edit_seed(config),
-            metrics=config["metrics"]["names"],
+            metrics=scorer_of(config["metrics"]),
             progress=advance,
             resume=resume,
         )

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from rich.console import Console
 from rich.table import Table
 
+from editmgt.benchmarks import published
 from editmgt.files import read_json, write_atomic
 from editmgt.metrics.registry import REGISTRY
 from editmgt.studies.plan import Plan, read_plan
@@ -66,7 +68,7 @@ def build(directory: Path, console: Console | None = None) -> list[Line]:
     """
     plan = read_plan(directory)
     lines = collect(plan)
-    notes = _notes(plan, lines)
+    notes = _notes(plan, lines) + _published(plan)
     # a file has no width: the table should not be folded into one of 80 columns
     console = console or Console(width=None if Console().is_terminal else 160)
     console.print(_table(lines))
@@ -172,6 +174,16 @@ def _notes(plan: Plan, lines: Sequence[Line]) -> list[str]:
         )
         notes.append(f"training {training}, before -> after: {changes}")
     return notes
+
+
+def _published(plan: Plan) -> list[str]:
+    """What others published for the benchmarks of the plan's cells."""
+    names = []
+    for name in plan.cells:
+        path = plan.cell_directory(name) / "config.yaml"
+        if path.is_file():
+            names.append(yaml.safe_load(path.read_text())["benchmark"]["name"])
+    return [note for name in dict.fromkeys(names) for note in published.notes(name)]
 
 
 def _summary(lines: Sequence[Line]) -> str:

@@ -23,7 +23,7 @@ def problems(values: Any, known: Collection[str], metric_names: Sequence[str] | 
     Args:
         values: the section, plain.
         known: keys and groups that a command line can set.
-        metric_names: what ``metrics.names`` holds.
+        metric_names: of all that are computed; None: the default ones.
     """
     if found := mistakes(Study, values, "study"):
         return found
@@ -65,7 +65,7 @@ def _primary_problems(primary: str, metric_names: Sequence[str] | None) -> Itera
     if primary not in REGISTRY:
         yield f"study.primary: there is no metric '{primary}'.{nearest(primary, REGISTRY)}"
     elif metric_names is not None and primary not in metric_names:
-        yield f"study.primary={primary} is not computed: metrics.names leaves it out."
+        yield f"study.primary={primary} is not computed: metrics leaves it out."
 
 
 def sweeps(study: Study, already: Collection[str]) -> list[str]:

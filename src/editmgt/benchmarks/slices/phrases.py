@@ -18,21 +18,21 @@ PARAPHRASES: dict[str, tuple[str, ...]] = {
     ),
     "color": ("{object} should be {value}", "give {object} a {value} color", "I want {object} in {value}"),
     "background change": (
-        "put everything on {background}",
+        "everything should be on {background}",
         "the background should be {background}",
         "behind it all I want {background}",
     ),
     "motion change": (
         "{object} belongs {place}",
-        "put {object} {place} instead",
+        "{object} goes {place} now",
         "I want {object} to be {place}",
     ),
 }
 
 STYLE_PARAPHRASES: dict[str, tuple[str, ...]] = {
     "grayscale": ("no colors, only gray", "I want it without color"),
-    "sepia": ("make it look like an old brown photo", "it should look old and brown"),
-    "negative": ("swap light and dark like a negative", "show the negative of it"),
+    "sepia": ("it should look like an old brown photo", "it should look old and brown"),
+    "negative": ("light and dark should trade places", "show the negative of it"),
     "night": ("it should be dark like at night", "let it be night in the picture"),
 }
 

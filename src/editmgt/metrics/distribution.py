@@ -1,0 +1,158 @@
+"""Distances between two sets of pictures by what Inception sees in them: FID and KID.
+
+Shapes: N M pictures of each set, D features, B batch, 3 RGB, H W pixels.
+"""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchmetrics import Metric
+from torchmetrics.utilities.data import dim_zero_cat
+
+from editmgt.errors import UserError
+from editmgt.metrics.features import ImageFeatures, to_bytes
+from editmgt.metrics.weights import MissingWeights, configured, from_torch_cache, read_tensors
+
+
+class Inception(ImageFeatures):
+    """The Inception v3 that published FIDs are measured with (TensorFlow's, 2015), through torch-fidelity.
+
+    Settings: ``weights``, a file with torch-fidelity's conversion of them.
+    """
+
+    @staticmethod
+    def find(kind: str, settings: Mapping[str, Any]) -> tuple[Path, ...]:
+        """Return the file of the weights; see :mod:`editmgt.metrics.weights` for the errors."""
+        try:
+            from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
+        except ImportError as error:
+            raise MissingWeights(
+                "torch_fidelity is not installed: pip install 'editmgt[metrics]'."
+            ) from error
+        key = f"metrics.{kind}.weights"
+        if settings["weights"] is not None:
+            return (configured(key, settings["weights"]),)
+        return (from_torch_cache(key, URL_INCEPTION_V3),)
+
+    @classmethod
+    def load(cls, files: Sequence[Path], settings: Mapping[str, Any]) -> "Inception":
+        """Return the network; weights of another one are a ``UserError`` that names the file."""
+        from torch_fidelity import FeatureExtractorInceptionV3
+
+        # torch-fidelity would unpickle anything in the file: it gets the tensors alone.
+        tensors = io.BytesIO()
+        torch.save(read_tensors(files[0]), tensors)
+        tensors.seek(0)
+        try:
+            network = FeatureExtractorInceptionV3("inception", ["2048"], tensors)
+        except RuntimeError as error:
+            raise UserError(f"{files[0]} does not hold torch-fidelity's Inception weights.") from error
+        return cls(network)
+
+    def _features(self, pixels_B3HW: Tensor) -> Tensor:
+        return self.network(to_bytes(pixels_B3HW))[0]
+
+
+def fid(first_ND: Tensor, second_MD: Tensor) -> Tensor:
+    """Return the Frechet distance, at least 0, of two sets of features as Gaussians (Heusel et al. 2017).
+
+    NaN where a set has fewer than two. It is biased upwards for small sets: compare at equal sizes, and read
+    it from some thousands of pictures on.
+    """
+    if min(len(first_ND), len(second_MD)) < 2:
+        return first_ND.new_tensor(torch.nan)
+    means, roots = zip(*map(_mean_and_root, (first_ND.double(), second_MD.double())), strict=True)
+    # With covariances A'A and B'B, the trace of (A'A B'B)^1/2 is the sum of the singular values of A B'.
+    overlap = torch.linalg.svdvals(roots[0] @ roots[1].T).sum()
+    distance = (means[0] - means[1]).square().sum() + sum(root.square().sum() for root in roots)
+    return (distance - 2 * overlap).clamp(min=0).to(first_ND.dtype)
+
+
+def kid(
+    first_ND: Tensor, second_MD: Tensor, subsets: int = 100, subset_size: int = 1000, seed: int = 0
+) -> Tensor:
+    """Return the kernel distance of two sets of features (Binkowski et al. 2018), unbiased, so it may be under 0.
+
+    The mean of the squared maximum mean discrepancy with the kernel (x.y / D + 1)^3 over ``subsets`` draws of
+    ``subset_size`` of each set; sets that are no larger are taken whole, once. NaN where a set has fewer than
+    two.
+    """
+    size = min(len(first_ND), len(second_MD))
+    if size < 2:
+        return first_ND.new_tensor(torch.nan)
+    first_ND, second_MD = first_ND.double(), second_MD.double()
+    if size <= subset_size:
+        return _discrepancy(first_ND, second_MD).float()
+    random = torch.Generator().manual_seed(seed)
+
+    def draw(features: Tensor) -> Tensor:
+        chosen = torch.randperm(len(features), generator=random)[:subset_size]
+        return features[chosen.to(features.device)]
+
+    draws = [_discrepancy(draw(first_ND), draw(second_MD)) for _ in range(subsets)]
+    return torch.stack(draws).mean().float()
+
+
+class _SetDistance(Metric):
+    """Keeps the features of both sets; over several processes, of all of them."""
+
+    is_differentiable = False
+    full_state_update = False
+    higher_is_better = False
+    function: Callable[..., Tensor]
+    edited: list[Tensor]
+    reference: list[Tensor]
+
+    def __init__(self, network: nn.Module, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.network = network
+        self.add_state("edited", [], dist_reduce_fx="cat")
+        self.add_state("reference", [], dist_reduce_fx="cat")
+
+    def update(self, edited_B3HW: Tensor, reference_B3HW: Tensor) -> None:
+        """Add pictures to both sets."""
+        features = self.network(edited_B3HW), self.network(reference_B3HW)
+        for kept, new in zip((self.edited, self.reference), features, strict=True):
+            kept.append(new)
+
+    def compute(self) -> Tensor:
+        """Return the distance; NaN where there are fewer than two pictures."""
+        if not len(self.edited):
+            return torch.tensor(torch.nan)
+        return self.function(dim_zero_cat(self.edited), dim_zero_cat(self.reference))
+
+
+class FID(_SetDistance):
+    """Frechet distance between the edited pictures and their references, by the features of a network."""
+
+    function = staticmethod(fid)
+
+
+class KID(_SetDistance):
+    """Kernel distance between the edited pictures and their references, by the features of a network."""
+
+    function = staticmethod(kid)
+
+
+def _mean_and_root(features_ND: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean [D] and a matrix whose product with its transpose is the covariance [D,D]."""
+    mean_D = features_ND.mean(dim=0)
+    centred_ND = (features_ND - mean_D) / (len(features_ND) - 1) ** 0.5
+    return mean_D, torch.linalg.qr(centred_ND, mode="r").R
+
+
+def _discrepancy(first_ND: Tensor, second_MD: Tensor) -> Tensor:
+    def kernel(a: Tensor, b: Tensor) -> Tensor:
+        return (a @ b.T / a.shape[1] + 1) ** 3
+
+    within = [_off_diagonal_mean(kernel(features, features)) for features in (first_ND, second_MD)]
+    return within[0] + within[1] - 2 * kernel(first_ND, second_MD).mean()
+
+
+def _off_diagonal_mean(matrix_NN: Tensor) -> Tensor:
+    size = len(matrix_NN)
+    return (matrix_NN.sum() - matrix_NN.trace()) / (size * (size - 1))

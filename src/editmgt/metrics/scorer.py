@@ -1,0 +1,153 @@
+"""The metrics of a run: which were asked for, which of them can be had, and what they say of a batch."""
+
+import copy
+import json
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchmetrics import Metric
+
+from editmgt.errors import UserError
+from editmgt.metrics.backbones import KINDS, Backbones
+from editmgt.metrics.distribution import FID, KID
+from editmgt.metrics.registry import REGISTRY, EditBatch, metric_names
+from editmgt.metrics.weights import MissingWeights
+
+_SETS: dict[str, Callable[[nn.Module], Metric]] = {"set/fid": FID, "set/kid": KID}
+
+
+class Scorer:
+    """Metrics by name, with their networks loaded.
+
+    Args:
+        names: names in ``REGISTRY``; None for the default ones.
+        backbones: where the networks come from.
+        required: whether a metric that cannot have its weights is an error, or is left out.
+
+    Attributes:
+        names: the metrics with a value per sample, in order.
+        sets: the metrics with one value for all samples.
+        not_run: name -> why, for each metric that was left out.
+
+    Raises:
+        UserError: for an unknown name, weights that are broken, or ``required`` ones that cannot be had (a
+            line each, naming the file and where to put it).
+    """
+
+    def __init__(
+        self,
+        names: Iterable[str] | None = None,
+        backbones: Backbones | None = None,
+        required: bool = True,
+    ) -> None:
+        self._backbones = backbones or Backbones()
+        wanted = metric_names(names)
+        self.not_run = missing_weights(wanted, self._backbones)
+        if self.not_run and required:
+            raise UserError(
+                "\n".join(f"{name} cannot be computed: {why}" for name, why in self.not_run.items())
+            )
+        runs = [name for name in wanted if name not in self.not_run]
+        for kind in {REGISTRY[name].backbone for name in runs} - {None}:
+            self._backbones.get(str(kind))  # a broken file is told before any work, not in every row
+        self.names = tuple(name for name in runs if not REGISTRY[name].of_set)
+        self.sets = tuple(name for name in runs if REGISTRY[name].of_set)
+
+    def without(self, fields: Collection[str]) -> "Scorer":
+        """Return the same scorer less the metrics that read any of these fields of a batch."""
+        fewer = copy.copy(self)
+        fewer.names = tuple(name for name in self.names if not set(fields) & set(REGISTRY[name].reads))
+        return fewer
+
+    def score(self, batch: EditBatch) -> dict[str, Tensor]:
+        """Return name -> the value of each sample [B]."""
+        batch = replace(batch, backbones=self._backbones)
+        with torch.no_grad():
+            return {name: REGISTRY[name].score(batch) for name in self.names}
+
+    def set_scores(self) -> "SetScores":
+        """Return an empty accumulator for :attr:`sets`."""
+        return SetScores(self.sets, self._backbones)
+
+
+class SetScores:
+    """FID and KID of the pictures it was given."""
+
+    def __init__(self, names: Iterable[str], backbones: Backbones) -> None:
+        self._metrics = {name: _SETS[name](backbones.get("inception")) for name in names}
+        self._samples = 0
+
+    def update(self, edited_B3HW: Tensor, reference_B3HW: Tensor) -> None:
+        """Add pictures that have been scored, and their targets (sources, where there are no targets)."""
+        for metric in self._metrics.values():
+            metric.update(edited_B3HW, reference_B3HW)
+        self._samples += len(edited_B3HW)
+
+    def compute(self, scored: int) -> dict[str, float]:
+        """Return name -> value where there is one, else ``name/undefined`` -> ``scored``.
+
+        There is none where not all of the ``scored`` samples were seen: a run that was resumed saw some of them
+        in another process, and a distance between parts of the sets is another number.
+        """
+        summary: dict[str, float] = {}
+        for name, metric in self._metrics.items():
+            value = float(metric.compute()) if scored == self._samples else math.nan
+            summary |= {f"{name}/undefined": scored} if math.isnan(value) else {name: value}
+        return summary
+
+
+def missing_weights(names: Iterable[str], backbones: Backbones) -> dict[str, str]:
+    """Return name -> why, for each metric whose weights are not here and cannot be fetched."""
+    reasons = {}
+    for name in names:
+        kind = REGISTRY[name].backbone
+        if kind is None:
+            continue
+        try:
+            backbones.files(kind)
+        except MissingWeights as error:
+            reasons[name] = str(error)
+    return reasons
+
+
+def chosen(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the metrics that a ``metrics`` configuration asks for: ``names``, else ``preset``, else the default."""
+    names = config.get("names")
+    return metric_names(config.get("preset") if names is None else names)
+
+
+def scorer_of(config: Mapping[str, Any]) -> Scorer:
+    """Return the scorer of a ``metrics`` configuration; equal ones share it, and with it the networks."""
+    return _scorer(json.dumps(dict(config), sort_keys=True))
+
+
+def identity(names: Iterable[str] | None, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what decides the metrics' values, for a protocol fingerprint.
+
+    The names; and for each network that they look through its settings and the hash of its weights (None where
+    they cannot be had: those metrics do not run), wherever the weights lie.
+    """
+    wanted = metric_names(names)
+    kinds = sorted({str(REGISTRY[name].backbone) for name in wanted if REGISTRY[name].backbone})
+    backbones = _backbones(_settings(config))
+    return {"names": list(wanted), "backbones": {kind: backbones.identity(kind) for kind in kinds}}
+
+
+@lru_cache(maxsize=1)
+def _scorer(config_json: str) -> Scorer:
+    config = json.loads(config_json)
+    return Scorer(chosen(config), _backbones(_settings(config)), required=config.get("names") is not None)
+
+
+@lru_cache(maxsize=1)
+def _backbones(settings_json: str) -> Backbones:
+    return Backbones(json.loads(settings_json))
+
+
+def _settings(config: Mapping[str, Any]) -> str:
+    return json.dumps({kind: config[kind] for kind in KINDS if kind in config}, sort_keys=True)

@@ -1,0 +1,116 @@
+"""CLIP metrics against open_clip called directly, a picture at a time."""
+
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+from metric_weights import PREPROCESS, SENTENCES, pictures, regions
+from PIL import Image
+from scipy.spatial.distance import cosine as cosine_distance
+
+from editmgt.metrics import (
+    Backbones,
+    CLIPDirection,
+    CLIPImageSimilarity,
+    CLIPTextSimilarity,
+    clip_direction,
+    clip_image_similarity,
+    clip_text_similarity,
+)
+
+
+class Direct:
+    """open_clip, used as its README says."""
+
+    def __init__(self, directory: Path) -> None:
+        name = f"local-dir:{directory / 'clip'}"
+        self.model, self.preprocess = open_clip.create_model_from_pretrained(name)
+        self.model.eval()
+        self.tokenizer = open_clip.get_tokenizer(name)
+
+    def image(self, pixels: torch.Tensor, mask: torch.Tensor | None = None) -> np.ndarray:
+        array = (pixels.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+        if mask is not None:
+            array = np.uint8(array * mask.numpy()[..., None])
+        with torch.no_grad():
+            return self.model.encode_image(self.preprocess(Image.fromarray(array))[None])[0].numpy()
+
+    def text(self, sentence: str) -> np.ndarray:
+        with torch.no_grad():
+            return self.model.encode_text(self.tokenizer([sentence]))[0].numpy()
+
+
+@pytest.fixture(scope="module")
+def direct(metric_weights_dir: Path) -> Direct:
+    return Direct(metric_weights_dir)
+
+
+def unit(x: np.ndarray) -> np.ndarray:
+    return x / np.linalg.norm(x)
+
+
+def test_image_similarity(tiny_backbones: Backbones, direct: Direct) -> None:
+    clip, a, b = tiny_backbones.get("clip"), pictures(4, 0), pictures(4, 1)
+    expected = [1 - cosine_distance(direct.image(x), direct.image(y)) for x, y in zip(a, b, strict=True)]
+    assert clip_image_similarity(a, b, clip).tolist() == pytest.approx(expected, abs=1e-5)
+    assert CLIPImageSimilarity(clip)(a, b).item() == pytest.approx(np.mean(expected), abs=1e-5)
+    assert clip_image_similarity(a, a, clip).tolist() == pytest.approx([1] * 4)
+    assert max(expected) - min(expected) > 1e-3  # the small network does tell pictures apart
+
+
+def test_text_similarity_whole_and_in_a_region(tiny_backbones: Backbones, direct: Direct) -> None:
+    clip, a, mask = tiny_backbones.get("clip"), pictures(4, 0), regions()
+    whole = [1 - cosine_distance(direct.image(x), direct.text(t)) for x, t in zip(a, SENTENCES, strict=True)]
+    whole[2] = np.nan  # no caption
+    assert clip_text_similarity(a, SENTENCES, network=clip).tolist() == pytest.approx(
+        whole, abs=1e-5, nan_ok=True
+    )
+    part = [
+        1 - cosine_distance(direct.image(x, m), direct.text(t))
+        for x, m, t in zip(a, mask, SENTENCES, strict=True)
+    ]
+    part[0] = part[2] = np.nan  # an empty region; no caption
+    got = clip_text_similarity(a, SENTENCES, mask, network=clip)
+    assert got.tolist() == pytest.approx(part, abs=1e-5, nan_ok=True)
+    metric = CLIPTextSimilarity(clip)
+    metric.update(a, SENTENCES, mask)
+    assert metric.compute().item() == pytest.approx(np.nanmean(part), abs=1e-5)
+    assert (metric.defined, metric.undefined) == (2, 2)
+
+
+def test_direction(tiny_backbones: Backbones, direct: Direct) -> None:
+    clip, edited, source = tiny_backbones.get("clip"), pictures(4, 0), pictures(4, 1)
+    source[1] = edited[1]
+    before = ["a circle", "a circle", "a circle", "a dog"]
+    after = ["a red circle", "a square", "", "a dog"]
+    moved = [unit(direct.image(x)) - unit(direct.image(y)) for x, y in zip(edited, source, strict=True)]
+    asked = [unit(direct.text(x)) - unit(direct.text(y)) for x, y in zip(after, before, strict=True)]
+    expected = [1 - cosine_distance(moved[0], asked[0]), 0, np.nan, np.nan]
+    got = clip_direction(edited, source, before, after, clip)
+    assert got.tolist() == pytest.approx(expected, abs=1e-4, nan_ok=True)
+    assert CLIPDirection(clip)(edited, source, before, after).item() == pytest.approx(
+        expected[0] / 2, abs=1e-4
+    )
+
+
+def test_a_sample_does_not_depend_on_its_batch(tiny_backbones: Backbones) -> None:
+    clip, a, b = tiny_backbones.get("clip"), pictures(4, 0), pictures(4, 1)
+    alone = torch.cat([clip_image_similarity(a[i : i + 1], b[i : i + 1], clip) for i in range(4)])
+    torch.testing.assert_close(clip_image_similarity(a, b, clip), alone)
+
+
+def test_features_are_computed_once_and_again_after_a_change_in_place(tiny_backbones: Backbones) -> None:
+    clip, a = tiny_backbones.get("clip"), pictures(2, 0)
+    first = clip(a)
+    assert clip(a) is first
+    a.copy_(pictures(2, 1))
+    assert not torch.equal(clip(a), first)
+    torch.testing.assert_close(clip(a), clip(pictures(2, 1)))
+
+
+def test_the_preprocessing_is_the_weights_own(direct: Direct, tiny_backbones: Backbones) -> None:
+    clip = tiny_backbones.get("clip")
+    assert str(clip.preprocess) == str(direct.preprocess)
+    assert all(str(value) in str(clip.preprocess) for value in PREPROCESS["std"])

@@ -1,0 +1,81 @@
+"""LPIPS against the lpips package called directly."""
+
+from pathlib import Path
+
+import lpips
+import pytest
+import torch
+import torchvision
+from metric_weights import SQUEEZENET, pictures, regions
+from torchmetrics.functional.image import learned_perceptual_image_patch_similarity
+
+from editmgt.errors import UserError
+from editmgt.metrics import LPIPS, Backbones, LPIPSNetwork, all_pixels, lpips_distance
+
+
+@pytest.fixture
+def torch_home(metric_weights_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TORCH_HOME", str(metric_weights_dir / "torch"))
+    return metric_weights_dir / "torch"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_whole_and_over_regions(torch_home: Path, tiny_backbones: Backbones) -> None:
+    """The package finds its backbone where torchvision would have put it."""
+    network, a, b, mask = tiny_backbones.get("lpips"), pictures(4, 0), pictures(4, 1), regions()
+    with torch.no_grad():
+        whole = lpips.LPIPS(net="squeeze", verbose=False)(a, b, normalize=True).flatten()
+        spatial = lpips.LPIPS(net="squeeze", verbose=False, spatial=True)(a, b, normalize=True)[:, 0]
+    torch.testing.assert_close(lpips_distance(a, b, network=network), whole)
+    expected = [spatial[i][mask[i]].mean().item() for i in range(4)]
+    assert lpips_distance(a, b, mask, network=network).tolist() == pytest.approx(
+        expected, rel=1e-4, nan_ok=True
+    )
+    assert lpips_distance(a, b, mask, network=network).isnan().tolist() == [True, False, False, False]
+    metric = LPIPS(network)
+    metric.update(a, b, mask)
+    assert metric.compute().item() == pytest.approx(sum(expected[1:]) / 3, rel=1e-4)
+    assert metric.undefined == 1
+    assert (lpips_distance(a, a, network=network) == 0).all()
+
+
+def test_all_pixels_is_what_torchmetrics_says_of_blackened_pictures(
+    torch_home: Path, tiny_backbones: Backbones
+) -> None:
+    network, a, b, mask = tiny_backbones.get("lpips"), pictures(4, 0), pictures(4, 1), regions()
+    got = all_pixels(lpips_distance)(a, b, mask, network=network).tolist()
+    for i in range(1, 4):
+        black = a[i : i + 1] * mask[i], b[i : i + 1] * mask[i]
+        theirs = learned_perceptual_image_patch_similarity(*black, net_type="squeeze", normalize=True)
+        assert got[i] == pytest.approx(theirs.item(), rel=1e-4)
+    assert got[0] != got[0]
+
+
+@pytest.mark.parametrize(("net", "name"), [("alex", "alexnet"), ("vgg", "vgg16")])
+def test_the_other_backbones_get_torchvisions_layers(net: str, name: str, tmp_path: Path) -> None:
+    with torch.device("meta"):
+        layers = getattr(torchvision.models, name)(weights=None).features
+    layers = layers.to_empty(device="cpu")
+    for parameter in layers.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    stored = {f"features.{key}": value for key, value in layers.state_dict().items()}
+    torch.save(stored | {"classifier.1.bias": torch.zeros(3)}, tmp_path / "weights.pth")
+    network = LPIPSNetwork.load((tmp_path / "weights.pth",), {"net": net})
+    ours = [*network.network.net.parameters()]
+    assert len(ours) == len([*layers.parameters()])
+    assert all(torch.equal(x, y) for x, y in zip(ours, layers.parameters(), strict=True))
+    a, b = pictures(2, 0), pictures(2, 1)
+    assert (lpips_distance(a, b, network=network) > 0).all()
+
+
+def test_weights_of_another_backbone_are_named(torch_home: Path) -> None:
+    backbones = Backbones(
+        {"lpips": {"net": "alex", "weights": str(torch_home / "hub/checkpoints" / SQUEEZENET)}}
+    )
+    with pytest.raises(UserError, match=r"squeezenet.*net=alex"):
+        backbones.get("lpips")
+
+
+def test_a_picture_smaller_than_the_network_has_no_lpips(tiny_backbones: Backbones) -> None:
+    small = torch.zeros(2, 3, 31, 64)
+    assert lpips_distance(small, small, network=tiny_backbones.get("lpips")).isnan().all()
