@@ -131,7 +131,7 @@ def test_who_made_them_and_how_far_they_are_is_told(tiny_editor: Editor, tmp_pat
     use("one", "s")
     use("two", "s")
     use("one", "t")
-    assert said == ["continuing edits e, 1 are there", "edits shared with cell one", "reusing edits e"]
+    assert said == ["continuing edits e, 1 are there", "edits shared with cell one", "reused edits e"]
 
 
 def test_a_lock_goes_with_its_killed_holder(tmp_path: Path) -> None:

@@ -78,17 +78,18 @@ def opened(
     """
     with locked(directory, lambda: say(f"waiting for edits {directory.name}, which another process makes")):
         before = _status(directory)
+        finished = before.get("state") == "done"
         stored = StoredEdits(editor, directory, sorted(layers), say)
-        if before.get("state") == "done":
-            here = owner["sweep"] and before.get("sweep") == owner["sweep"]
-            say(f"edits shared with cell {before.get('cell')}" if here else f"reusing edits {directory.name}")
-        else:
+        if not finished:
             if len(stored):
                 say(f"continuing edits {directory.name}, {len(stored)} are there")
             write_json(directory / "status.json", {"state": "running", **owner})
         yield stored
-        if before.get("state") != "done":
+        if not finished:
             write_json(directory / "status.json", {"state": "done", **owner})
+        elif stored.taken:
+            here = owner["sweep"] and before.get("sweep") == owner["sweep"]
+            say(f"edits shared with cell {before.get('cell')}" if here else f"reused edits {directory.name}")
 
 
 class StoredEdits(Editor):
@@ -105,6 +106,7 @@ class StoredEdits(Editor):
             editor.codec, editor.text_encoder, editor.transformer, editor.settings, editor.timestep_convention
         )
         self._directory, self._layers = directory, list(layers)
+        self.taken = 0  # edits that were there when they were asked for
         self._places: dict[str, tuple[Path, int]] = {}
         for path in sorted(directory.glob("*.safetensors")):
             try:
@@ -128,6 +130,7 @@ class StoredEdits(Editor):
         )
         keys = [_key(*parts) for parts in zip(options["sample_ids"], images, instructions, strict=True)]
         missing = [i for i, key in enumerate(keys) if key not in self._places]
+        self.taken += len(keys) - len(missing)
         if missing:
             ids = [options["sample_ids"][i] for i in missing]
             result = super().edit(
