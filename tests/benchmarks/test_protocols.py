@@ -1,5 +1,6 @@
 """Miniatures of the published data sets, in their columns and types, through the loading code and the editor."""
 
+import dataclasses
 import io
 import json
 from collections.abc import Callable
@@ -236,6 +237,9 @@ def test_columns_reach_the_samples(tmp_path: Path) -> None:
     assert [sample.sample_id for sample in english] == ["k0", "k2"]
     path = picture_path({"name": "gedit"}, english[0])
     assert path == Path("images/fullset/color_alter/en/k0.png")
+    for key in ("../../escaped", "/escaped"):
+        with pytest.raises(ValueError, match="is no file name"):
+            picture_path({"name": "imgedit"}, dataclasses.replace(english[0], sample_id=key))
     [one, two] = samples(folder(tmp_path / "own"))
     assert one.edit_mask is None and two.edit_mask is not None and two.edit_type == "color"
 

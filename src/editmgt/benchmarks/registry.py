@@ -30,10 +30,18 @@ def rows_digest(config: Mapping[str, Any]) -> str | None:
 
 
 def picture_path(config: Mapping[str, Any], sample: BenchmarkSample) -> Path:
-    """Return where a judged benchmark's official scorer looks for an edited picture, from the run's directory."""
+    """Return where a judged benchmark's official scorer looks for an edited picture, from the run's directory.
+
+    Raises:
+        ValueError: for a row whose key would lead out of that directory.
+    """
+    path = Path("images")
     if config["name"] == "gedit":
-        return Path("images/fullset") / sample.edit_type / sample.slice / f"{sample.sample_id}.png"
-    return Path("images") / f"{sample.sample_id}.png"
+        path = path / "fullset" / sample.edit_type / sample.slice
+    path = path / f"{sample.sample_id}.png"
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"the key '{sample.sample_id}' is no file name")
+    return path
 
 
 @lru_cache(maxsize=1)

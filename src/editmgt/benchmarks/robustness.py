@@ -42,7 +42,7 @@ def table(directory: Path) -> str:
         config = yaml.safe_load((cell / "config.yaml").read_text())
         samples = pandas.read_csv(cell / "samples.csv", keep_default_na=False)
         scored = samples[samples["status"] == "ok"]
-        measured = scored[[*_READ]].apply(pandas.to_numeric, errors="coerce")
+        measured = scored.reindex(columns=[*_READ]).apply(pandas.to_numeric, errors="coerce")
         name, checkpoint = config["benchmark"]["name"], Path(config["checkpoint"]).name
         success, strict, outside = (measured[column].dropna() for column in _READ)
         controls = _controls(directory, name)

@@ -5,6 +5,7 @@ Shapes: B batch, 3 RGB, H W pixels. NaN is "not defined".
 
 import warnings
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,8 @@ class LPIPSNetwork(nn.Module):
         """Return the file of the weights; see :mod:`editmgt.metrics.weights` for the errors."""
         import torchvision
 
-        try:
-            import lpips  # noqa: F401
-        except ImportError as error:
-            raise MissingWeights("lpips is not installed: pip install 'editmgt[metrics]'.") from error
+        if find_spec("lpips") is None:
+            raise MissingWeights("lpips is not installed: pip install 'editmgt[metrics]'.")
         key = f"metrics.{kind}.weights"
         if settings["weights"] is not None:
             return (configured(key, settings["weights"]),)
