@@ -1,7 +1,7 @@
 """Lay out a W&B project's page for reading studies: ``python -m editmgt.dashboard [ENTITY/]PROJECT``."""
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from editmgt.errors import UserError
 
@@ -25,7 +25,7 @@ def workspace(entity: str, project: str) -> "Workspace":
         x=panels.SummaryMetric("outside_codec/l1"),
         y=panels.SummaryMetric("edit/success"),
     )
-    sections = {
+    sections: dict[str, list[Any]] = {
         "What changed, and is it real": [
             *(panels.WeavePanelSummaryTable(table_name=f"report/{name}") for name in ("effects", "summary")),
             panels.MediaBrowser(title="figures", media_keys=FIGURES),

@@ -56,13 +56,17 @@ def _changed_keys(path: Path, config: dict[str, Any]) -> list[str]:
         stored = yaml.safe_load(path.read_text())
     except (OSError, ValueError, yaml.YAMLError):
         return []
-    return changes(*({k: v for k, v in values.items() if k not in _HARMLESS} for values in (stored, config)))
+    return changes(_effective(stored), _effective(config))
+
+
+def _effective(config: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key not in _HARMLESS}
 
 
 def shared_layers(composition: Composition) -> set[int]:
     """Return the blocks whose attention maps any of the cells reads."""
     edited = [cell.config for cell in composition.cells if _edits(cell.config)]
-    return set().union(*(layers_read(cell_settings(config)) for config in edited))
+    return {layer for config in edited for layer in layers_read(cell_settings(config))}
 
 
 def outlook(plan: Plan, composition: Composition) -> str:
