@@ -45,7 +45,7 @@ def run_length_mask(value: str | Sequence[int], size: tuple[int, int]) -> NDArra
     )
     if len(numbers) % 2:
         raise ValueError("a run-length mask needs pairs of start and length")
-    flat = np.zeros(size[0] * size[1], dtype=bool)
+    flat: NDArray[np.bool_] = np.zeros(size[0] * size[1], dtype=bool)
     for start, length in zip(numbers[::2], numbers[1::2], strict=True):
         flat[start : start + length] = True
     inside = flat.reshape(size)

@@ -12,7 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from editmgt.config import Study, problems, show
 from editmgt.errors import UserError, nearest
@@ -332,6 +332,8 @@ def _compose(task: str, overrides: list[str], hydra: bool = False) -> DictConfig
 
 def _first_line(error: Exception) -> str:
     """Hydra says the mistake in its first line and goes on about its grammar; a cause may be the clearer one."""
+    if isinstance(error, MissingMandatoryValue):
+        return f"{error.full_key} has no value: write {error.full_key}=VALUE."
     line = str(error).strip().splitlines()[0]
     cause = str(error.__cause__ or "").strip().splitlines()
     return line if not cause or cause[0] in line else f"{line} {cause[0]}"

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,10 +50,10 @@ def changes(scene: Scene, other: Scene, resolution: int) -> NDArray[np.bool_]:
     return np.ascontiguousarray(differs)
 
 
-def with_thing(scene: Scene, index: int, **fields: object) -> Scene:
+def with_thing(scene: Scene, index: int, **fields: Any) -> Scene:
     """Return the scene with fields of one object changed."""
     things = list(scene.things)
-    things[index] = replace(things[index], **fields)  # type: ignore[arg-type]
+    things[index] = replace(things[index], **fields)
     return replace(scene, things=tuple(things))
 
 
