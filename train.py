@@ -13,9 +13,9 @@ CONF = Path(__file__).resolve().parent / "conf"
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
-def run(config: DictConfig) -> None:
-    """Run one cell; Hydra calls this for each."""
-    run_cell(config)
+def run(config: DictConfig) -> float | None:
+    """Run one cell; Hydra calls this for each, and an adaptive sweeper chooses by what it returns."""
+    return run_cell(config)
 
 
 if __name__ == "__main__":

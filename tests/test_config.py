@@ -14,6 +14,7 @@ CONF = Path(__file__).parent.parent / "conf"
 GROUPS = sorted(
     (path.parent.name, path.stem) for path in CONF.glob("*/*.yaml") if path.parent.name != "hydra"
 )
+EVALUATE_ONLY = {("sampler", "checkpoint"), ("experiment", "localization_layers")}
 ABOUT_WEIGHTS = ("init_from=", "checkpoint=")  # judged elsewhere: shipped weights may not be there
 
 
@@ -30,7 +31,7 @@ def wrong(config: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize(("group", "name"), GROUPS)
 def test_every_file_composes_validates_and_its_transformer_builds(group: str, name: str) -> None:
-    task = "evaluate" if (group, name) == ("sampler", "checkpoint") else "train"
+    task = "evaluate" if (group, name) in EVALUATE_ONLY else "train"
     more = ["benchmark=scenes"] if group == "data" and not name.startswith("scenes") else []
     more += ["data.datasets.folder.path=."] if (group, name) == ("data", "folder") else []
     config = composed(task, f"{group}={name}", *more)
@@ -47,6 +48,12 @@ def test_every_file_composes_validates_and_its_transformer_builds(group: str, na
 def test_evaluate_composes_with_every_preset_it_shares() -> None:
     for override in ("debug=few", "sampler=published", "benchmark=scenes_basic", "logger=none"):
         assert wrong(composed("evaluate", override)) == []
+
+
+def test_a_protocol_brings_its_metrics_and_the_command_line_wins() -> None:
+    brought = composed("evaluate", "benchmark=magicbrush_final")["metrics"]
+    assert brought["preset"] and brought == composed("evaluate", "metrics=magicbrush")["metrics"]
+    assert composed("evaluate", "benchmark=emu_edit", "metrics=default")["metrics"]["preset"] is None
 
 
 def test_the_benchmark_is_of_the_world_that_is_trained_on() -> None:
@@ -71,6 +78,11 @@ def train_config() -> dict[str, Any]:
         ("trainer.max_time", "5 minutes", "must be days:hours:minutes:seconds"),
         ("seed", 1.5, "seed=1.5 must be a whole number."),
         ("model.optimizer._target_", "os.system", "must come from one of torch"),
+        (
+            "callbacks",
+            {"x": {"_target_": "torch.hub.load"}},
+            "callbacks.x._target_=torch.hub.load must be a class of",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(train_config: dict[str, Any], key: str, value: Any, line: str) -> None:

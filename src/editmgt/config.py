@@ -21,6 +21,9 @@ from editmgt.weights import local as local_directory
 TARGET_PACKAGES = ("torch", "lightning", "editmgt", "diffusers", "transformers", "torchmetrics")
 EIGHT_BIT = "bitsandbytes"
 
+# A class, so that no function of a module that is imported there can be named.
+CALLBACK = re.compile(r"(lightning\.pytorch\.callbacks|editmgt\.training\.\w+)\.[A-Z]\w*")
+
 BUNDLE = (
     "vqvae/config.json",
     "text_encoder/config.json",
@@ -205,20 +208,102 @@ class _Metrics(_Strict):
 
 
 class _Benchmark(_Strict):
-    name: Literal["scenes"]
-    split: Literal["test", "dev"]
-    size: Positive
-    world: Literal["full", "basic"]
-    resolution: Positive
+    name: str
+    size: Positive | None
     batch_size: Positive
     seed: NotNegative
+
+
+class Study(_Strict):
+    """What a study compares.
+
+    Attributes:
+        factors: key, or group, -> the values it takes.
+        acts_through: a factor that only matters where others have these values -> those values.
+        seeds: of the trainings; where nothing is trained, of the edits' noise.
+        primary: the metric that the answer is about.
+        baseline: the cell that the others are compared with, a value for every factor.
+        correction: of p values, for the number of comparisons.
+    """
+
+    factors: Annotated[dict[str, Annotated[list[Any], Field(min_length=1)]], Field(min_length=1)]
+    acts_through: dict[str, dict[str, Any]] = {}
+    seeds: Annotated[list[NotNegative], Field(min_length=1)]
+    primary: str
+    baseline: dict[str, Any]
+    correction: Literal["holm"]
+
+
+class _Slice(_Benchmark):
+    size: Positive
+    split: Literal["test", "dev"]
+    resolution: Positive
+
+
+class _Scenes(_Slice):
+    world: Literal["full", "basic"]
+
+
+class _Folder(_Benchmark):
+    path: str
+
+
+class _Table(_Folder):
+    split: str
+
+
+class _MagicBrush(_Table):
+    turns: Literal["all", "final"]
+
+
+class _Judge(_Strict):
+    endpoint: Annotated[str, Field(pattern=r"^https?://")] | None
+    model: str | None
+    key_variable: str
+    attempts: Positive
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    parallel: Positive
+
+
+class _ImgEdit(_Folder):
+    judge: _Judge
+
+
+class _GEdit(_Table):
+    language: Literal["en", "cn"]
+    judge: _Judge
+
+
+BENCHMARKS: dict[str, type[_Benchmark]] = {
+    "scenes": _Scenes,
+    **{
+        f"scenes_{name}": _Slice
+        for name in ("small", "overlap", "texture", "ambiguous", "paraphrase", "multi", "noop")
+    },
+    "folder": _Folder,
+    "magicbrush": _MagicBrush,
+    "emu_edit": _Table,
+    "anybench": _Table,
+    "pie_bench": _Table,
+    "gedit": _GEdit,
+    "imgedit": _ImgEdit,
+}
+
+
+class _LocalizationLayers(_Strict):
+    subsets: list[Layers]
+    thresholds: list[Fraction]
 
 
 class _Common(_Strict):
     name: Annotated[str, Field(pattern=NAME)]
     logger: _Logger
     metrics: _Metrics
-    benchmark: _Benchmark
+    benchmark: Node  # one of BENCHMARKS, by its name
+    seed: NotNegative
+    reuse: bool
+    plan: Literal["run", "only"]
+    study: Study | None = None
     experiment: str | None = None
     debug: str | None = None
 
@@ -227,10 +312,8 @@ class Train(_Common):
     """What ``train.py`` reads."""
 
     task: Literal["train"]
-    seed: NotNegative
     init_from: str | None
     resume: str | None
-    reuse: bool
     model: _Model
     data: _Data
     sampler: _Sampler
@@ -278,6 +361,7 @@ class Evaluate(_Common):
     text_encoder_afterwards: Literal["keep", "offload"]
     model: _EvaluateModel
     sampler: _EvaluateSampler
+    localization_layers: _LocalizationLayers | None = None
 
 
 class _Preparation(_Strict):
@@ -297,16 +381,22 @@ class Prepare(_Strict):
     prepare: _Preparation
 
 
+_PATTERNS = {
+    "max_time": "must be days:hours:minutes:seconds, such as 00:00:05:00.",
+    "endpoint": "must begin with http:// or https://.",
+    "shard": "must be written i/n, such as 0/4.",
+}
+
 SCHEMAS: dict[str, type[_Strict]] = {"train": Train, "evaluate": Evaluate, "prepare": Prepare}
 
 
 def problems(config: dict[str, Any]) -> list[str]:
     """Return everything wrong with a composed configuration, a line each; none: it can be run."""
-    schema = SCHEMAS[config["task"]]
-    try:
-        schema.model_validate(config)
-    except ValidationError as error:
-        return list(dict.fromkeys(_line(schema, dict(entry)) for entry in error.errors()))
+    found = mistakes(SCHEMAS[config["task"]], config)
+    if config["task"] != "prepare":
+        found += _benchmark_problems(config)
+    if found:
+        return found
     found = list(_targets(config))
     if "datasets" in config.get("data", ()):
         found += _data_problems(config)
@@ -314,6 +404,15 @@ def problems(config: dict[str, Any]) -> list[str]:
         return found + _prepare_problems(config)
     found += _metric_problems(config["metrics"])
     return found + (_train_problems(config) if config["task"] == "train" else _evaluate_problems(config))
+
+
+def mistakes(schema: type[BaseModel], values: Any, parent: str = "") -> list[str]:
+    """Return what is wrong with ``values``, which lie at the key ``parent``, by their types and ranges alone."""
+    try:
+        schema.model_validate(values)
+    except ValidationError as error:
+        return list(dict.fromkeys(_line(schema, dict(entry), parent) for entry in error.errors()))
+    return []
 
 
 def show(value: Any) -> str:
@@ -325,12 +424,12 @@ def show(value: Any) -> str:
     return str(value)
 
 
-def _line(schema: type[BaseModel], entry: dict[str, Any]) -> str:
+def _line(schema: type[BaseModel], entry: dict[str, Any], parent: str) -> str:
     """One pydantic error as one line."""
     # pydantic names the branch of a union as if it were a key
     branch = re.compile(r"[\[(]|^(int|float|str|bool|constrained|list|dict)")
     loc = [part for part in entry["loc"] if not (isinstance(part, str) and branch.search(part))]
-    key = ".".join(str(part) for part in loc)
+    key = ".".join(filter(None, [parent, *map(str, loc)]))
     kind, value = entry["type"], entry["input"]
     context = entry.get("ctx", {})
     if kind == "extra_forbidden":
@@ -346,13 +445,10 @@ def _line(schema: type[BaseModel], entry: dict[str, Any]) -> str:
         rule = "must be a whole number."
     elif kind.startswith("float"):
         rule = "must be a number."
-    elif kind.startswith("string") and key.endswith("shard"):
-        rule = "must be written i/n, such as 0/4."
     elif kind == "string_pattern_mismatch":
-        rule = (
-            "must be days:hours:minutes:seconds, such as 00:00:05:00."
-            if key.endswith("max_time")
-            else "must be letters, digits, '.', '_' or '-'."
+        rule = next(
+            (rule for ending, rule in _PATTERNS.items() if key.endswith(ending)),
+            "must be letters, digits, '.', '_' or '-'.",
         )
     elif kind in ("greater_than_equal", "less_than_equal"):
         word, bound = ("at least", "ge") if kind.startswith("greater") else ("at most", "le")
@@ -393,6 +489,28 @@ def _targets(config: Any, key: str = "") -> Iterator[str]:
             yield from _targets(value, key)
 
 
+def _callback_problems(nodes: dict[str, Any]) -> Iterator[str]:
+    for name, node in nodes.items():
+        target = str(node.get("_target_")) if isinstance(node, dict) else "null"
+        if not CALLBACK.fullmatch(target):
+            yield f"callbacks.{name}._target_={target} must be a class of lightning.pytorch.callbacks or editmgt.training."
+
+
+def _benchmark_problems(config: dict[str, Any]) -> list[str]:
+    benchmark = config.get("benchmark")
+    if not isinstance(benchmark, dict):
+        return []
+    name = benchmark.get("name")
+    if name not in BENCHMARKS:
+        choices = ", ".join(BENCHMARKS)
+        return [f"benchmark.name={show(name)} must be one of {choices}.{nearest(name, BENCHMARKS)}"]
+    found = mistakes(BENCHMARKS[name], benchmark, "benchmark")
+    judge = benchmark.get("judge")
+    if not found and judge and judge["endpoint"] is not None and judge["model"] is None:
+        found.append("benchmark.judge.endpoint needs benchmark.judge.model, the judge's name there.")
+    return found
+
+
 def _metric_problems(metrics: dict[str, Any]) -> list[str]:
     """Unknown metrics, weights that are not where they should be, and metrics by name that cannot have theirs."""
     found = [
@@ -423,7 +541,7 @@ def _metric_problems(metrics: dict[str, Any]) -> list[str]:
 
 def _train_problems(config: dict[str, Any]) -> list[str]:
     model, trainer = config["model"], config["trainer"]
-    found = []
+    found = list(_callback_problems(config["callbacks"] or {}))
     if trainer["max_steps"] == -1 and trainer["max_time"] is None:
         found.append("trainer.max_steps=-1 with trainer.max_time=null would never end: set one of them.")
     if config["resume"] is not None and not config["reuse"]:
@@ -551,6 +669,7 @@ def _evaluate_problems(config: dict[str, Any]) -> list[str]:
         found.append(
             f"model.injection_fallback={fallback} contradicts checkpoint={name}, which was trained with {trained}."
         )
+    found += _subset_problems(config.get("localization_layers"), _num_blocks(name))
     return found + _layer_problems(model["localization"], _num_blocks(name))
 
 
@@ -609,6 +728,17 @@ def _layer_problems(localization: dict[str, Any], blocks: int | None) -> list[st
             f"model.localization.single_layer={single} does not exist; this model has blocks 0 to {blocks - 1}."
         )
     return found
+
+
+def _subset_problems(study: dict[str, Any] | None, blocks: int | None) -> list[str]:
+    if study is None or blocks is None:
+        return []
+    return [
+        f"localization_layers.subsets: {show(subset)} names a block that does not exist; this model has blocks 0 to "
+        f"{blocks - 1}."
+        for subset in study["subsets"]
+        if max(subset) >= blocks
+    ]
 
 
 def edit_values(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from editmgt.benchmarks import controls, evaluate, scenes
-from editmgt.benchmarks.evaluate import round_trip
+from editmgt.benchmarks.group import round_trip
 from editmgt.benchmarks.rows import COLUMNS, summarise
 from editmgt.data.sample import EditSample
 from editmgt.data.scenes import EDIT_TYPES
@@ -155,7 +155,7 @@ def test_a_failed_sample_is_a_failed_row_and_the_others_go_on(
         progress=lambda done, total: steps.append((done, total)),
     )
     assert (summary["n"], summary["failed"]) == (N - 3, 3)
-    assert steps == [(4, N), (8, N), (9, N)]
+    assert steps == [(0, N), (4, N), (8, N), (9, N)]
     table = read(tmp_path / "samples.csv")
     failed = table[table["status"] == "failed"]
     assert failed["sample_id"].tolist() == ["#1", samples[3].sample_id, samples[5].sample_id]
@@ -233,8 +233,15 @@ def test_controls(tiny_editor: Editor, samples: list[EditSample], tmp_path: Path
 
     assert set(found) == {key for key in found if key.startswith("control: ")}
     assert not any(name.startswith(("localization/", "speed/")) for name in copy)
-    assert steps[-1] == (3 * N, 3 * N) and steps == sorted(steps)
-    for name, summary in (("copy_source", copy), ("codec_source", source), ("codec_target", target)):
+    assert steps[-1] == (4 * N, 4 * N) and steps == sorted(steps)
+    oracle = found["control: oracle mask"]
+    assert 0 < oracle["inside/l1"] != source["inside/l1"]
+    for name, summary in (
+        ("copy_source", copy),
+        ("oracle_mask", oracle),
+        ("codec_source", source),
+        ("codec_target", target),
+    ):
         assert read_json(tmp_path / name / "metrics.json") == summary
         assert len(read(tmp_path / name / "samples.csv")) == N
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas
 import pytest
 
-from editmgt.benchmarks.rows import COLUMNS, Row, summarise, write_rows
+from editmgt.benchmarks.rows import COLUMNS, Row, RowFile, summarise
 
 NAMES = ("edit/success", "outside/psnr")
 
@@ -25,6 +25,13 @@ def rows() -> list[Row]:
         row(3, "remove", 1.0, 20.0),
         Row("#4", 3, error="OSError: truncated"),
     ]
+
+
+def write(path: Path) -> None:
+    file = RowFile(path, NAMES)
+    file.begin()
+    file.append(rows()[:2])
+    file.append(rows()[2:])
 
 
 def test_means_are_over_what_is_defined_and_counts_stand_beside_them() -> None:
@@ -52,7 +59,7 @@ def test_a_metric_that_is_never_defined_has_no_mean() -> None:
 
 
 def test_the_csv_holds_every_row_as_it_is(tmp_path: Path) -> None:
-    write_rows(rows(), NAMES, tmp_path / "samples.csv")
+    write(tmp_path / "samples.csv")
     with (tmp_path / "samples.csv").open(newline="") as file:
         header, *lines = csv.reader(file)
     assert header == [*COLUMNS, *NAMES]
@@ -66,3 +73,38 @@ def test_the_csv_holds_every_row_as_it_is(tmp_path: Path) -> None:
     assert table["outside/psnr"].mean() == pytest.approx(summary["outside/psnr"])
     by_type = table.groupby("edit_type")["edit/success"].mean()
     assert by_type["add"] == pytest.approx(summary["edit/success[add]"])
+
+
+def test_stored_rows_are_read_back_as_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "samples.csv"
+    write(path)
+    before = path.read_bytes()
+    assert repr(RowFile(path, NAMES).resume()) == repr(rows())  # repr: NaN equals nothing
+    assert path.read_bytes() == before
+
+
+def test_wherever_a_kill_tears_the_file_whole_rows_stay_and_the_torn_one_goes(tmp_path: Path) -> None:
+    path = tmp_path / "samples.csv"
+    write(path)
+    whole = path.read_bytes()
+    for length in range(0, len(whole), 5):
+        path.write_bytes(whole[:length])
+        found = RowFile(path, NAMES).resume()
+        lines = whole[:length].count(b"\n")
+        assert len(found) == max(0, lines - 1)
+        file = RowFile(path, NAMES)
+        file.append(rows()[len(found) :])
+        assert path.read_bytes() == whole
+
+
+def test_rows_of_other_metrics_are_not_continued(tmp_path: Path) -> None:
+    write(tmp_path / "samples.csv")
+    assert RowFile(tmp_path / "samples.csv", NAMES[:1]).resume() == []
+    assert (tmp_path / "samples.csv").read_text().count("\n") == 1
+
+
+def test_an_instruction_of_several_lines_is_one_line(tmp_path: Path) -> None:
+    file = RowFile(tmp_path / "samples.csv", ())
+    file.begin()
+    file.append([Row("a", 0, instruction="make it\nred"), Row("b", 0)])
+    assert [row.instruction for row in file.resume()] == ["make it red", ""]

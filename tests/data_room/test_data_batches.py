@@ -125,7 +125,9 @@ def test_a_stream_resumes_and_stands_in_for_bad_rows(files: Path, tmp_path: Path
     whole = said(batches(files, tmp_path, Share(3, 0, 0, 1), True), 6)
     assert len({text for batch in whole[:3] for text in batch}) == 8
     assert said(batches(files, tmp_path, Share(3, 2, 0, 1), True), 4) == whole[2:]
-    whole = said(batches(files, tmp_path, Share(3, 0, 0, 1), True), 4, workers=1)  # a worker has its own order
+    whole = said(
+        batches(files, tmp_path, Share(3, 0, 0, 1), True), 4, workers=1
+    )  # a worker has its own order
     assert said(batches(files, tmp_path, Share(3, 2, 0, 1), True), 2, workers=1) == whole[2:]
 
 

@@ -14,6 +14,7 @@ from tiny_parts import SETTINGS, build_transformer
 
 import editmgt
 from editmgt.editing import Editor, EditResult, InstructionCut
+from editmgt.editing.localization import score_maps
 from editmgt.errors import UserError
 
 INSTRUCTIONS = ["make the red circle blue", "remove the large star", "add a small green square to the left"]
@@ -101,6 +102,31 @@ def test_progress_counts_every_step_of_every_batch(tiny_editor: Editor) -> None:
         pictures(3), INSTRUCTIONS, batch_size=2, progress=lambda done, total: seen.append((done, total))
     )
     assert seen == [(done, 6) for done in range(1, 7)]
+
+
+@pytest.mark.parametrize("smoothing", ["adaptive", "gaussian", "none"])
+@pytest.mark.parametrize("hold", [True, False])
+def test_recorded_maps_score_as_the_edit_did(tiny_editor: Editor, smoothing: str, hold: bool) -> None:
+    settings = {"smoothing": smoothing, "region_hold": hold}
+    plain = tiny_editor.edit(pictures(3), INSTRUCTIONS, **settings)
+    result = tiny_editor.edit(pictures(3), INSTRUCTIONS, **settings, record_layers=(3, 0, 1, 2), batch_size=2)
+    assert result.layer_maps.shape == (3, 3, 4, 4, 4) and result.layer_maps.dtype == torch.float32
+    assert all(same(plain, result, i, i) for i in range(3))  # what is recorded changes no picture
+    chosen = [(3, 0, 1, 2).index(layer) for layer in tiny_editor.settings.layers]
+    assert torch.equal(score_maps(result.layer_maps[:, :, chosen], smoothing), result.localization)
+    single = tiny_editor.edit(pictures(3), INSTRUCTIONS, **settings, average=False, single_layer=0)
+    if not hold:  # with hold on, other maps make other pictures, and those other maps
+        other = score_maps(result.layer_maps[:, :, [1]], smoothing)
+        assert torch.allclose(other, single.localization, atol=1e-4)
+    assert plain.layer_maps.shape == (3, 3, 0, 4, 4)
+
+
+def test_recorded_maps_of_pictures_of_several_sizes(tiny_editor: Editor) -> None:
+    result = tiny_editor.edit([picture(), picture(90, 40)], INSTRUCTIONS[:2], record_layers=(1, 2, 3))
+    for maps, localization in zip(result.layer_maps, result.localization, strict=True):
+        assert torch.equal(score_maps(maps[None], "adaptive")[0], localization)
+    with pytest.raises(UserError, match=r"record_layers \[9\] do not exist: this model has blocks 0 to 3"):
+        tiny_editor.edit(picture(), INSTRUCTIONS[0], record_layers=(0, 9))
 
 
 def test_mask_keeps_what_is_outside(tiny_editor: Editor) -> None:

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from scipy import ndimage
 
 from editmgt.editing.hold import held_tokens, scores_at_codes
-from editmgt.editing.localization import consolidate, localize, rescale, smooth
+from editmgt.editing.localization import layer_maps, localize, rescale, score_maps, smooth
 
 
 def test_golden_maps(golden: Path) -> None:
@@ -63,11 +63,20 @@ def test_range_and_independence(method: str) -> None:
     assert torch.equal(smooth(maps[1:2], method), smoothed[1:2])
 
 
-def test_consolidation_is_a_mean_over_layers_and_text() -> None:
+def test_a_layers_map_is_a_mean_over_text_and_consolidation_one_over_layers() -> None:
     attention = {layer: torch.rand(2, 5, 12) for layer in range(4)}
+    maps = layer_maps(attention, (1, 3), (3, 4))
+    assert torch.equal(maps[1], attention[3].mean(dim=1).view(2, 3, 4))
     wanted = (attention[1] + attention[3]).mean(dim=1).view(2, 3, 4) / 2
-    assert torch.allclose(consolidate(attention, (1, 3), (3, 4)), wanted)
-    assert torch.equal(consolidate(attention, (2,), (3, 4)), attention[2].mean(dim=1).view(2, 3, 4))
+    assert torch.allclose(localize(attention, (1, 3), (3, 4), "none"), rescale(wanted), atol=1e-5)
+
+
+@pytest.mark.parametrize("smoothing", ["adaptive", "gaussian", "none"])
+def test_scores_of_recorded_maps_are_the_mean_of_each_steps_scores(smoothing: str) -> None:
+    steps = [{layer: torch.rand(2, 5, 30) for layer in range(3)} for _ in range(4)]
+    recorded = torch.stack([layer_maps(attention, (0, 2), (5, 6)) for attention in steps])
+    wanted = torch.stack([localize(attention, (0, 2), (5, 6), smoothing) for attention in steps]).mean(dim=0)
+    assert torch.allclose(score_maps(recorded.permute(2, 0, 1, 3, 4), smoothing), wanted, atol=1e-6)
 
 
 def test_scores_at_codes() -> None:

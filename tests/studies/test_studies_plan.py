@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from editmgt.errors import UserError
 from editmgt.studies.compose import compose_all
 from editmgt.studies.fingerprint import training_fingerprint
-from editmgt.studies.plan import cell_name, create, make_plan
+from editmgt.studies.plan import cell_name, create, make_plan, read_layers
 
 CONF = Path(__file__).parent.parent.parent / "conf"
 
@@ -66,6 +66,7 @@ def test_what_only_inference_reads_leaves_the_training_alone(
         ("data.train_size", 3),
         ("trainer.max_steps", 3),
         ("trainer.precision", "32-true"),
+        ("callbacks", {"ema": {"_target_": "lightning.pytorch.callbacks.EMAWeightAveraging"}}),
     ],
 )
 def test_what_training_reads_makes_another_one(config: dict[str, Any], key: str, value: Any) -> None:
@@ -105,7 +106,9 @@ def test_the_same_sweep_has_the_same_directory_and_a_run_a_new_one(
     assert plan(["model.region_hold=true,false", "sampler.steps=3"], True).directory != sweep.directory
     assert list(sweep.cells) == ["region_hold-true", "region_hold-false"]
     assert list(tmp_path.iterdir()) == []  # planning creates nothing
-    runs = [create(plan([], False), named=False).directory for _ in range(3)]
+    composition = compose_all(CONF, "evaluate", base, False)
+    runs = [create(plan([], False), composition, layers=[1, 2]).directory for _ in range(3)]
+    assert read_layers(runs[0]) == {1, 2}
     assert len(set(runs)) == 3
     with pytest.raises(UserError, match="not empty"):
         plan([f"hydra.run.dir={runs[0]}"], False)

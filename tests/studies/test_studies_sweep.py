@@ -1,6 +1,7 @@
 """Sweeps through the entry points in this process, with real editors and a stand-in for the training alone."""
 
 import os
+import resource
 import shutil
 import sys
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from typing import Any
 
 import pandas
 import pytest
+import yaml
+from offline_runs import exit_codes, logged_keys, read_offline, run_record
 
 import editmgt.training
 from editmgt.files import read_json, write_json
@@ -76,7 +79,7 @@ def test_cells_that_differ_at_inference_share_a_training_and_a_rerun_skips_them(
     directory = sweep_directory()
     summary = pandas.read_csv(directory / "report" / "summary.csv")
     assert summary["cell"].tolist()[:2] == ["region_hold-true", "region_hold-false"]
-    assert (summary["kind"] == "control").sum() == 3
+    assert (summary["kind"] == "control").sum() == 4
     for name in ("region_hold-true", "region_hold-false"):
         status = read_json(directory / name / "status.json")
         assert status["state"] == "done" and status["protocol_fingerprint"]
@@ -102,8 +105,105 @@ def test_a_failing_cell_is_recorded_and_the_others_go_on(
     assert "Traceback" in (directory / "condition_dropout-0.9" / "error.txt").read_text()
     assert read_json(directory / "condition_dropout-0.1" / "status.json")["state"] == "done"
     assert "failed" in (directory / "report" / "report.md").read_text()
+    capsys.readouterr()
     run("train", *arguments)  # failed ones are tried again
+    printed = capsys.readouterr().out
     assert len(trained) == 3
+    assert "retry     condition_dropout-0.9 (ValueError: no such luck)" in printed
+    assert "done      condition_dropout-0.1" in printed
+
+
+def test_cells_with_the_same_active_settings_share_their_edits(
+    run: Callable[..., int], tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [
+        "-m",
+        *SMALL,
+        f"checkpoint='{tiny_bundle}'",
+        "model.localization.layers=[1,2]",
+        "model.localization.single_layer=3",
+        "model.region_hold=true,false",
+        "model.consolidation=true,false",
+        "logger=none",
+    ]
+    assert run("evaluate", *arguments, "plan=only") == 0
+    assert "4 cells, 3 passes of edits" in capsys.readouterr().out
+    assert not Path("outputs").exists()
+    assert run("evaluate", *arguments) == 0
+    printed = capsys.readouterr().out
+    assert "4 cells, 3 passes of edits" in printed and printed.count("edits shared with cell") == 1
+    assert len([path for path in Path("outputs/edits").iterdir() if path.is_dir()]) == 3
+    shared = rows(sweep_directory())
+    shutil.rmtree("outputs/sweeps")
+    assert run("evaluate", *arguments, "reuse=false") == 0
+    assert len([path for path in Path("outputs/edits").iterdir() if path.is_dir()]) == 6
+    for name, table in rows(sweep_directory()).items():
+        pandas.testing.assert_frame_equal(shared[name], table)
+    raw, averaged = (shared[f"region_hold-false__consolidation-{word}"] for word in ("false", "true"))
+    changed = [name for name in raw if not raw[name].equals(averaged[name])]
+    assert changed and all(name.startswith("localization/") for name in changed)
+
+
+def rows(directory: Path) -> dict[str, pandas.DataFrame]:
+    """Each cell's rows, but for their times."""
+    files = directory.glob("*/samples.csv")
+    return {path.parent.name: pandas.read_csv(path).filter(regex="^(?!speed/)") for path in files}
+
+
+def test_a_study_runs_from_its_file_and_old_results_are_not_mixed(
+    run: Callable[..., int], tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["-m", *SMALL, f"checkpoint='{tiny_bundle}'", "logger=none", "study.seeds=[0,1]"]
+    arguments += ["experiment=hold_and_consolidation", "model.consolidation=true"]
+    assert run("evaluate", *arguments) == 0
+    assert "4 cells, 4 passes" in capsys.readouterr().out
+    directory = sweep_directory()
+    study = yaml.safe_load((directory / "study.yaml").read_text())
+    assert study["factors"] == {"model.region_hold": [True, False]} and study["seeds"] == [0, 1]
+    assert study["baseline"] == {"model.region_hold": True} and study["acts_through"] == {}
+    seeds = {path.parent.name: set(pandas.read_csv(path)["seed"]) for path in directory.glob("*/samples.csv")}
+    assert seeds == {
+        f"region_hold-{hold}__seed-{seed}": {seed} for hold in ("true", "false") for seed in (0, 1)
+    }
+
+    broken = directory / "region_hold-true__seed-0" / "metrics.json"
+    broken.write_text('{"n": ')
+    assert run("evaluate", *arguments) == 0
+    printed = capsys.readouterr().out
+    assert "metrics.json cannot be read: judging again" in printed and printed.count("done before") == 3
+    assert read_json(broken)["n"] == 2
+
+    # the same cells under another setting, as an edited file of conf/ would make them
+    for path in directory.glob("*/config.yaml"):
+        config = yaml.safe_load(path.read_text())
+        config["benchmark"]["size"] = 99
+        path.write_text(yaml.safe_dump(config))
+        status = read_json(path.with_name("status.json"))
+        write_json(path.with_name("status.json"), status | {"protocol_fingerprint": "another"})
+    assert run("evaluate", *arguments) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "4 cells finished under other settings (benchmark.size was 99 and is 2)" in line
+
+
+def test_a_full_disk_fails_the_cell_and_not_the_sweep(
+    run: Callable[..., int], trained: list[Path], tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = ["-m", *small_train(tiny_bundle)]
+    assert run("train", *base, "model.condition_dropout=0.1") == 0
+    largest = max(path.stat().st_size for path in tiny_bundle.rglob("*.safetensors"))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest - 1, limits[1]))
+    try:
+        assert run("train", *base, "model.condition_dropout=0.2,0.1") == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    captured = capsys.readouterr()
+    assert "condition_dropout-0.2 failed" in captured.err and "Traceback" not in captured.err
+    states = {
+        path.parent.name: read_json(path)["state"] for path in Path("outputs/sweeps").glob("*/*/status.json")
+    }
+    assert states["condition_dropout-0.1"] == "done" and states["condition_dropout-0.2"] == "failed"
+    assert run("train", *base, "model.condition_dropout=0.2,0.1") == 0
 
 
 def test_a_training_is_told_apart_by_what_is_there(tmp_path: Path, tiny_bundle: Path) -> None:
@@ -139,36 +239,12 @@ def test_evaluate_logs_each_cell_to_its_own_offline_run(tmp_path: Path, tiny_bun
     files = sorted(tmp_path.glob("outputs/sweeps/*/*/wandb/offline-run-*/*.wandb"))
     records = [read_offline(path) for path in files]
     assert len(records) == 2
-    runs = [next(r.run for r in found if r.WhichOneof("record_type") == "run") for found in records]
+    runs = [run_record(found) for found in records]
     assert {r.display_name for r in runs} == {"region_hold-true", "region_hold-false"}
     assert len({r.run_group for r in runs}) == 1 and len({r.run_id for r in runs}) == 2
     for found in records:
-        logged = {
-            item.key or item.nested_key[0]
-            for record in found
-            if record.WhichOneof("record_type") == "history"
-            for item in record.history.item
-        }
-        assert {"edit/success", "samples", "samples_table"} <= logged
-        assert [r.exit.exit_code for r in found if r.WhichOneof("record_type") == "exit"] == [0]
-
-
-def read_offline(path: Path) -> list[Any]:
-    """The records of an offline run's file: LevelDB's log format behind a header of 7 bytes."""
-    from wandb.proto import wandb_internal_pb2
-
-    data, position, block, records, part = path.read_bytes(), 7, 32768, [], b""
-    while position + 7 <= len(data):
-        left = block - position % block
-        if left < 7:
-            position += left
-            continue
-        length, kind = int.from_bytes(data[position + 4 : position + 6], "little"), data[position + 6]
-        part += data[position + 7 : position + 7 + length]
-        position += 7 + length
-        if kind in (1, 4):  # a whole record, or the last part of one
-            record = wandb_internal_pb2.Record()
-            record.ParseFromString(part)
-            records.append(record)
-            part = b""
-    return records
+        assert {"edit/success", "samples", "samples_table"} <= logged_keys(found)
+        assert exit_codes(found) == [0]
+    [summary] = [read_offline(path) for path in tmp_path.glob("outputs/sweeps/*/wandb/offline-run-*/*.wandb")]
+    assert run_record(summary).run_group == runs[0].run_group and run_record(summary).job_type == "summary"
+    assert "report/summary" in logged_keys(summary) and exit_codes(summary) == [0]

@@ -15,9 +15,9 @@ from editmgt.codec import Codec, fold
 from editmgt.data.scenes import SceneDataset
 from editmgt.data.tokens import TokenBatches, tokenized
 from editmgt.editing import Editor
-from editmgt.training import train
+from editmgt.errors import UserError
+from editmgt.training import LAST, train
 from editmgt.training.module import EditorModule
-from editmgt.training.run import CHECKPOINTS, LAST
 
 
 def configuration(bundle: Path, cache: Path, **trainer: Any) -> dict[str, Any]:
@@ -106,6 +106,19 @@ def test_an_interrupted_training_resumes_to_the_same_weights(tiny_bundle: Path, 
         torch.testing.assert_close(weights(resumed)[name], tensor, msg=name)
 
 
+def test_callbacks_of_the_configuration_take_part(tiny_bundle: Path, tmp_path: Path) -> None:
+    config = configuration(tiny_bundle, tmp_path / "cache", max_steps=2)
+    plain = weights(train(config, tmp_path / "plain"))
+    config["callbacks"] = {
+        "ema": {"_target_": "lightning.pytorch.callbacks.EMAWeightAveraging", "decay": 0.999}
+    }
+    averaged = weights(train(config, tmp_path / "averaged"))
+    assert any((plain[name] != averaged[name]).any() for name in plain)
+    config["callbacks"] = {"odd": {"_target_": "lightning.pytorch.callbacks.timer.timedelta"}}
+    with pytest.raises(UserError, match=r"callbacks.odd is a timedelta, not a Lightning callback"):
+        train(config, tmp_path / "odd")
+
+
 def stop_after(config: dict[str, Any], directory: Path, steps: int) -> Path:
     """Train in a process that dies, uncleanly, when step ``steps`` has been checkpointed."""
     directory.mkdir()
@@ -113,7 +126,7 @@ def stop_after(config: dict[str, Any], directory: Path, steps: int) -> Path:
 import json, os, sys
 from pathlib import Path
 from lightning.pytorch.callbacks import ModelCheckpoint
-from editmgt.training import train
+from editmgt.training import LAST, train
 save = ModelCheckpoint._save_last_checkpoint
 def save_and_die(self, trainer, candidates):
     save(self, trainer, candidates)
@@ -126,7 +139,7 @@ train(json.loads(sys.argv[1]), Path(sys.argv[2]))
 
     command = [sys.executable, "-c", script, json.dumps(config), str(directory)]
     assert subprocess.run(command, capture_output=True).returncode == 9
-    last = directory / CHECKPOINTS / LAST
+    last = directory / LAST
     assert torch.load(last, weights_only=True)["global_step"] == steps
     return last
 

@@ -1,65 +1,33 @@
-"""Edit every sample of a benchmark, score it, and write what was found.
+"""Edit every sample of a benchmark, score it, and write what was found as it is found.
 
-The controls (a copy of the source, the codec's round trips) need no editor and go through the same code.
+The controls (a copy of the source, the codec's round trips, an oracle's mask) go through the same code.
 """
 
+import io
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
 
 from editmgt.benchmarks.gallery import Gallery
-from editmgt.benchmarks.rows import Row, summarise, write_rows
-from editmgt.data.sample import EditSample
+from editmgt.benchmarks.group import Group, Outcome, kind, score
+from editmgt.benchmarks.rows import Row, RowFile, summarise
+from editmgt.benchmarks.sample import BenchmarkSample, Samples
 from editmgt.editing import Editor, EditSettings, validate
-from editmgt.editing.images import resize, to_image, to_pixels, working_size
-from editmgt.files import write_json
-from editmgt.metrics import EditBatch, Scorer, SetScores
+from editmgt.files import write_atomic, write_json
+from editmgt.metrics import Scorer, SetScores
 
 Progress = Callable[[int, int], None]
-
-
-class _Group:
-    """Samples of one picture size, and their pictures."""
-
-    def __init__(self, samples: list[EditSample], editor: Editor, resolution: int) -> None:
-        for sample in samples:
-            if not sample.source.shape == sample.target.shape == (*sample.edit_mask.shape, 3):
-                raise ValueError(
-                    f"source {sample.source.shape}, target {sample.target.shape} and edit mask "
-                    f"{sample.edit_mask.shape} differ in size"
-                )
-        self.samples, self._editor, self._resolution = samples, editor, resolution
-        self.source = [Image.fromarray(sample.source) for sample in samples]
-        self.target = [Image.fromarray(sample.target) for sample in samples]
-
-    @cached_property
-    def source_codec(self) -> list[Image.Image]:
-        return round_trip(self._editor, self.source, self._resolution)
-
-    @cached_property
-    def target_codec(self) -> list[Image.Image]:
-        return round_trip(self._editor, self.target, self._resolution)
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """Edited pictures; what only an editor knows is None for a control."""
-
-    images: list[Image.Image]
-    localization: Tensor | None = None
-    held: Tensor | None = None
-    seconds: float | None = None
+Produce = Callable[[Group], Outcome]
+# told of every sample that was scored: its index, the sample, its group's outcome, its position in the group
+Observe = Callable[[int, BenchmarkSample, Outcome, int], None]
 
 
 def evaluate(
     editor: Editor,
-    samples: Sequence[EditSample],
+    samples: Samples,
     settings: EditSettings,
     out_dir: Path | str,
     *,
@@ -67,13 +35,16 @@ def evaluate(
     seed: int = 0,
     metrics: Scorer | Iterable[str] | None = None,
     progress: Progress | None = None,
+    resume: bool = False,
+    picture_path: Callable[[BenchmarkSample], Path] | None = None,
 ) -> dict[str, float]:
     """Edit and score ``samples``; write ``samples.csv``, ``metrics.json`` and ``samples.png`` to ``out_dir``.
 
-    A sample that cannot be loaded, edited or scored becomes a failed row and the others go on: a batch that
-    fails is tried again sample by sample. Randomness is per sample, from (``seed``, ``sample_id``), so a row
-    does not depend on ``batch_size``. ``speed/edit_seconds`` is the exception: it is a batch's time over its
-    size, and nothing is set aside as warm-up, so the first batch carries it.
+    Rows are on the disk batch by batch. A sample that cannot be loaded, edited or scored becomes a failed row
+    and the others go on: a batch that fails is tried again sample by sample. Randomness is per sample, from
+    (``seed``, ``sample_id``), so a row does not depend on ``batch_size``. ``speed/edit_seconds`` is the
+    exception: it is a batch's time over its size, and nothing is set aside as warm-up, so the first batch
+    carries it.
 
     Args:
         editor: what is judged; it edits on its own device.
@@ -84,7 +55,10 @@ def evaluate(
         seed: of the edits' randomness.
         metrics: names in ``metrics.REGISTRY``, whose weights have to be there; None for those that need none;
             or a scorer, which may have left metrics out (``not_run.json`` then says why).
-        progress: called with (samples done, samples in all) after every batch.
+        progress: called with (samples done, samples in all) at the start and after every batch.
+        resume: go on after the rows that ``out_dir`` holds, which must be of the same editor, samples and
+            settings; otherwise start anew.
+        picture_path: where in ``out_dir`` each edited picture is kept as PNG; None: nowhere.
 
     Returns:
         What ``metrics.json`` holds, see :func:`editmgt.benchmarks.rows.summarise`.
@@ -94,45 +68,53 @@ def evaluate(
     """
     scorer = metrics if isinstance(metrics, Scorer) else Scorer(metrics)
     validate(settings, editor.transformer.num_blocks, editor.pixels_per_cell)
+    out_dir = Path(out_dir)
+    gallery = Gallery(out_dir / ".gallery", resume)
 
-    def edit(group: _Group) -> _Outcome:
-        result = editor.edit(
-            group.source,
-            [sample.instruction for sample in group.samples],
-            sample_ids=[sample.sample_id for sample in group.samples],
-            seed=seed,
-            batch_size=len(group.samples),
-            **settings.to_dict(),
+    def keep(index: int, sample: BenchmarkSample, outcome: Outcome, position: int) -> None:
+        edited = outcome.images[position]
+        if picture_path is not None:
+            _save(edited, out_dir / picture_path(sample))
+        assert outcome.localization is not None and outcome.held is not None
+        gallery.offer(index, sample, edited, outcome.localization[position], outcome.held[position])
+
+    run = _Run(editor, samples, settings, scorer, batch_size, seed)
+    summary = run.write(lambda group: _edit(group, settings, seed), out_dir, resume, progress, keep)
+    gallery.write(out_dir / "samples.png")
+    return summary
+
+
+def _edit(
+    group: Group, settings: EditSettings, seed: int, masks: Sequence[Image.Image] | None = None
+) -> Outcome:
+    """Edit a group's pictures; ``masks`` hold for the last instruction of each."""
+    images, seconds = list(group.source), 0.0
+    options = settings.to_dict() | {"seed": seed, "batch_size": len(group.samples)}
+    for turn in range(max(len(sample.before) for sample in group.samples)):
+        active = [i for i, sample in enumerate(group.samples) if turn < len(sample.before)]
+        result = group.editor.edit(
+            [images[i] for i in active],
+            [group.samples[i].before[turn] for i in active],
+            sample_ids=[f"{group.samples[i].sample_id}@{turn}" for i in active],
+            **options,
         )
-        maps, held = (torch.stack(list(rows)) for rows in (result.localization, result.held))
-        return _Outcome(result.images, maps, held, result.seconds)
-
-    gallery = Gallery()
-    sets = scorer.set_scores()
-    rows = _run(edit, editor, samples, settings, scorer, sets, batch_size, seed, progress, gallery)
-    gallery.write(Path(out_dir) / "samples.png")
-    return _write(rows, scorer, sets, Path(out_dir))
-
-
-def round_trip(editor: Editor, images: Sequence[Image.Image], resolution: int) -> list[Image.Image]:
-    """Return pictures of one size through the editor's codec and back, at the size it would edit them."""
-    size = working_size(images[0].size, resolution, editor.pixels_per_cell)
-    pixels = torch.stack([to_pixels(resize(image, size)) for image in images])
-    decoded = editor.codec.decode(editor.codec.encode(pixels.to(editor.device)))
-    return [resize(to_image(row), image.size) for row, image in zip(decoded, images, strict=True)]
-
-
-# What is scored in the edit's place: name -> (directory, a group's pictures).
-_CONTROLS: dict[str, tuple[str, Callable[[_Group], list[Image.Image]]]] = {
-    "control: copy source": ("copy_source", lambda group: group.source),
-    "control: codec round trip of source": ("codec_source", lambda group: group.source_codec),
-    "control: codec round trip of target": ("codec_target", lambda group: group.target_codec),
-}
+        seconds += result.seconds
+        for i, image in zip(active, result.images, strict=True):
+            images[i] = image
+    result = group.editor.edit(
+        images,
+        [sample.instruction for sample in group.samples],
+        sample_ids=[sample.sample_id for sample in group.samples],
+        mask=masks,
+        **options,
+    )
+    maps, held = (torch.stack(list(rows)) for rows in (result.localization, result.held))
+    return Outcome(result.images, maps, held, seconds + result.seconds)
 
 
 def controls(
     editor: Editor,
-    samples: Sequence[EditSample],
+    samples: Samples,
     settings: EditSettings,
     out_dir: Path | str,
     *,
@@ -140,120 +122,143 @@ def controls(
     seed: int = 0,
     metrics: Scorer | Iterable[str] | None = None,
     progress: Progress | None = None,
+    resume: bool = False,
 ) -> dict[str, dict[str, float]]:
-    """Score what needs no editing, as :func:`evaluate` does: control's name -> its metrics.
+    """Score what the editor's result lies between, as :func:`evaluate` does: control's name -> its metrics.
 
-    Doing nothing, losing what the codec loses, and the best picture this codec could give. Only the editor's
-    codec and its working size are used. Metrics of maps and of time do not apply and are left out. Each
-    control's ``samples.csv`` and ``metrics.json`` go to a directory of its own in ``out_dir``.
+    Doing nothing; losing what the codec loses; the best picture this codec could give; and the editor's own edit
+    with everything outside the true edit mask held and region hold off, as if it knew where to edit. A control
+    that needs a target or a mask is left out where the benchmark's first sample has none. Metrics of maps and of
+    time do not apply and are left out. Each control's rows go to a directory of its own in ``out_dir``.
     """
     scorer = metrics if isinstance(metrics, Scorer) else Scorer(metrics)
     scorer = scorer.without({"localization", "held", "seconds"})
+    oracle = replace(settings, region_hold=False)
+    # what is scored in the edit's place: name -> (directory, what it needs, a group's pictures)
+    ways: dict[str, tuple[str, str, Produce]] = {
+        "control: copy source": ("copy_source", "source", lambda group: Outcome(group.source)),
+        "control: codec round trip of source": (
+            "codec_source", "source", lambda group: Outcome(group.source_codec),
+        ),
+        "control: codec round trip of target": (
+            "codec_target", "target", lambda group: Outcome(group.target_codec),
+        ),
+        "control: oracle mask": (
+            "oracle_mask", "edit_mask",
+            lambda group: Outcome(_edit(group, oracle, seed, group.masks).images),
+        ),
+    }  # fmt: skip
+    first = _first(samples)
+    ways = {title: way for title, way in ways.items() if first is None or getattr(first, way[1]) is not None}
     found = {}
-    for position, (title, (directory, control)) in enumerate(_CONTROLS.items()):
-
-        def produce(group: _Group, control: Callable[[_Group], list[Image.Image]] = control) -> _Outcome:
-            return _Outcome(control(group))
+    run = _Run(editor, samples, settings, scorer, batch_size, seed)
+    for position, (title, (directory, _, produce)) in enumerate(ways.items()):
 
         def advance(done: int, total: int, before: int = position) -> None:
             if progress is not None:
-                progress(before * total + done, len(_CONTROLS) * total)
+                progress(before * total + done, len(ways) * total)
 
-        sets = scorer.set_scores()
-        rows = _run(produce, editor, samples, settings, scorer, sets, batch_size, seed, advance)
-        found[title] = _write(rows, scorer, sets, Path(out_dir) / directory)
+        found[title] = run.write(produce, Path(out_dir) / directory, resume, advance)
     return found
 
 
-def _run(
-    produce: Callable[[_Group], _Outcome],
-    editor: Editor,
-    samples: Sequence[EditSample],
-    settings: EditSettings,
-    scorer: Scorer,
-    sets: SetScores,
-    batch_size: int,
-    seed: int,
-    progress: Progress | None,
-    gallery: Gallery | None = None,
-) -> list[Row]:
-    """Return a row per sample, in order, whatever happens to any of them."""
-    rows: dict[int, Row] = {}
+class _Run:
+    """Rows of samples, whatever happens to any of them."""
 
-    def work(batch: dict[int, EditSample]) -> None:
-        group = _Group(list(batch.values()), editor, settings.resolution)
-        outcome = produce(group)
-        scored = _batch(group, outcome, settings, editor.device)
-        scores = {name: values.tolist() for name, values in scorer.score(scored).items()}
-        sets.update(scored.edited, scored.source if scored.target is None else scored.target)
-        for position, (index, sample) in enumerate(batch.items()):
-            values = {name: column[position] for name, column in scores.items()}
-            rows[index] = Row.of(sample, seed, values=values)
-            if gallery is not None and outcome.localization is not None and outcome.held is not None:
-                gallery.offer(
-                    sample, outcome.images[position], outcome.localization[position], outcome.held[position]
-                )
+    def __init__(
+        self,
+        editor: Editor,
+        samples: Samples,
+        settings: EditSettings,
+        scorer: Scorer,
+        batch_size: int,
+        seed: int,
+    ) -> None:
+        self.editor, self.samples, self.settings, self.scorer = editor, samples, settings, scorer
+        self.batch_size, self.seed = batch_size, seed
 
-    def attempt(batch: dict[int, EditSample]) -> None:
-        try:
-            work(batch)
-        except Exception as error:  # whatever a model or a file can raise is this batch's failure alone
-            if len(batch) > 1:
-                for index, sample in batch.items():
-                    attempt({index: sample})
-            else:
-                [(index, sample)] = batch.items()
-                rows[index] = Row.of(sample, seed, error=_one_line(error))
-
-    total = len(samples)
-    for start in range(0, total, batch_size):
-        stop = min(start + batch_size, total)
-        by_size: dict[tuple[int, ...], dict[int, EditSample]] = {}
-        for index in range(start, stop):
-            try:
-                sample = samples[index]
-            except Exception as error:  # a corrupt file is a failed row, too
-                rows[index] = Row(sample_id=f"#{index}", seed=seed, error=_one_line(error))
-            else:
-                by_size.setdefault(sample.source.shape, {})[index] = sample
-        for batch in by_size.values():
-            attempt(batch)
+    def write(
+        self,
+        produce: Produce,
+        out_dir: Path,
+        resume: bool,
+        progress: Progress | None,
+        observe: Observe = lambda index, sample, outcome, position: None,
+    ) -> dict[str, float]:
+        """Append every batch's rows to ``samples.csv``, then write ``metrics.json`` and return its content."""
+        file = RowFile(out_dir / "samples.csv", self.scorer.names)
+        if resume:
+            rows = file.resume()
+        else:
+            file.begin()
+            rows = []
+        total, sets = len(self.samples), self.scorer.set_scores()
         if progress is not None:
-            progress(stop, total)
-    return [rows[index] for index in range(total)]
+            progress(len(rows), total)
+        while len(rows) < total:
+            indexes = range(len(rows), min(len(rows) + self.batch_size, total))
+            finished = self._rows(indexes, produce, observe, sets)
+            file.append(finished)
+            rows += finished
+            if progress is not None:
+                progress(len(rows), total)
+        summary = summarise(rows, self.scorer.names)
+        summary |= sets.compute(int(summary["n"]))
+        if self.scorer.not_run:
+            summary |= {f"{name}/not_run": summary["n"] for name in self.scorer.not_run}
+            write_json(out_dir / "not_run.json", self.scorer.not_run)
+        write_json(out_dir / "metrics.json", summary)
+        return summary
+
+    def _rows(self, indexes: range, produce: Produce, observe: Observe, sets: SetScores) -> list[Row]:
+        rows: dict[int, Row] = {}
+
+        def work(batch: dict[int, BenchmarkSample]) -> None:
+            group = Group(list(batch.values()), self.editor, self.settings.resolution)
+            outcome = produce(group)
+            scores = score(group, outcome, self.settings, self.scorer, sets)
+            for position, (index, sample) in enumerate(batch.items()):
+                observe(index, sample, outcome, position)
+                rows[index] = Row.of(sample, self.seed, values=scores[position])
+
+        def attempt(batch: dict[int, BenchmarkSample]) -> None:
+            try:
+                work(batch)
+            except Exception as error:  # whatever a model or a file can raise is this batch's failure alone
+                if len(batch) > 1:
+                    for index, sample in batch.items():
+                        attempt({index: sample})
+                else:
+                    [(index, sample)] = batch.items()
+                    rows[index] = Row.of(sample, self.seed, error=_one_line(error))
+
+        groups: dict[object, dict[int, BenchmarkSample]] = {}
+        for index in indexes:
+            try:
+                sample = BenchmarkSample.of(self.samples[index])
+            except Exception as error:  # a corrupt file is a failed row, too
+                rows[index] = Row(sample_id=f"#{index}", seed=self.seed, error=_one_line(error))
+            else:
+                groups.setdefault(kind(sample), {})[index] = sample
+        for batch in groups.values():
+            attempt(batch)
+        return [rows[index] for index in indexes]
 
 
-def _batch(group: _Group, outcome: _Outcome, settings: EditSettings, device: torch.device) -> EditBatch:
-    """Return what metrics read; on a CUDA editor's own device, else on the CPU."""
-    where = device if device.type == "cuda" else torch.device("cpu")
-
-    def pixels(images: list[Image.Image]) -> Tensor:
-        return torch.stack([to_pixels(image) for image in images]).to(where)
-
-    size = len(group.samples)
-    return EditBatch(
-        edited=pixels(outcome.images),
-        source=pixels(group.source),
-        target=pixels(group.target),
-        edit_mask=torch.tensor(np.stack([sample.edit_mask for sample in group.samples])).to(where),
-        source_codec=pixels(group.source_codec),
-        localization=None if outcome.localization is None else outcome.localization.to(where),
-        held=None if outcome.held is None else outcome.held.to(where),
-        hold_threshold=settings.hold_threshold,
-        seconds=None if outcome.seconds is None else torch.full((size,), outcome.seconds / size),
-        source_caption=[sample.source_caption for sample in group.samples],
-        target_caption=[sample.target_caption for sample in group.samples],
-    )
+def _first(samples: Samples) -> BenchmarkSample | None:
+    """The first sample that can be read; it tells what the benchmark knows."""
+    for index in range(len(samples)):
+        try:
+            return BenchmarkSample.of(samples[index])
+        except Exception:  # its row will say what is wrong with it
+            continue
+    return None
 
 
-def _write(rows: Sequence[Row], scorer: Scorer, sets: SetScores, out_dir: Path) -> dict[str, float]:
-    summary = summarise(rows, scorer.names)
-    summary |= sets.compute(int(summary["n"])) | {f"{name}/not_run": summary["n"] for name in scorer.not_run}
-    if scorer.not_run:
-        write_json(out_dir / "not_run.json", scorer.not_run)
-    write_rows(rows, scorer.names, out_dir / "samples.csv")
-    write_json(out_dir / "metrics.json", summary)
-    return summary
+def _save(image: Image.Image, path: Path) -> None:
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    write_atomic(path, buffer.getvalue())
 
 
 def _one_line(error: Exception) -> str:

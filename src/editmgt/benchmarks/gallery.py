@@ -1,12 +1,13 @@
 """The picture page of an evaluation: a few samples, each explained in a row."""
 
 import io
+import shutil
 from pathlib import Path
 
 from PIL import Image
 from torch import Tensor
 
-from editmgt.data.sample import EditSample
+from editmgt.benchmarks.sample import BenchmarkSample
 from editmgt.editing.picture import explain_row, stack_rows
 from editmgt.files import write_atomic
 
@@ -17,16 +18,28 @@ class Gallery:
     """Keeps the first sample of each edit type, then the first others, until the page is full.
 
     Which samples are shown depends on their order alone, so pages of two editors show the same ones.
+
+    Args:
+        directory: keeps the rows until the page is written, so that an evaluation that goes on after a kill
+            shows the samples that were done before it.
+        resume: whether rows that are there belong to this evaluation.
     """
 
-    def __init__(self) -> None:
-        self._first_of_type: dict[str, Image.Image] = {}
-        self._others: list[Image.Image] = []
+    def __init__(self, directory: Path, resume: bool) -> None:
+        self.directory = directory
+        if not resume:
+            shutil.rmtree(directory, ignore_errors=True)
 
-    def offer(self, sample: EditSample, edited: Image.Image, localization: Tensor, held: Tensor) -> None:
-        """Draw the sample if the page may need it."""
-        new_type = sample.edit_type not in self._first_of_type and len(self._first_of_type) < ROWS
-        if not new_type and len(self._others) >= ROWS:
+    def offer(
+        self, index: int, sample: BenchmarkSample, edited: Image.Image, localization: Tensor, held: Tensor
+    ) -> None:
+        """Draw the sample, the ``index``-th, if the page may need it."""
+        kept = [path.stem.split("-", 2) for path in self._paths()]
+        if any(int(position) == index for _, position, _ in kept):
+            return
+        edit_type = "".join(c if c.isalnum() else "_" for c in sample.edit_type)
+        first = edit_type not in {name for _, _, name in kept} and len({name for _, _, name in kept}) < ROWS
+        if not first and sum(kind == "other" for kind, _, _ in kept) >= ROWS:
             return
         row = explain_row(
             Image.fromarray(sample.source),
@@ -34,17 +47,24 @@ class Gallery:
             edited,
             localization,
             held,
-            target=Image.fromarray(sample.target),
+            target=None if sample.target is None else Image.fromarray(sample.target),
         )
-        if new_type:
-            self._first_of_type[sample.edit_type] = row
-        else:
-            self._others.append(row)
+        name = f"{'first' if first else 'other'}-{index:08d}-{edit_type}.png"
+        write_atomic(self.directory / name, _png(row))
 
     def write(self, path: Path) -> None:
-        """Write the page as PNG; no sample, no page."""
-        rows = [*self._first_of_type.values(), *self._others][:ROWS]
+        """Write the page as PNG and forget its rows; no sample, no page."""
+        rows = [Image.open(io.BytesIO(row.read_bytes())) for row in self._paths()[:ROWS]]
         if rows:
-            buffer = io.BytesIO()
-            stack_rows(rows).save(buffer, format="PNG")
-            write_atomic(path, buffer.getvalue())
+            write_atomic(path, _png(stack_rows(rows)))
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _paths(self) -> list[Path]:
+        """The firsts of their types, then the others."""
+        return sorted(self.directory.glob("*-*-*.png"))
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return buffer.getvalue()

@@ -3,11 +3,12 @@
 import csv
 import io
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from editmgt.data.sample import EditSample
+from editmgt.benchmarks.sample import BenchmarkSample
 from editmgt.files import write_atomic
 
 COLUMNS = ("sample_id", "source_id", "edit_type", "slice", "instruction", "seed", "status", "error")
@@ -34,7 +35,7 @@ class Row:
 
     @classmethod
     def of(
-        cls, sample: EditSample, seed: int, error: str = "", values: dict[str, float] | None = None
+        cls, sample: BenchmarkSample, seed: int, error: str = "", values: dict[str, float] | None = None
     ) -> "Row":
         """Return the row of a sample that could be loaded."""
         return cls(
@@ -69,16 +70,61 @@ def summarise(rows: Sequence[Row], names: Sequence[str]) -> dict[str, float]:
     return summary
 
 
-def write_rows(rows: Sequence[Row], names: Sequence[str], path: Path) -> None:
-    """Write ``samples.csv``; a value that is not defined is an empty cell."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*COLUMNS, *names])
-    for row in rows:
-        values = [row.values.get(name, math.nan) for name in names]
-        cells = ["" if math.isnan(value) else repr(value) for value in values]
-        writer.writerow([*(getattr(row, column) for column in COLUMNS), *cells])
-    write_atomic(path, text.getvalue())
+class RowFile:
+    """``samples.csv``, written row by row as samples finish, one line each, and read back after a kill.
+
+    Args:
+        path: of the file.
+        names: of the metrics, one column each; a value that is not defined is an empty cell.
+    """
+
+    def __init__(self, path: Path, names: Sequence[str]) -> None:
+        self.path, self.names = path, tuple(names)
+
+    def begin(self) -> None:
+        """Start anew, with the header alone."""
+        write_atomic(self.path, self._lines([(*COLUMNS, *self.names)]))
+
+    def resume(self) -> list[Row]:
+        """Return the stored rows, or begin; a last line that a kill has torn is cut off, to be done again.
+
+        Rows of other metrics cannot be continued: then this begins, too.
+        """
+        stored = self.path.read_bytes() if self.path.is_file() else b""
+        whole = stored[: stored.rfind(b"\n") + 1]
+        header, *lines = csv.reader(io.StringIO(whole.decode())) if whole else [[]]
+        if header != [*COLUMNS, *self.names]:
+            self.begin()
+            return []
+        if whole != stored:
+            write_atomic(self.path, whole)
+        return [self._row(cells) for cells in lines]
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Add rows; they are on the disk when this returns."""
+        records = []
+        for row in rows:
+            values = [row.values.get(name, math.nan) for name in self.names]
+            texts = [" ".join(str(getattr(row, column)).splitlines()) for column in COLUMNS]
+            records.append([*texts, *("" if math.isnan(value) else repr(value) for value in values)])
+        with self.path.open("a", newline="") as file:
+            file.write(self._lines(records))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _lines(self, records: Sequence[Sequence[str]]) -> str:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(records)
+        return text.getvalue()
+
+    def _row(self, cells: list[str]) -> Row:
+        texts = dict(zip(COLUMNS, cells, strict=False))
+        values = {
+            name: float(cell or "nan") for name, cell in zip(self.names, cells[len(COLUMNS) :], strict=True)
+        }
+        if texts.pop("status") == "failed":
+            values = {}
+        return Row(seed=int(texts.pop("seed")), values=values, **texts)
 
 
 def _summarise(rows: Sequence[Row], names: Sequence[str]) -> dict[str, float]:

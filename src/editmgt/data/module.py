@@ -82,16 +82,19 @@ class SceneData(LightningDataModule):
     def val_dataloader(self) -> Iterable[dict[str, Tensor]]:
         """The dev scenes, once."""
         assert self.trainer is not None
+        # a list is a dataset
+        fixed: Any = self.dev_batches(self.trainer.global_rank, self.trainer.world_size)
+        return DataLoader(fixed, batch_size=None)
+
+    def dev_batches(self, rank: int = 0, world_size: int = 1) -> list[dict[str, Tensor]]:
+        """The dev scenes' batches; of all but a codec's, one process's part of each."""
         batches: Iterable[dict[str, Tensor]]
         if self.kind == "codec":
             batches = PixelBatches(self.dev_scenes, self.batch_size)
         else:
-            tokens = self._tokens(self.dev_scenes)
-            rank, world_size = self.trainer.global_rank, self.trainer.world_size
-            batches = TokenBatches(tokens, self.batch_size, 0, 0, rank, world_size)
+            batches = TokenBatches(self._tokens(self.dev_scenes), self.batch_size, 0, 0, rank, world_size)
         count = max(1, len(self.dev_scenes) // self.batch_size)
-        fixed: Any = [batch for batch, _ in zip(batches, range(count), strict=False)]  # a list is a dataset
-        return DataLoader(fixed, batch_size=None)
+        return [batch for batch, _ in zip(batches, range(count), strict=False)]
 
     def _tokens(self, scenes: SceneDataset) -> dict[str, Tensor]:
         assert self.codec is not None and self.text is not None

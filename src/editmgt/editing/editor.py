@@ -4,7 +4,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -49,6 +49,9 @@ class EditResult:
         held: [B,H,W] bool, tokens that the hold rule decided when they were committed for good.
         seconds: wall time of the whole call.
         trace: with ``trace=True``, tokens, localization and held after every step.
+        layer_maps: [B,S,L,h,w], float32: raw text-to-image attention of the layers in ``record_layers`` at
+            every step, averaged over text rows and heads, before rescaling; ``localization.score_maps`` makes
+            scores of any of them.
     """
 
     images: list[Image.Image]
@@ -56,7 +59,8 @@ class EditResult:
     localization: PerSample
     held: PerSample
     seconds: float
-    trace: list[Step] = field(default_factory=list)
+    trace: list[Step]
+    layer_maps: PerSample
 
 
 @dataclass(frozen=True)
@@ -154,6 +158,7 @@ class Editor:
         mask: ImageLike | Sequence[ImageLike | None] | None = None,
         seed: int = 0,
         trace: bool = False,
+        record_layers: Sequence[int] = (),
         batch_size: int = 16,
         progress: Callable[[int, int], None] = lambda done, total: None,
         **overrides: Any,
@@ -168,6 +173,7 @@ class Editor:
             mask: per image, in its size, or None: white may change, all else keeps the source's codes.
             seed: see ``sample_ids``.
             trace: keep every step in the result.
+            record_layers: blocks whose raw attention maps the result keeps; the pictures do not depend on it.
             batch_size: samples that go through the models together; the result does not depend on it.
             progress: called with (steps done, steps in all) after every step of every batch.
             overrides: fields of :class:`EditSettings` that differ from ``self.settings`` for this call.
@@ -178,6 +184,7 @@ class Editor:
         start = time.perf_counter()
         settings = self.settings.override(**overrides)
         validate(settings, self.transformer.num_blocks, self.pixels_per_cell)
+        self._check_recorded(record_layers)
         samples = self._samples(images, instructions, sample_ids, mask, settings)
         self._warn_of_cuts(samples)
         batches = _batches(samples, batch_size)
@@ -195,7 +202,9 @@ class Editor:
             texts = [sample.instruction for sample in samples]
             self.reader.read([*texts, settings.negative_prompt], self.device, batch_size)
             for batch in batches:
-                edit, decoded = self._edit_batch([samples[i] for i in batch], settings, seed, trace, on_step)
+                edit, decoded = self._edit_batch(
+                    [samples[i] for i in batch], settings, seed, trace, record_layers, on_step
+                )
                 for row, i in enumerate(batch):
                     edits[i] = edit, row
                     pictures[i] = resize(to_image(decoded[row]), samples[i].image.size)
@@ -214,6 +223,7 @@ class Editor:
                 )
                 for k in range(settings.steps if trace else 0)
             ],
+            layer_maps=_join([edit.layer_maps[row] for edit, row in ordered]),
         )
 
     @torch.inference_mode()
@@ -223,6 +233,7 @@ class Editor:
         settings: EditSettings,
         seed: int,
         trace: bool,
+        record_layers: Sequence[int],
         on_step: Callable[[], None],
     ) -> tuple[TokenEdit, Tensor]:
         """Edit samples of one working size; returns their codes and their pixels [B,3,H,W]."""
@@ -250,6 +261,7 @@ class Editor:
             timestep_convention=self.timestep_convention,
             may_change_BHW=torch.stack(may_change).to(self.device),
             trace=trace,
+            record_layers=record_layers,
             on_step=on_step,
         )
         return edit, self.codec.decode(edit.tokens)
@@ -281,6 +293,11 @@ class Editor:
             _Sample(*parts, working_size(parts[0].size, settings.resolution, self.pixels_per_cell))
             for parts in zip(pictures, sentences, ids, masks, strict=True)
         ]
+
+    def _check_recorded(self, layers: Sequence[int]) -> None:
+        last = self.transformer.num_blocks - 1
+        if outside := [layer for layer in layers if layer not in range(last + 1)]:
+            raise UserError(f"record_layers {outside} do not exist: this model has blocks 0 to {last}.")
 
     def _warn_of_cuts(self, samples: list[_Sample]) -> None:
         for instruction in dict.fromkeys(sample.instruction for sample in samples):

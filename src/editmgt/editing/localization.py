@@ -24,13 +24,27 @@ def localize(
     attention: Mapping[int, Tensor], layers: Sequence[int], grid: tuple[int, int], smoothing: str
 ) -> Tensor:
     """Return scores [B,h,w] in [0, 1] from attention maps {layer: [B,T,N]}: average, rescale, smooth."""
-    return smooth(rescale(consolidate(attention, layers, grid)), smoothing)
+    return smooth(rescale(layer_maps(attention, layers, grid).mean(dim=0)), smoothing)
 
 
-def consolidate(attention: Mapping[int, Tensor], layers: Sequence[int], grid: tuple[int, int]) -> Tensor:
-    """Average the maps of ``layers`` over layers and text rows, padding rows included: [B,h,w]."""
-    per_layer_LBN = torch.stack([attention[layer].float().mean(dim=1) for layer in layers])
-    return per_layer_LBN.mean(dim=0).unflatten(-1, grid)
+def layer_maps(attention: Mapping[int, Tensor], layers: Sequence[int], grid: tuple[int, int]) -> Tensor:
+    """Average each layer's map {layer: [B,T,N]} over text rows, padding rows included: [L,B,h,w]."""
+    return torch.stack([attention[layer].float().mean(dim=1).unflatten(-1, grid) for layer in layers])
+
+
+def score_maps(layer_maps_BSLhw: Tensor, smoothing: str) -> Tensor:
+    """Return an edit's scores [B,h,w] in [0, 1] from the raw maps that were recorded with it (S steps).
+
+    The given layers are averaged; each step is rescaled and smoothed; the result is the mean over steps: what
+    ``EditResult.localization`` is for the edit's own layers, and would have been for any others. It says
+    nothing of the picture those others would have made where region hold is on.
+    """
+    steps = layer_maps_BSLhw.shape[1]
+    scores_Bhw = torch.zeros_like(layer_maps_BSLhw[:, 0, 0])
+    for step in range(steps):
+        raw_LBhw = layer_maps_BSLhw[:, step].transpose(0, 1).contiguous()
+        scores_Bhw += smooth(rescale(raw_LBhw.mean(dim=0)), smoothing) / steps
+    return scores_Bhw
 
 
 def rescale(maps_Bhw: Tensor) -> Tensor:

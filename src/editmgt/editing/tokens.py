@@ -1,16 +1,16 @@
 """The editing loop on codes: predict, sample, hold, commit the confident part, repeat.
 
-Shapes: B batch, V codebook, N = H*W codes, h w cells, T text tokens.
+Shapes: B batch, V codebook, N = H*W codes, h w cells, T text tokens, S steps, L recorded layers.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from editmgt.editing.hold import held_tokens, scores_at_codes
-from editmgt.editing.localization import localize
+from editmgt.editing.localization import layer_maps, localize
 from editmgt.editing.sampler import Randomness, Schedule, draw_codes, least_confident
 from editmgt.editing.settings import EditSettings
 from editmgt.model import MGTransformer
@@ -47,12 +47,14 @@ class TokenEdit:
         localization: [B,h,w] in [0, 1], the mean over steps.
         held: [B,H,W] bool, tokens that the hold rule decided when they were committed for good.
         trace: every step, when asked for.
+        layer_maps: [B,S,L,h,w], the raw text-to-image attention of the layers that were recorded.
     """
 
     tokens: Tensor
     localization: Tensor
     held: Tensor
-    trace: list[Step] = field(default_factory=list)
+    trace: list[Step]
+    layer_maps: Tensor
 
 
 @torch.inference_mode()
@@ -68,6 +70,7 @@ def edit_tokens(
     timestep_convention: str = "step_index",
     may_change_BHW: Tensor | None = None,
     trace: bool = False,
+    record_layers: Sequence[int] = (),
     on_step: Callable[[], None] = lambda: None,
 ) -> TokenEdit:
     """Edit the codes of pictures of one size.
@@ -84,13 +87,15 @@ def edit_tokens(
             tokens that is unknown before the step.
         may_change_BHW: where False the reference's code is known from the start (inpainting); None: all may.
         trace: keep every step.
+        record_layers: blocks whose raw maps are kept, in this order, whatever the hold rule reads.
         on_step: called after every step.
     """
     batch, height, width = reference_BHW.shape
     mask_id, length = transformer.mask_token_id, height * width
     grid = (height // transformer.cell_size, width // transformer.cell_size)
     schedule = Schedule(settings.steps, settings.schedule, settings.temperature)
-    predict = _Predictor(transformer, reference_BHW, text, negative, settings, micro_conditions_B5)
+    layers = tuple(dict.fromkeys((*settings.map_layers, *record_layers)))
+    predict = _Predictor(transformer, reference_BHW, text, negative, settings, micro_conditions_B5, layers)
 
     if may_change_BHW is None:
         may_change_BHW = torch.ones_like(reference_BHW, dtype=torch.bool)
@@ -99,6 +104,9 @@ def edit_tokens(
     held_BHW = torch.zeros_like(may_change_BHW)
     localization_Bhw = torch.zeros(batch, *grid, device=reference_BHW.device)
     steps: list[Step] = []
+    recorded_BSLhw = torch.zeros(
+        batch, settings.steps, len(record_layers), *grid, device=reference_BHW.device
+    )
 
     for step in range(settings.steps):
         last = step == settings.steps - 1
@@ -111,6 +119,8 @@ def edit_tokens(
         logits_BVHW, attention = predict(tokens_BHW, timestep_B)
         map_Bhw = localize(attention, settings.map_layers, grid, settings.map_smoothing)
         localization_Bhw += map_Bhw / settings.steps
+        if record_layers:
+            recorded_BSLhw[:, step] = layer_maps(attention, record_layers, grid).transpose(0, 1)
 
         probs_BNV = logits_BVHW.flatten(2).transpose(1, 2).softmax(dim=-1)
         tokens_BHW = torch.where(
@@ -137,7 +147,7 @@ def edit_tokens(
             steps.append(Step(tokens_BHW, map_Bhw, held_BHW))
         on_step()
 
-    return TokenEdit(tokens_BHW, localization_Bhw, held_BHW, steps)
+    return TokenEdit(tokens_BHW, localization_Bhw, held_BHW, steps, recorded_BSLhw)
 
 
 class _Predictor:
@@ -151,8 +161,9 @@ class _Predictor:
         negative: TextStates,
         settings: EditSettings,
         micro_conditions_B5: Tensor,
+        attention_layers: tuple[int, ...],
     ) -> None:
-        self.transformer, self.settings = transformer, settings
+        self.transformer, self.settings, self.attention_layers = transformer, settings, attention_layers
         self.guided = settings.guidance_scale > 1
         self.batch = len(reference_BHW)
         if self.guided:
@@ -172,7 +183,7 @@ class _Predictor:
             reference_tokens=self.reference,
             reference_strength=self.settings.reference_strength,
             reference_strength_scope=self.settings.reference_strength_scope,
-            attention_layers=self.settings.map_layers,
+            attention_layers=self.attention_layers,
         )
         logits = output.logits.float()
         if self.guided:

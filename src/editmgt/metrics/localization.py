@@ -62,6 +62,37 @@ def localization_iou_best(localization_Bhw: Tensor, edit_mask_BHW: Tensor) -> Te
     return torch.where(truth_BN.any(dim=1) & ~truth_BN.all(dim=1), best_B, torch.nan)
 
 
+def pointing_game(localization_Bhw: Tensor, edit_mask_BHW: Tensor) -> Tensor:
+    """Return whether the map's highest pixel lies in the mask [B], 0 or 1; of equal highest ones their share.
+
+    NaN where the mask is empty or full. Source: Zhang et al. 2018, without their margin of 15 pixels.
+    """
+    scores_BN, truth_BN = _pixels(localization_Bhw, edit_mask_BHW)
+    highest_BN = scores_BN == scores_BN.amax(dim=1, keepdim=True)
+    share_B = (highest_BN & truth_BN).sum(dim=1) / highest_BN.sum(dim=1)
+    return torch.where(truth_BN.any(dim=1) & ~truth_BN.all(dim=1), share_B, torch.nan)
+
+
+def reliability(
+    localization_Bhw: Tensor, edit_mask_BHW: Tensor, bins: int = 10
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return, by bin of scores over [0, 1], sums over pixels to draw a reliability curve from, each [bins].
+
+    The scores, the pixels in the mask, and the pixels: mean score against share in the mask is the curve, and a
+    calibrated map lies on the diagonal. Batches add up. Scores that resizing brought out of range count as 0 or
+    1. Float64, on the CPU.
+    """
+    scores_BN, truth_BN = (values.cpu().double() for values in _pixels(localization_Bhw, edit_mask_BHW))
+    scores_N = scores_BN.flatten().clamp(0, 1)
+    index_N = (scores_N * bins).long().clamp(max=bins - 1)
+    sums = (
+        torch.zeros(bins, dtype=torch.float64).index_add_(0, index_N, values_N)
+        for values_N in (scores_N, truth_BN.flatten(), torch.ones_like(scores_N))
+    )
+    scores, hits, counts = sums
+    return scores, hits, counts
+
+
 def held_fraction(held_BHW: Tensor) -> Tensor:
     """Return the fraction of tokens [B] in [0, 1] that region hold decided; 0 where hold is off."""
     return held_BHW.float().flatten(1).mean(dim=1)

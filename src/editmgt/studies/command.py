@@ -13,8 +13,8 @@ from hydra._internal.utils import get_args_parser
 
 from editmgt.errors import UserError
 from editmgt.files import read_json
-from editmgt.studies.compose import Composition, compose_all
-from editmgt.studies.plan import TRAININGS, Plan, create, make_plan
+from editmgt.studies.compose import PLAN_KEY, Composition, compose_all
+from editmgt.studies.plan import TRAININGS, Plan, create, make_plan, read_plan
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
@@ -39,20 +39,28 @@ def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[
         if options.cfg or options.info:
             return _hand_over(run, arguments)
         plan = make_plan(task, composition, multirun)
+        _check_benchmarks(composition)
         _check_weights(composition)
+        layers, announcement = _look_ahead(plan, composition)
     except UserError as error:
         print(error, file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         return INTERRUPTED
+    if composition.plan_only:
+        print(announcement)
+        return 0
     try:
-        plan = create(plan, named=composition.directory is not None)
+        plan = create(plan, composition, layers)
         quiet()
-        print(_announcement(plan, composition), flush=True)
+        print(announcement or f"Run {plan.directory}", flush=True)
         key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
-        rest = [text for text in arguments if not text.startswith(f"{key}=")]
-        status = _hand_over(run, [*rest, f"{key}='{plan.directory}'"])
-        return _finish(plan) or status
+        rest = [text for text in arguments if not text.startswith((f"{key}=", f"{PLAN_KEY}="))]
+        status = _hand_over(run, [*rest, *composition.sweeps, f"{key}='{plan.directory}'"])
+        return _finish(plan, composition) or status
+    except OSError as error:  # a disk that is full, a directory that cannot be written
+        print(f"{plan.directory}: {error}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         print(f"\nInterrupted. {_how_to_resume(task, plan, arguments)}", file=sys.stderr)
         return INTERRUPTED
@@ -90,6 +98,20 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
+def _check_benchmarks(composition: Composition) -> None:
+    """Open what will be edited before any work."""
+    from editmgt.benchmarks import build
+
+    mistakes = []
+    for cell in composition.cells:
+        try:
+            build(cell.config["benchmark"])
+        except UserError as error:
+            mistakes.append(f"benchmark={cell.config['benchmark']['name']}: {error}")
+    if mistakes:
+        raise UserError("\n".join(dict.fromkeys(mistakes)))
+
+
 def _check_weights(composition: Composition) -> None:
     """Load what will be judged, and look for what will be resumed, before any work."""
     from editmgt.studies.cell import edit_settings, load_editor, training_directory
@@ -119,16 +141,16 @@ def _check_weights(composition: Composition) -> None:
         )
 
 
-def _announcement(plan: Plan, composition: Composition) -> str:
-    if not plan.is_sweep:
-        return f"Run {plan.directory}"
-    text = f"Sweep {plan.directory}: {len(plan.cells)} cells"
-    if plan.task == "train":
-        from editmgt.studies.fingerprint import training_fingerprint
+def _look_ahead(plan: Plan, composition: Composition) -> tuple[set[int], str]:
+    """The blocks whose maps the cells read, and of a sweep what it is going to do."""
+    from editmgt.studies.todo import check_old_results, outlook, shared_layers
 
-        count = len({training_fingerprint(cell.config) for cell in composition.cells})
-        text += f", {count} training{'s' if count > 1 else ''}"
-    return text
+    layers = shared_layers(composition)
+    if not plan.is_sweep:
+        return layers, ""
+    if not plan.adaptive:
+        check_old_results(plan, composition)
+    return layers, outlook(plan, composition)
 
 
 def _hand_over(run: Callable[[], Any], arguments: Sequence[str]) -> int:
@@ -142,17 +164,21 @@ def _hand_over(run: Callable[[], Any], arguments: Sequence[str]) -> int:
     return 0
 
 
-def _finish(plan: Plan) -> int:
+def _finish(plan: Plan, composition: Composition) -> int:
     from editmgt.studies.reference import run_references
     from editmgt.studies.report import build
-    from editmgt.studies.tracking import sync_hint
+    from editmgt.studies.todo import cells_left
+    from editmgt.studies.tracking import log_study, sync_hint
 
+    plan = read_plan(plan.directory)  # a sweeper that chooses as it goes has added cells
     run_references(plan, lambda text: print(text, flush=True))
-    lines = build(plan.directory)
+    build(plan.directory)
     print(f"Report: {plan.directory / 'report' / 'report.md'}")
+    if plan.is_sweep:
+        log_study(plan.directory, composition.cells[0].config["logger"])
     if hint := sync_hint(plan.directory):
         print(f"W&B was offline; to upload: {hint}")
-    return 0 if all(line.state == "done" for line in lines if line.kind == "cell") else FAILED
+    return FAILED if cells_left(plan) else 0
 
 
 def _how_to_resume(task: str, plan: Plan, arguments: Sequence[str]) -> str:

@@ -1,21 +1,24 @@
 """From a command line to composed, validated cells; every mistake is found here, before any work."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from editmgt.config import problems, show
+from editmgt.config import Study, problems, show
 from editmgt.errors import UserError, nearest
+from editmgt.studies import study as studies
+
+PLAN_KEY, PLANS = "plan", ("run", "only")  # what to do with a sweep: not a part of any cell
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,22 @@ class Composition:
     """Everything one command asks for.
 
     Attributes:
-        cells: in the order they run.
+        cells: in the order they run; of an adaptive sweep, examples of what it may come to.
         varying: keys that take more than one value.
         directory: ``hydra.run.dir`` or ``hydra.sweep.dir`` where the user named one.
+        study: what a sweep compares, where its configuration says so.
+        sweeps: what the study adds to the command line.
+        adaptive: the sweeper's name where it chooses the cells as it goes; None where they are known.
+        plan_only: whether to print the plan and stop.
     """
 
     cells: tuple[Composed, ...]
     varying: tuple[str, ...]
     directory: Path | None
+    study: Study | None = None
+    sweeps: tuple[str, ...] = ()
+    adaptive: str | None = None
+    plan_only: bool = False
 
 
 def compose_all(conf_dir: Path, task: str, arguments: list[str], multirun: bool) -> Composition:
@@ -59,11 +70,23 @@ def compose_all(conf_dir: Path, task: str, arguments: list[str], multirun: bool)
     cells, mistakes = [], list[str]()
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir)):
         overrides = _keep(overrides, lambda override: _group_mistakes(conf_dir, override), mistakes)
-        first = BasicSweeper.split_arguments(overrides, None)[0][0] if overrides else []
-        groups = [text for text in first if _group(conf_dir, _key(text)) is not None]
-        base = _compose(task, groups)
-        known = set(_flatten(OmegaConf.to_container(base, resolve=False)))
+        groups = _group_choices(conf_dir, overrides)
+        base = _plain(_compose(task, groups), resolve=False)
+        known = set(_flatten(base))
         overrides = _keep(overrides, lambda override: _key_mistakes(conf_dir, known, override), mistakes)
+        study, added = None, list[Override]()
+        if base["study"] is not None:
+            _apply(overrides, base)
+            computed = base["metrics"]["names"] or base["metrics"]["preset"]
+            mistakes += studies.problems(base["study"], _settable(known), computed)
+            if mistakes:
+                raise UserError("\n".join(dict.fromkeys(mistakes)))
+            study = Study.model_validate(base["study"])
+            added = _parse(studies.sweeps(study, {override.key_or_group for override in overrides}))
+            if not multirun:
+                raise UserError(
+                    f"{base['name']} is a study, a sweep over {', '.join(study.factors)}: add -m."
+                )
         plain = [override for override in overrides if not override.is_sweep_override()]
         hydra_overrides = [str(o.input_line) for o in plain if _is_hydra(o)]
         try:
@@ -71,24 +94,134 @@ def compose_all(conf_dir: Path, task: str, arguments: list[str], multirun: bool)
         except UserError as error:
             raise UserError("\n".join([*mistakes, str(error)])) from error
         params = full.hydra.sweeper.get("params") if multirun else None
+        adaptive = _adaptive(full) if multirun else None
+        if adaptive is not None:
+            mistakes += _direction_mistakes(full, study.primary if study else studies.PRIMARY)
         swept = _parse([f"{key}={value}" for key, value in (params or {}).items()])
-        swept += [override for override in overrides if not _is_hydra(override)]
-        jobs = (
-            BasicSweeper.split_arguments(swept, None)[0] if multirun else [[str(o.input_line) for o in swept]]
-        )
+        swept += [o for o in overrides if not _is_hydra(o) and o.key_or_group != PLAN_KEY]
+        jobs = _jobs([*swept, *added], multirun, adaptive is not None)
         for job in jobs:
             try:
-                config = OmegaConf.to_container(_compose(task, job), resolve=True, throw_on_missing=True)
+                config = _plain(_compose(task, job))
             except OmegaConfBaseException as error:
                 mistakes.append(_first_line(error))
                 continue
-            assert isinstance(config, dict)
-            plain_config = {str(key): value for key, value in config.items()}
-            mistakes += problems(plain_config)
-            cells.append(Composed(tuple(job), plain_config))
+            mistakes += problems(config)
+            cells.append(Composed(tuple(job), config))
+    wanted = [str(override.value()) for override in overrides if override.key_or_group == PLAN_KEY]
+    mistakes += _plan_mistakes(wanted, multirun)
     if mistakes:
         raise UserError("\n".join(dict.fromkeys(mistakes)))
-    return Composition(tuple(cells), _varying(jobs), _named_directory(plain, multirun))
+    composition = Composition(
+        cells=tuple(cells),
+        varying=_varying(jobs),
+        directory=_named_directory(plain, multirun),
+        sweeps=tuple(str(override.input_line) for override in added),
+        adaptive=adaptive,
+        plan_only=wanted[-1:] == ["only"],
+    )
+    return composition if study is None else _with_study(composition, study)
+
+
+def _with_study(composition: Composition, study: Study) -> Composition:
+    def distinct(key: str) -> list[Any]:
+        levels = [_level(cell.config, key) for cell in composition.cells]
+        return [level for i, level in enumerate(levels) if level not in levels[:i]]
+
+    varying = {key: distinct(key) for key in composition.varying if key != studies.SEED}
+    left = studies.narrowed(study, varying, distinct(studies.SEED))
+    if wrong := studies.narrowing_problems(left):
+        raise UserError("\n".join(wrong))
+    return replace(composition, study=left)
+
+
+def _apply(overrides: list[Override], base: dict[str, Any]) -> None:
+    """Set what the command line says of the study: it decides which cells there are, so it counts before them."""
+    for override in overrides:
+        section, _, name = override.key_or_group.partition(".")
+        if section in ("study", "metrics") and name in base[section] and not override.is_sweep_override():
+            base[section][name] = override.value()
+
+
+def _plan_mistakes(wanted: list[str], multirun: bool) -> list[str]:
+    if any(value not in PLANS for value in wanted):
+        return [f"plan={wanted[-1]} must be one of {', '.join(PLANS)}.{nearest(wanted[-1], PLANS)}"]
+    if "only" in wanted and not multirun:
+        return ["plan=only is for sweeps: add -m, or leave it out."]
+    return []
+
+
+def _adaptive(full: DictConfig) -> str | None:
+    """The sweeper's name, unless it is Hydra's own, which takes every combination."""
+    target = str(full.hydra.sweeper.get("_target_"))
+    return None if target.endswith(".BasicSweeper") else target.rsplit(".", 1)[-1]
+
+
+def _direction_mistakes(full: DictConfig, primary: str) -> list[str]:
+    """A sweeper that chooses by the primary metric must look for the better end of it."""
+    from editmgt.metrics import REGISTRY  # late: it imports torch
+
+    direction = full.hydra.sweeper.get("direction")
+    named = str(getattr(direction, "name", direction))
+    wanted = {"higher": "maximize", "lower": "minimize"}.get(REGISTRY[primary].direction, named)
+    if direction is None or named == wanted:
+        return []
+    return [
+        f"hydra.sweeper.direction={named} would look for the worst {primary}: set hydra.sweeper.direction={wanted}."
+    ]
+
+
+def _jobs(overrides: list[Override], multirun: bool, adaptive: bool) -> list[list[str]]:
+    """The overrides of every cell; of an adaptive sweep, those that hold every value and bound it names once."""
+    if not multirun:
+        return [[str(override.input_line) for override in overrides]]
+    if not adaptive:
+        return list(map(list, dict.fromkeys(map(tuple, BasicSweeper.split_arguments(overrides, None)[0]))))
+    columns = {override.get_key_element(): _choices(override) for override in overrides}
+    count = max(map(len, columns.values()), default=1)
+    return [
+        [f"{key}={values[min(i, len(values) - 1)]}" for key, values in columns.items()] for i in range(count)
+    ]
+
+
+def _choices(override: Override) -> list[str]:
+    if not override.is_sweep_override():
+        return [override.get_value_element_as_str()]
+    value = override.value()
+    if isinstance(value, IntervalSweep):
+        return [str(value.start), str(value.end)]
+    return [str(text) for text in override.sweep_string_iterator()]
+
+
+def _level(config: Mapping[str, Any], key: str) -> Any:
+    """A cell's value of a key; of a group, its name."""
+    node: Any = config
+    for part in key.split("."):
+        node = node[part]
+    return node["name"] if isinstance(node, dict) else node
+
+
+def _settable(known: Iterable[str]) -> set[str]:
+    """What can be a factor: a single value, or a group that is known by a name of its own."""
+    parents = {key.rpartition(".")[0] for key in known}
+    return {key for key in known if key not in parents or f"{key}.name" in known} - {"study"}
+
+
+def _group_choices(conf_dir: Path, overrides: list[Override]) -> list[str]:
+    """Overrides that choose a file of a group, the first one where several are swept."""
+    chosen = [override for override in overrides if _group(conf_dir, override.key_or_group) is not None]
+    return [f"{override.get_key_element()}={_choices(override)[0]}" for override in chosen]
+
+
+def _groups(conf_dir: Path) -> set[str]:
+    return {path.name for path in conf_dir.iterdir() if path.is_dir()}
+
+
+def _plain(config: DictConfig, resolve: bool = True) -> dict[str, Any]:
+    """The same in plain containers."""
+    container = OmegaConf.to_container(config, resolve=resolve, throw_on_missing=resolve)
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items()}
 
 
 def _parse(arguments: Iterable[str]) -> list[Override]:
@@ -167,8 +300,7 @@ def _key_mistakes(conf_dir: Path, known: set[str], override: Override) -> list[s
         if override.is_add() or override.is_force_add():
             return []  # an argument of a class: the class judges it
         return [f"Unknown key '{key}'.{_suggest(key, known)} To add an argument write +{key}=..."]
-    groups = {path.name for path in conf_dir.iterdir() if path.is_dir()}
-    return [f"Unknown key '{key}'.{_suggest(key, known | groups)}"]
+    return [f"Unknown key '{key}'.{_suggest(key, known | _groups(conf_dir))}"]
 
 
 def _suggest(key: str, known: set[str]) -> str:
@@ -204,6 +336,8 @@ def _compose(task: str, overrides: list[str], hydra: bool = False) -> DictConfig
 
 def _first_line(error: Exception) -> str:
     """Hydra says the mistake in its first line and goes on about its grammar; a cause may be the clearer one."""
+    if isinstance(error, MissingMandatoryValue):
+        return f"{error.full_key} has no value: write {error.full_key}=VALUE."
     line = str(error).strip().splitlines()[0]
     cause = str(error.__cause__ or "").strip().splitlines()
     return line if not cause or cause[0] in line else f"{line} {cause[0]}"

@@ -32,7 +32,6 @@ _RUNNING = {
     "num_threads",
     "preview_size",
 }
-_SHOWING = {"progress_bar", "preview", "previews", "checkpoint", "lr_monitor"}
 
 TRAINING_SOURCE = ("model", "training", "data", "codec.py", "text.py", "loading.py")
 PROTOCOL_SOURCE = ("model", "editing", "metrics", "benchmarks", "data/scenes", "codec.py", "text.py")
@@ -47,16 +46,17 @@ def training_fingerprint(config: dict[str, Any]) -> str:
         "model": _without(config["model"], _INFERENCE),
         "data": _data(config["data"]),
         "trainer": _without(config["trainer"], _RUNNING),
-        "callbacks": _without(config.get("callbacks") or {}, _SHOWING),
+        "callbacks": config.get("callbacks") or {},
         "source": source_digest(*TRAINING_SOURCE),
     }
-    return _digest(identity)
+    return digest(identity)
 
 
-def protocol_fingerprint(config: dict[str, Any], settings: dict[str, Any]) -> str:
+def protocol_fingerprint(config: dict[str, Any], settings: dict[str, Any], seed: int) -> str:
     """Return the hash of everything that can change a score given the weights.
 
-    ``settings`` are the edit settings as they were used, nothing left to a checkpoint's defaults.
+    ``settings`` are the edit settings as they were used, nothing left to a checkpoint's defaults; ``seed`` is that
+    of the edits' noise.
     """
     from editmgt.metrics import chosen  # late: it imports torch
     from editmgt.metrics import identity as metrics_identity
@@ -64,11 +64,12 @@ def protocol_fingerprint(config: dict[str, Any], settings: dict[str, Any]) -> st
     identity = {
         "settings": settings,
         "dtype": config.get("dtype", "float32"),  # a training's own evaluation is in float32
-        "benchmark": config["benchmark"],
+        "seed": seed,
+        "benchmark": _rows(config["benchmark"]),
         "metrics": metrics_identity(chosen(config["metrics"]), config["metrics"]),
         "source": source_digest(*PROTOCOL_SOURCE),
     }
-    return _digest(identity)
+    return digest(identity)
 
 
 def weights_digest(name: str) -> str:
@@ -118,9 +119,18 @@ def _data(data: dict[str, Any]) -> dict[str, Any]:
     return kept | {"datasets": files, "token_cache": data["token_cache"] is not None}
 
 
+def _rows(benchmark: dict[str, Any]) -> dict[str, Any]:
+    """A benchmark by its rows' content, wherever they lie."""
+    from editmgt.benchmarks import rows_digest
+
+    digest = rows_digest(benchmark)
+    return benchmark if digest is None else _without(benchmark, {"path"}) | {"rows": digest}
+
+
 def _without(values: dict[str, Any], keys: set[str]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key not in keys}
 
 
-def _digest(identity: dict[str, Any]) -> str:
+def digest(identity: Any) -> str:
+    """Return the hash of plain JSON values."""
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:LENGTH]

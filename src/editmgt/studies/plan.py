@@ -2,16 +2,19 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from editmgt.errors import UserError
 from editmgt.files import read_json, write_json
+from editmgt.studies import study as studies
+from editmgt.studies.changes import changes
 from editmgt.studies.compose import Composition
 
-RUNS, SWEEPS, TRAININGS = Path("outputs/runs"), Path("outputs/sweeps"), Path("outputs/trainings")
+RUNS, SWEEPS = Path("outputs/runs"), Path("outputs/sweeps")
+TRAININGS, EDITS = Path("outputs/trainings"), Path("outputs/edits")
 PLAN = "plan.json"
 _LONGEST = 100  # characters of a directory's name
 
@@ -24,11 +27,13 @@ class Plan:
         task: ``train`` or ``evaluate``.
         directory: of the run, or of the sweep.
         cells: name -> overrides, in the order they run; a single run has one, named ``""``.
+        adaptive: whether a sweeper chooses the cells as it goes; ``cells`` are those that have begun.
     """
 
     task: str
     directory: Path
     cells: dict[str, tuple[str, ...]]
+    adaptive: bool = False
 
     @property
     def is_sweep(self) -> bool:
@@ -42,7 +47,7 @@ class Plan:
     def name_of(self, overrides: Sequence[str]) -> str:
         """Return the cell that these overrides make; what no plan foresaw is named by its content."""
         for name, planned in self.cells.items():
-            if sorted(planned) == sorted(overrides):
+            if not self.adaptive and sorted(planned) == sorted(overrides):
                 return name
         return cell_name(overrides, [])
 
@@ -62,35 +67,55 @@ def make_plan(task: str, composition: Composition, multirun: bool) -> Plan:
         cells = {"": composition.cells[0].overrides}
         return Plan(task, named or RUNS / first["name"], cells)
     cells = {}
-    for cell in composition.cells:
-        cells[cell_name(cell.overrides, composition.varying)] = cell.overrides
-    plan = Plan(task, named or SWEEPS / _sweep_name(task, first["name"], composition), cells)
+    if composition.adaptive is None:
+        cells = {cell_name(cell.overrides, composition.varying): cell.overrides for cell in composition.cells}
+    directory = named or SWEEPS / _sweep_name(task, first["name"], composition)
+    plan = Plan(task, directory, cells, composition.adaptive is not None)
     if named is not None and named.exists():
         if not (named / PLAN).is_file() and (not named.is_dir() or any(named.iterdir())):
             raise UserError(f"hydra.sweep.dir={named} is not empty and holds no sweep: name a new directory.")
         if (named / PLAN).is_file() and _content(read_plan(named)) != _content(plan):
-            raise UserError(f"hydra.sweep.dir={named} holds another sweep: name a new directory.")
+            raise UserError(_another_sweep(named, composition))
     return plan
 
 
-def create(plan: Plan, named: bool) -> Plan:
-    """Make the plan's directory: a sweep's and a named one as they are, a single run's with a new number."""
-    if plan.is_sweep or named:
+def _another_sweep(named: Path, composition: Composition) -> str:
+    old, new = studies.read(named), composition.study
+    found = changes(old.model_dump(), new.model_dump()) if old and new else []
+    which = f" ({'; '.join(found)})" if found else ""
+    return f"hydra.sweep.dir={named} holds another sweep{which}: name a new directory."
+
+
+def create(plan: Plan, composition: Composition, layers: Iterable[int]) -> Plan:
+    """Make the plan's directory: a sweep's and a named one as they are, a single run's with a new number.
+
+    ``layers`` are the blocks whose attention maps the cells read: edits that are shared keep them all.
+    """
+    if plan.is_sweep or composition.directory is not None:
         plan.directory.mkdir(parents=True, exist_ok=True)
     else:
         plan = Plan(plan.task, _claim(plan.directory), plan.cells)
     cells = {name: list(overrides) for name, overrides in plan.cells.items()}
-    write_json(plan.directory / PLAN, {"task": plan.task, "cells": cells})
+    values = {"task": plan.task, "adaptive": plan.adaptive, "layers": sorted(layers), "cells": cells}
+    write_json(plan.directory / PLAN, values)
+    if composition.study is not None:
+        studies.write(composition.study, plan.directory)
     return plan
+
+
+def read_layers(directory: Path) -> set[int]:
+    """Return the blocks whose attention maps the cells of a sweep read."""
+    return set(read_json(directory / PLAN).get("layers", []))
 
 
 def read_plan(directory: Path) -> Plan:
     """Read the plan of a run or a sweep."""
     try:
         values = read_json(directory / PLAN)
-        return Plan(
-            values["task"], directory, {name: tuple(texts) for name, texts in values["cells"].items()}
-        )
+        cells = {name: tuple(texts) for name, texts in values["cells"].items()}
+        if values.get("adaptive"):
+            cells = {path.parent.name: () for path in sorted(directory.glob("*/config.yaml"))}
+        return Plan(values["task"], directory, cells, values.get("adaptive", False))
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise UserError(f"{directory} is no run and no sweep: it has no readable {PLAN}.") from error
 
@@ -113,9 +138,12 @@ def cell_name(overrides: Sequence[str], varying: Sequence[str]) -> str:
 
 
 def _sweep_name(task: str, name: str, composition: Composition) -> str:
-    keys = "-".join(key.rsplit(".", 1)[-1] for key in composition.varying)
+    # a study has a name of its own; another sweep is known by what varies
+    varying = () if composition.study else composition.varying
+    keys = "-".join(key.rsplit(".", 1)[-1] for key in varying)
     head = re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(filter(None, (name, keys))))[:_LONGEST]
-    return f"{head}-{_hash([task, sorted(sorted(cell.overrides) for cell in composition.cells)])}"
+    content = [task, composition.adaptive, sorted(sorted(cell.overrides) for cell in composition.cells)]
+    return f"{head}-{_hash(content)}"
 
 
 def _content(plan: Plan) -> Any:

@@ -9,16 +9,25 @@ import yaml
 from editmgt import assets
 from editmgt.errors import UserError
 from editmgt.files import read_json, write_json
-from editmgt.studies.cell import edit_settings, judge, load_editor, progress_bar, samples
+from editmgt.studies.cell import (
+    edit_seed,
+    edit_settings,
+    edits_directory,
+    judge,
+    load_editor,
+    progress_bar,
+    was_cut_off,
+)
 from editmgt.studies.fingerprint import protocol_fingerprint, weights_digest
 from editmgt.studies.plan import Plan
 
 SHIPPED = "tiny_editor"
-FOLDER = "reference"
+FOLDER, CONTROLS = "reference", "controls"
 
 
 def run_references(plan: Plan, say: Callable[[str], None]) -> None:
-    """Judge the references under the first finished cell's settings, once: what is there is kept."""
+    """Judge the references of every benchmark under its first finished cell's settings, once: what is there is kept."""
+    first: dict[str, tuple[Path, dict[str, Any]]] = {}
     for name in plan.cells:
         directory = plan.cell_directory(name)
         try:
@@ -27,51 +36,68 @@ def run_references(plan: Plan, say: Callable[[str], None]) -> None:
             continue
         config = yaml.safe_load((directory / "config.yaml").read_text())
         if done and config["model"].get("kind", "editor") == "editor":
-            _run(plan, directory, config, say)
-            return
+            first.setdefault(config["benchmark"]["name"], (directory, config))
+    for benchmark, (directory, config) in first.items():
+        out = plan.directory / FOLDER
+        _run(plan, directory, config, out if len(first) == 1 else out / benchmark, say)
 
 
-def _run(plan: Plan, cell: Path, config: dict[str, Any], say: Callable[[str], None]) -> None:
+def _run(plan: Plan, cell: Path, config: dict[str, Any], out: Path, say: Callable[[str], None]) -> None:
     own = config["checkpoint"] if config["task"] == "evaluate" else str(cell / "checkpoints" / "editor")
     if plan.task == "train":
         if SHIPPED in assets.names():
-            _once(plan.directory / FOLDER / SHIPPED, SHIPPED, config, lambda out: _shipped(config, out, say))
+            _once(
+                out / SHIPPED,
+                SHIPPED,
+                config,
+                lambda to, resume: _shipped(plan, config, to, say, resume),
+            )
         else:
             say(f"{SHIPPED} is not there: the table goes without its row")
-    _once(plan.directory / FOLDER / "controls", own, config, lambda out: _controls(own, config, out))
+    _once(out / CONTROLS, own, config, lambda to, resume: _controls(own, config, to, say, resume))
 
 
-def _shipped(config: dict[str, Any], out: Path, say: Callable[[str], None]) -> None:
+def _shipped(plan: Plan, config: dict[str, Any], out: Path, say: Callable[[str], None], resume: bool) -> None:
+    from editmgt.studies import edits
+
+    def tell(text: str) -> None:
+        say(f"{SHIPPED}: {text}")
+
     try:
         editor = load_editor(SHIPPED)
-        judge(editor, edit_settings(config, editor), config, out, lambda text: say(f"{SHIPPED}: {text}"))
+        settings = edit_settings(config, editor)
+        store = edits_directory(SHIPPED, editor, settings, config, plan.directory)
+        asker = {"cell": SHIPPED, "sweep": plan.directory.name}
+        with edits.opened(editor, store, edits.layers_read(settings), asker, tell) as stored:
+            judge(stored, settings, config, out, tell, resume)
     except UserError as error:  # another architecture has other blocks
         say(f"{SHIPPED} cannot be judged with these settings: {error}")
 
 
-def _controls(own: str, config: dict[str, Any], out: Path) -> None:
-    from editmgt.benchmarks import controls
+def _controls(own: str, config: dict[str, Any], out: Path, say: Callable[[str], None], resume: bool) -> None:
+    from editmgt.benchmarks import build, controls
     from editmgt.metrics import scorer_of
 
     editor, benchmark = load_editor(own), config["benchmark"]
-    with progress_bar() as advance:
+    with progress_bar("controls", say) as advance:
         controls(
             editor,
-            samples(config),
+            build(benchmark),
             edit_settings(config, editor),
             out,
             batch_size=benchmark["batch_size"],
-            seed=benchmark["seed"],
+            seed=edit_seed(config),
             metrics=scorer_of(config["metrics"]),
             progress=advance,
+            resume=resume,
         )
 
 
-def _once(out: Path, weights: str, config: dict[str, Any], work: Callable[[Path], None]) -> None:
+def _once(out: Path, weights: str, config: dict[str, Any], work: Callable[[Path, bool], None]) -> None:
     settings = edit_settings(config, load_editor(weights)).to_dict()
-    identity = {
+    identity: dict[str, str | None] = {
         "training_fingerprint": weights_digest(weights),
-        "protocol_fingerprint": protocol_fingerprint(config, settings),
+        "protocol_fingerprint": protocol_fingerprint(config, settings, edit_seed(config)),
     }
     status = {"state": "done", "error": None, **identity}
     try:
@@ -79,5 +105,7 @@ def _once(out: Path, weights: str, config: dict[str, Any], work: Callable[[Path]
             return
     except (OSError, ValueError):
         pass
-    work(out)
+    resume = was_cut_off(out, identity)
+    write_json(out / "status.json", {**status, "state": "running"})
+    work(out, resume)
     write_json(out / "status.json", status)

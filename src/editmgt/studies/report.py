@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from rich.console import Console
 from rich.table import Table
 
+from editmgt.benchmarks import published
 from editmgt.files import read_json, write_atomic
 from editmgt.metrics.registry import REGISTRY
 from editmgt.studies.plan import Plan, read_plan
@@ -30,6 +32,7 @@ _CONTROLS = {
     "copy_source": "control: copy source",
     "codec_source": "control: codec round trip of source",
     "codec_target": "control: codec round trip of target",
+    "oracle_mask": "control: oracle mask",
 }
 
 
@@ -65,7 +68,7 @@ def build(directory: Path, console: Console | None = None) -> list[Line]:
     """
     plan = read_plan(directory)
     lines = collect(plan)
-    notes = _notes(plan, lines)
+    notes = _notes(plan, lines) + _published(plan)
     # a file has no width: the table should not be folded into one of 80 columns
     console = console or Console(width=None if Console().is_terminal else 160)
     console.print(_table(lines))
@@ -83,14 +86,22 @@ def collect(plan: Plan) -> list[Line]:
         cell = plan.cell_directory(name)
         lines.append(_line(name or plan.directory.name, "cell", cell, cell))
     reference = plan.directory / "reference"
-    if (reference / "tiny_editor" / "metrics.json").is_file():
-        lines.append(
-            _line("tiny_editor (shipped)", "reference", reference / "tiny_editor", reference / "tiny_editor")
-        )
-    for folder, title in _CONTROLS.items():
-        if (reference / "controls" / folder / "metrics.json").is_file():
-            lines.append(_line(title, "control", reference / "controls" / folder, reference / "controls"))
+    for shipped in sorted(reference.glob("**/tiny_editor")):
+        if (shipped / "metrics.json").is_file():
+            lines.append(
+                _line(f"tiny_editor (shipped){_of(shipped, reference)}", "reference", shipped, shipped)
+            )
+    for controls in sorted(reference.glob("**/controls")):
+        for folder, title in _CONTROLS.items():
+            if (controls / folder / "metrics.json").is_file():
+                name = f"{title}{_of(controls, reference)}"
+                lines.append(_line(name, "control", controls / folder, controls))
     return lines
+
+
+def _of(directory: Path, reference: Path) -> str:
+    """Which benchmark a reference is of, where the sweep has several."""
+    return "" if directory.parent == reference else f", {directory.parent.name}"
 
 
 def _line(name: str, kind: str, directory: Path, status_directory: Path) -> Line:
@@ -163,6 +174,16 @@ def _notes(plan: Plan, lines: Sequence[Line]) -> list[str]:
         )
         notes.append(f"training {training}, before -> after: {changes}")
     return notes
+
+
+def _published(plan: Plan) -> list[str]:
+    """What others published for the benchmarks of the plan's cells."""
+    names = []
+    for name in plan.cells:
+        path = plan.cell_directory(name) / "config.yaml"
+        if path.is_file():
+            names.append(yaml.safe_load(path.read_text())["benchmark"]["name"])
+    return [note for name in dict.fromkeys(names) for note in published.notes(name)]
 
 
 def _summary(lines: Sequence[Line]) -> str:

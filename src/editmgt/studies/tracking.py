@@ -21,9 +21,17 @@ class Tracker:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
+    @property
+    def log(self) -> str | None:
+        """Name of the W&B run, ``[entity/]project/id``."""
+        return None
+
     def lightning_logger(self) -> Any:
         """What lightning logs a training to."""
         return False
+
+    def link_training(self, log: str | None) -> None:
+        """Say which W&B run the cell's training was logged to."""
 
     def log_results(self, metrics: dict[str, float], fingerprints: dict[str, str | None]) -> None:
         """Log what ``directory`` holds once its cell is done."""
@@ -45,7 +53,9 @@ class CsvTracker(Tracker):
 class WandbTracker(Tracker):
     """One W&B run for one cell; its id stays in the directory, so that a rerun goes on with it."""
 
-    def __init__(self, directory: Path, config: dict[str, Any], group: str | None, name: str) -> None:
+    def __init__(
+        self, directory: Path, config: dict[str, Any], group: str | None, name: str, job_type: str
+    ) -> None:
         super().__init__(directory)
         import wandb
 
@@ -59,6 +69,7 @@ class WandbTracker(Tracker):
             entity=config["logger"]["entity"],
             group=group,
             name=name,
+            job_type=job_type,
             id=run_id,
             resume="allow" if mode == "online" else None,
             mode=cast(Literal["online", "offline", "shared"], mode),
@@ -67,6 +78,15 @@ class WandbTracker(Tracker):
             reinit="finish_previous",
             settings=wandb.Settings(silent=True, console="off", disable_git=True, init_timeout=60),
         )
+
+    @property
+    def log(self) -> str:
+        """See :class:`Tracker`."""
+        return "/".join(filter(None, [self._run.entity, self._run.project, self._run.id]))
+
+    def link_training(self, log: str | None) -> None:
+        """See :class:`Tracker`; the run that trained is linked by its name."""
+        self._run.config.update({"training_run": log}, allow_val_change=True)
 
     def lightning_logger(self) -> Any:
         """Lightning's logger onto this run."""
@@ -83,30 +103,53 @@ class WandbTracker(Tracker):
         if (self.directory / "samples.png").is_file():
             logged["samples"] = wandb.Image(str(self.directory / "samples.png"))
         if (self.directory / "samples.csv").is_file():
-            with (self.directory / "samples.csv").open(newline="") as file:
-                header, *rows = csv.reader(file)
-            logged["samples_table"] = wandb.Table(columns=list[str | int](header), data=rows)
+            logged["samples_table"] = _table(self.directory / "samples.csv")
         self._run.log(logged)
+
+    def log_report(self) -> None:
+        """Log a sweep's tables and figures, as ``directory/report`` has them."""
+        import wandb
+
+        report = self.directory / "report"
+        tables = {f"report/{path.stem}": _table(path) for path in sorted(report.glob("*.csv"))}
+        figures = {f"report/{path.stem}": wandb.Image(str(path)) for path in sorted(report.glob("*.png"))}
+        self._run.log({**tables, **figures})
 
     def finish(self, failed: bool) -> None:
         """Close the run."""
         self._run.finish(exit_code=1 if failed else 0)
 
 
-def start(directory: Path, config: dict[str, Any], group: str | None, name: str) -> Tracker:
+def start(
+    directory: Path, config: dict[str, Any], group: str | None, name: str, job_type: str = "cell"
+) -> Tracker:
     """Start the log that ``config["logger"]`` names; W&B that cannot start is said, and the work goes on."""
     kind = config["logger"]["name"]
     if kind == "csv":
         return CsvTracker(directory)
     if kind == "wandb" and wandb_mode() != "disabled":
         try:
-            return WandbTracker(directory, config, group, name)
+            return WandbTracker(directory, config, group, name, job_type)
         except Exception as error:  # no server, no disk, a wrong key: the cell is worth more than its log
-            reason = str(error).strip().splitlines()
-            print(
-                f"W&B could not start, so this cell is not logged there: {reason[0] if reason else error!r}"
-            )
+            print(f"W&B could not start, so this {job_type} is not logged there: {_reason(error)}")
     return Tracker(directory)
+
+
+def log_study(directory: Path, logger: dict[str, Any]) -> None:
+    """Log the report of the sweep in ``directory`` to a W&B run beside those of its cells, one for all reruns."""
+    tracker = start(directory, {"logger": logger}, directory.name, "summary", job_type="summary")
+    if isinstance(tracker, WandbTracker):
+        try:
+            tracker.log_report()
+            tracker.finish(failed=False)
+        except Exception as error:  # the report is on disk: a log that fails takes nothing away
+            tracker.finish(failed=True)
+            print(f"W&B could not log the report: {_reason(error)}")
+
+
+def _reason(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else repr(error)
 
 
 def wandb_mode() -> str:
@@ -120,12 +163,12 @@ def sync_hint(directory: Path) -> str | None:
     """Return the command that uploads what was written offline under ``directory``; None: nothing was."""
     if wandb_mode() != "offline":
         return None
-    below = "*/wandb" if any(directory.glob("*/wandb/offline-run-*")) else "wandb"
-    return (
-        f"wandb sync {directory / below}/offline-run-*"
-        if any(directory.glob(f"{below}/offline-run-*"))
-        else None
-    )
+    patterns = [
+        pattern
+        for pattern in ("*/wandb/offline-run-*", "wandb/offline-run-*")
+        if any(directory.glob(pattern))
+    ]
+    return " ".join(["wandb sync", *(str(directory / pattern) for pattern in patterns)]) if patterns else None
 
 
 def _key_in_netrc() -> bool:
@@ -134,6 +177,14 @@ def _key_in_netrc() -> bool:
         return netrc.netrc(os.environ.get("NETRC")).authenticators(host) is not None
     except (OSError, netrc.NetrcParseError):
         return False
+
+
+def _table(path: Path) -> Any:
+    import wandb
+
+    with path.open(newline="") as file:
+        header, *rows = csv.reader(file)
+    return wandb.Table(columns=list[str | int](header), data=rows)
 
 
 def _commit() -> str | None:

@@ -1,20 +1,18 @@
 """Trainings by fingerprint: each one is run once, whoever needs it first, and told apart when begun or broken."""
 
-import fcntl
-import os
+import json
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from editmgt.errors import UserError
+from editmgt.config import BUNDLE
 from editmgt.files import read_json, write_atomic, write_json
-
-LAST = Path("checkpoints/last.ckpt")
-EDITOR = Path("editor")
+from editmgt.studies.lock import locked
+from editmgt.training import EDITOR, LAST, LOG
 
 
 def state(directory: Path) -> str:
@@ -45,15 +43,17 @@ def obtain(
     *,
     cell: str,
     sweep: str,
+    log: str | None,
     make_logger: Callable[[], Any],
     say: Callable[[str], None],
 ) -> Path:
     """Return the finished editor of the training in ``directory``, training it if nobody has.
 
-    One process trains while the others wait; the lock goes with its holder, however that ends.
+    One process trains while the others wait. ``log`` names the W&B run that a training made here is logged to;
+    :func:`log_of` tells it to whoever reuses it.
     """
     name = directory.name
-    with _lock(directory, lambda: say(f"waiting for training {name}, which another process is running")):
+    with locked(directory, lambda: say(f"waiting for training {name}, which another process runs")) as lock:
         found = state(directory)
         if found == "finished":
             status = read_json(directory / "status.json") if (directory / "status.json").is_file() else {}
@@ -73,11 +73,12 @@ def obtain(
             "training_fingerprint": name,
             "cell": cell,
             "sweep": sweep,
+            "log": log,
         }
         write_json(directory / "status.json", status)
         write_atomic(directory / "config.yaml", _yaml(config))
         try:
-            editor = _train(config, directory, resume, make_logger)
+            editor = _train(config, directory, resume, make_logger(), lock)
         except BaseException as error:
             write_json(
                 directory / "status.json",
@@ -88,19 +89,28 @@ def obtain(
         return editor
 
 
-def _train(
-    config: dict[str, Any], directory: Path, resume: Path | None, make_logger: Callable[[], Any]
-) -> Path:
+def log_of(directory: Path) -> str | None:
+    """Return the W&B run that the training in ``directory`` was logged to, where there is one."""
+    with suppress(OSError, ValueError, AttributeError):
+        found = read_json(directory / "status.json").get("log")
+        return None if found is None else str(found)
+    return None
+
+
+def _train(config: dict[str, Any], directory: Path, resume: Path | None, logger: Any, lock: int) -> Path:
     devices = config["trainer"]["devices"]
     if isinstance(devices, int) and devices > 1:
-        return _train_on_many(devices, directory)
+        return _train_on_many(devices, directory, logger, lock)
     from editmgt.training import train
 
-    return Path(train(config, directory, resume=resume, logger=make_logger()))
+    return Path(train(config, directory, resume=resume, logger=logger))
 
 
-def _train_on_many(devices: int, directory: Path) -> Path:
-    """One process group for this training; torchrun ends it when a rank dies."""
+def _train_on_many(devices: int, directory: Path, logger: Any, lock: int) -> Path:
+    """One process group for this training; torchrun ends it when a rank dies.
+
+    The group keeps the lock open, so that it is not trained beside itself if this process is killed alone.
+    """
     command = [
         sys.executable,
         "-m",
@@ -109,35 +119,48 @@ def _train_on_many(devices: int, directory: Path) -> Path:
         "--nproc-per-node",
         str(devices),
     ]
-    process = subprocess.Popen([*command, "-m", "editmgt.training.worker", str(directory)])
+    (directory / LOG).unlink(missing_ok=True)
+    process = subprocess.Popen([*command, "-m", "editmgt.training.worker", str(directory)], pass_fds=(lock,))
+    lines = _lines(directory / LOG)
     try:
-        code = process.wait()
+        while process.poll() is None:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=1)
+            _log(lines, logger)
     except BaseException:
         process.terminate()
         process.wait()
         raise
-    if code != 0:
+    if process.returncode != 0:
         raise RuntimeError(
-            f"training on {devices} processes ended with status {code}; its messages are above"
+            f"training on {devices} processes ended with status {process.returncode}; its messages are above"
         )
     if not _is_whole(directory / EDITOR):
         raise RuntimeError(f"training on {devices} processes left no editor in {directory}")
     return directory / EDITOR
 
 
-@contextmanager
-def _lock(directory: Path, on_wait: Callable[[], None]) -> Iterator[None]:
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(directory.with_name(f"{directory.name}.lock"), os.O_CREAT | os.O_RDWR, 0o644)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            on_wait()
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+def _log(lines: Iterator[dict[str, Any] | None], logger: Any) -> None:
+    """Log what has come since the last time."""
+    while logger and (line := next(lines)) is not None:
+        logger.log_metrics(line["metrics"], line["step"])
+    if logger:
+        logger.save()
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any] | None]:
+    """Every line of JSON as it comes; None where there is no whole one yet."""
+    while not path.exists():
+        yield None
+    with path.open() as file:
+        begun = ""
+        while True:
+            begun += file.readline()
+            if begun.endswith("\n"):
+                yield json.loads(begun)
+                begun = ""
+            else:
+                yield None
 
 
 def _is_whole(editor: Path) -> bool:
@@ -146,15 +169,22 @@ def _is_whole(editor: Path) -> bool:
 
 
 def _readable(editor: Path) -> bool:
-    if not (editor / "model_index.json").is_file():
-        return True
-    from editmgt.editing import bundle
+    """Whether every file can be opened, by the index in its head; nothing is loaded."""
+    from safetensors import SafetensorError, safe_open
 
+    whole = BUNDLE if (editor / "model_index.json").is_file() else BUNDLE[:1]
     try:
-        bundle.read(editor)
-    except UserError:
+        for file in whole:
+            read_json(editor / file)
+        weights = [
+            path for folder in editor.iterdir() if folder.is_dir() for path in folder.glob("*.safetensors")
+        ]
+        for path in weights:
+            with safe_open(path, framework="pt"):
+                pass
+    except (OSError, ValueError, SafetensorError):
         return False
-    return True
+    return bool(weights)
 
 
 def _aside(directory: Path) -> Path:

@@ -1,13 +1,19 @@
 """Learning: masking and loss, the Lightning modules, and one call that trains what a configuration says."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lightning.pytorch.loggers import Logger
+if TYPE_CHECKING:
+    from lightning.pytorch.loggers import Logger
+
+# What a training's directory holds.
+LAST = Path("checkpoints/last.ckpt")  # to go on from
+EDITOR = Path("editor")  # the finished bundle
+LOG = Path("log.jsonl")  # what a group of processes measured, see editmgt.training.worker
 
 
 def train(
-    config: dict[str, Any], training_dir: Path, *, resume: Path | None = None, logger: Logger | bool = False
+    config: dict[str, Any], training_dir: Path, *, resume: Path | None = None, logger: "Logger | bool" = False
 ) -> Path:
     """See :func:`editmgt.training.run.train`; imported late because it loads everything."""
     from editmgt.training.run import train as run

@@ -57,7 +57,7 @@ class Previews(Callback):
         module.train()
 
     def _dev_loss(self, trainer: Trainer, module: EditorModule) -> float:
-        batches = self.data.val_dataloader()
+        batches = self.data.dev_batches()  # whole ones: the other processes do not take part
         with torch.no_grad(), trainer.precision_plugin.val_step_context():
             losses = [float(module.dev_loss(batch, index)) for index, batch in enumerate(batches)]
         return sum(losses) / len(losses)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from hydra.utils import instantiate
 from lightning import LightningDataModule, LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import Logger
@@ -14,16 +15,14 @@ from editmgt.config import edit_values
 from editmgt.data.edits import EditData
 from editmgt.data.module import SceneData
 from editmgt.editing import Editor, EditSettings
+from editmgt.errors import UserError
+from editmgt.training import EDITOR, LAST
 from editmgt.training.checkpoints import LearningWeightsOnly
 from editmgt.training.codec import CodecModule
 from editmgt.training.module import EditorModule
 from editmgt.training.optimizers import optimizer_maker
 from editmgt.training.parts import fresh_vqvae, starting_parts
 from editmgt.training.previews import Previews
-
-FINISHED = "editor"
-CHECKPOINTS = "checkpoints"
-LAST = "last.ckpt"
 
 
 def train(
@@ -46,13 +45,14 @@ def train(
     torch.set_flush_denormal(True)
     make = _codec_run if config["model"]["kind"] == "codec" else _editor_run
     module, data, callbacks, save = make(config, training_dir)
+    callbacks = [*_chosen_callbacks(config.get("callbacks") or {}), *callbacks]
     trainer = _trainer(config["trainer"], training_dir, callbacks, logger)
     trainer.fit(module, data, ckpt_path=resume, weights_only=True)
-    finished = training_dir / FINISHED
+    finished = training_dir / EDITOR
     if trainer.interrupted:
         raise KeyboardInterrupt
     if trainer.is_global_zero:
-        temporary = training_dir / f".{FINISHED}.tmp"
+        temporary = training_dir / f".{EDITOR}.tmp"
         shutil.rmtree(temporary, ignore_errors=True)
         save(temporary)
         shutil.rmtree(finished, ignore_errors=True)
@@ -65,7 +65,7 @@ def _trainer(
     config: dict[str, Any], directory: Path, callbacks: list[Callback], logger: Logger | bool
 ) -> Trainer:
     checkpoint = ModelCheckpoint(
-        directory / CHECKPOINTS,
+        (directory / LAST).parent,
         save_last=True,
         save_top_k=0,
         every_n_train_steps=config["checkpoint_every_n_steps"],
@@ -90,6 +90,15 @@ def _trainer(
         logger=logger,
         callbacks=[*callbacks, checkpoint, _Progress(leave=True)],
     )
+
+
+def _chosen_callbacks(nodes: dict[str, Any]) -> list[Callback]:
+    """The callbacks of ``conf/callbacks``; they come first, so that what is measured is what they leave."""
+    callbacks = [instantiate(node) for node in nodes.values()]
+    for name, callback in zip(nodes, callbacks, strict=True):
+        if not isinstance(callback, Callback):
+            raise UserError(f"callbacks.{name} is a {type(callback).__name__}, not a Lightning callback.")
+    return callbacks
 
 
 class _Progress(RichProgressBar):

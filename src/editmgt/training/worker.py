@@ -1,21 +1,54 @@
 """One process of a training group: ``python -m torch.distributed.run ... -m editmgt.training.worker TRAINING_DIR``."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Any, cast
 
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import OmegaConf
 
-from editmgt.training.run import CHECKPOINTS, LAST, train
+from editmgt.training import LAST, LOG
+from editmgt.training.run import train
+
+
+class LineLogger(Logger):
+    """Writes what the first process measures as lines of JSON, for the process that started the group to log."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    @property
+    def name(self) -> str:
+        """Of no use here."""
+        return "lines"
+
+    @property
+    def version(self) -> str:
+        """Of no use here."""
+        return ""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Append one line; a reader waits for its end."""
+        values = {name: float(value) for name, value in metrics.items()}
+        with self._path.open("a") as file:
+            file.write(json.dumps({"step": step, "metrics": values}) + "\n")
+
+    @rank_zero_only
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """The configuration is on disk."""
 
 
 def main(directory: Path) -> None:
     """Train what ``directory/config.yaml`` says, from the checkpoint it names or its last one."""
     loaded = OmegaConf.to_container(OmegaConf.load(directory / "config.yaml"), resolve=True)
     config = cast(dict[str, Any], loaded)
-    last, named = directory / CHECKPOINTS / LAST, config.get("resume")
+    last, named = directory / LAST, config.get("resume")
     resume = Path(named) if named not in (None, "auto") else last if last.exists() else None
-    train(config, directory, resume=resume)
+    train(config, directory, resume=resume, logger=LineLogger(directory / LOG))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,164 @@
+"""A vision-language model as judge, through any OpenAI-compatible endpoint that the user names."""
+
+import base64
+import hashlib
+import json
+import random
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+_PAUSE = 1.0  # seconds before the second attempt; doubled for each further one
+_LONGEST_PAUSE = 60.0
+_RETRIED = {408, 409, 425, 429}  # and every 5xx: the endpoint may be able to answer later
+
+
+class JudgeFailed(Exception):
+    """No usable reply, after all attempts."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the judge is asked about a sample.
+
+    Attributes:
+        name: of the question.
+        prompt: text; ``{instruction}`` is filled in.
+        scores: the names of the numbers in the reply, in order.
+        low, high: their range.
+        shows_source: whether the judge sees the source before the edited picture.
+    """
+
+    name: str
+    prompt: str
+    scores: tuple[str, ...]
+    low: float
+    high: float
+    shows_source: bool
+
+    @property
+    def digest(self) -> str:
+        """Hash of the prompt: scores under other prompts do not compare."""
+        return hashlib.sha256(self.prompt.encode()).hexdigest()[:16]
+
+
+class Judge:
+    """Asks questions, patiently.
+
+    Args:
+        endpoint: base URL, such as ``http://localhost:8000/v1``.
+        model: its name there.
+        key: sent as bearer token; None: none.
+        attempts: for each question, with growing pauses between them.
+        timeout: seconds for each attempt.
+        pause: seconds before the second attempt.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        model: str,
+        key: str | None = None,
+        attempts: int = 5,
+        timeout: float = 120.0,
+        pause: float = _PAUSE,
+    ) -> None:
+        self.model, self.attempts, self.pause = model, attempts, pause
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._client = httpx.Client(timeout=timeout, headers=headers)
+        self._url = f"{endpoint.rstrip('/')}/chat/completions"
+
+    def ask(
+        self,
+        question: Question,
+        instruction: str,
+        pictures: Sequence[bytes],
+        record: Callable[[Mapping[str, Any]], None],
+    ) -> dict[str, float]:
+        """Return the scores by name; every attempt goes to ``record``, its raw reply or what went wrong.
+
+        Args:
+            question: what is asked.
+            instruction: fills the prompt.
+            pictures: PNG files, in the order the prompt speaks of them.
+            record: called with date, judge, prompt hash, attempt and reply.
+
+        Raises:
+            JudgeFailed: when no attempt brought a usable reply.
+        """
+        content: list[dict[str, Any]] = [
+            {"type": "text", "text": question.prompt.replace("{instruction}", instruction)}
+        ]
+        for picture in pictures:
+            url = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+            content.append({"type": "image_url", "image_url": {"url": url}})
+        body = {"model": self.model, "temperature": 0, "messages": [{"role": "user", "content": content}]}
+        error = ""
+        for attempt in range(1, self.attempts + 1):
+            facts = {
+                "date": datetime.now(UTC).isoformat(timespec="seconds"),
+                "judge": self.model,
+                "question": question.name,
+                "prompt_sha256": question.digest,
+                "attempt": attempt,
+            }
+            wait = min(self.pause * 2 ** (attempt - 1) * random.uniform(0.75, 1.25), _LONGEST_PAUSE)
+            reply = None
+            try:
+                response = self._client.post(self._url, json=body)
+                if response.status_code in _RETRIED or response.status_code >= 500:
+                    after = response.headers.get("retry-after", "")
+                    wait = min(float(after), _LONGEST_PAUSE) if after.isdigit() else wait
+                    raise JudgeFailed(f"HTTP {response.status_code}")
+                if response.status_code != 200:
+                    record(facts | {"error": f"HTTP {response.status_code}", "reply": response.text})
+                    raise _Refused(f"HTTP {response.status_code}: {response.text[:200]}")
+                reply = response.text
+                scores = read_scores(response.json()["choices"][0]["message"]["content"], question)
+                record(facts | {"reply": reply})
+                return scores
+            except (
+                httpx.TransportError,
+                ValueError,
+                KeyError,
+                IndexError,
+                TypeError,
+                JudgeFailed,
+            ) as problem:
+                error = " ".join(f"{type(problem).__name__}: {problem}".split())
+                record(facts | {"error": error, "reply": reply})
+            if attempt < self.attempts:
+                time.sleep(wait)
+        raise JudgeFailed(f"no usable reply in {self.attempts} attempts; the last: {error}")
+
+
+class _Refused(Exception):
+    """The endpoint will not answer this, however often it is asked."""
+
+
+def read_scores(text: str, question: Question) -> dict[str, float]:
+    """Return the scores from a reply that holds ``{"score": [...]}``, whatever stands around it.
+
+    Raises:
+        ValueError: for a reply without it, with other than the expected count of numbers, or out of range: a
+            score is never guessed.
+    """
+    decoder = json.JSONDecoder()
+    for start in reversed([match.start() for match in re.finditer(r"\{", text)]):
+        try:
+            values = decoder.raw_decode(text, start)[0]["score"]
+        except (ValueError, KeyError, RecursionError):
+            continue
+        if not isinstance(values, list) or not all(type(value) in (int, float) for value in values):
+            raise ValueError(f"the score is no list of numbers: {values}")
+        if len(values) != len(question.scores):
+            raise ValueError(f"expected {len(question.scores)} scores, not {values}")
+        if not all(question.low <= value <= question.high for value in values):
+            raise ValueError(f"scores {values} are not all in {question.low:g} to {question.high:g}")
+        return dict(zip(question.scores, map(float, values), strict=True))
+    raise ValueError("the reply holds no JSON object with a score")

@@ -1,0 +1,74 @@
+"""Pictures and masks as data sets hold them, turned into arrays."""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from editmgt.editing.images import read_image, upright_rgb
+
+_BORDER = 1  # pixels that PIE-Bench adds to every mask, "to avoid annotation errors in boundary"
+
+
+def picture(value: Any) -> NDArray[np.uint8]:
+    """Return uint8 [H, W, 3] of a PIL picture, a path, encoded bytes, or a ``{"bytes", "path"}`` pair.
+
+    Raises:
+        ValueError: where there is no picture in it.
+    """
+    return np.asarray(upright_rgb(_open(value)))
+
+
+def mask(value: Any, size: tuple[int, int]) -> NDArray[np.bool_] | None:
+    """Return bool (height, width) = ``size``, True where the picture is white; None where there is none."""
+    if is_missing(value):
+        return None
+    grey = _open(value).convert("L")
+    if grey.size != size[::-1]:
+        grey = grey.resize(size[::-1], Image.Resampling.NEAREST)
+    return np.asarray(grey) >= 128
+
+
+def run_length_mask(value: str | Sequence[int], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return PIE-Bench's mask: pairs of (start, length) over the rows, and the border of the picture.
+
+    ``size`` is (height, width); ``value`` may be a list or its numbers in a text.
+    """
+    numbers = (
+        [int(text) for text in value.replace(",", " ").strip("[] ").split()]
+        if isinstance(value, str)
+        else value
+    )
+    if len(numbers) % 2:
+        raise ValueError("a run-length mask needs pairs of start and length")
+    flat: NDArray[np.bool_] = np.zeros(size[0] * size[1], dtype=bool)
+    for start, length in zip(numbers[::2], numbers[1::2], strict=True):
+        flat[start : start + length] = True
+    inside = flat.reshape(size)
+    inside[:_BORDER] = inside[-_BORDER:] = inside[:, :_BORDER] = inside[:, -_BORDER:] = True
+    return inside
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a cell that may hold a picture is empty."""
+    if isinstance(value, Mapping):
+        return value.get("bytes") is None and not value.get("path")
+    return value is None
+
+
+def _open(value: Any) -> Image.Image:
+    if isinstance(value, Image.Image):
+        return value
+    if isinstance(value, Mapping):
+        value = value.get("bytes") if value.get("bytes") is not None else value.get("path")
+    if isinstance(value, str | Path):
+        return read_image(value)
+    if not isinstance(value, bytes):
+        raise ValueError(f"a picture is missing: there is {type(value).__name__} in its place")
+    with Image.open(io.BytesIO(value)) as image:
+        image.load()
+        return image

@@ -1,0 +1,58 @@
+"""Benchmarks by name: from a ``benchmark`` configuration to its rows, and to what identifies them."""
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from editmgt.benchmarks import protocols
+from editmgt.benchmarks.folder import folder
+from editmgt.benchmarks.sample import BenchmarkSample, Samples
+from editmgt.benchmarks.scenes import scenes
+from editmgt.benchmarks.slices import SliceDataset
+from editmgt.benchmarks.tables import Table, first
+
+
+def build(config: Mapping[str, Any]) -> Samples:
+    """Return the rows of a valid ``benchmark`` configuration; equal ones share them.
+
+    Raises:
+        UserError: for data that are not there or of another layout.
+    """
+    return _build(json.dumps(dict(config), sort_keys=True))
+
+
+def rows_digest(config: Mapping[str, Any]) -> str | None:
+    """Return the hash of the rows' content; None for rendered rows, which configuration and source decide."""
+    rows = build(config)
+    return rows.digest if isinstance(rows, Table) else None
+
+
+def picture_path(config: Mapping[str, Any], sample: BenchmarkSample) -> Path:
+    """Return where a judged benchmark's official scorer looks for an edited picture, from the run's directory.
+
+    Raises:
+        ValueError: for a row whose key would lead out of that directory.
+    """
+    path = Path("images")
+    if config["name"] == "gedit":
+        path = path / "fullset" / sample.edit_type / sample.slice
+    path = path / f"{sample.sample_id}.png"
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"the key '{sample.sample_id}' is no file name")
+    return path
+
+
+@lru_cache(maxsize=1)
+def _build(config_json: str) -> Samples:
+    config = json.loads(config_json)
+    name, size, seed = config["name"], config["size"], config["seed"]
+    if name == "scenes":
+        return scenes(size, seed, config["resolution"], config["world"], config["split"])
+    if name.startswith("scenes_"):
+        return SliceDataset(name.removeprefix("scenes_"), config["split"], seed, size, config["resolution"])
+    keys = {"magicbrush": ("split", "turns"), "gedit": ("split", "language"), "imgedit": (), "folder": ()}
+    options = {key: config[key] for key in keys.get(name, ("split",))}
+    opened = folder if name == "folder" else getattr(protocols, name)
+    return first(opened(config["path"], **options), size)

@@ -1,0 +1,78 @@
+"""What a slice draws: a scene, what the instruction means there, and the sentence."""
+
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from editmgt.data.scenes.edits import Edit, apply
+from editmgt.data.scenes.graph import COLORS, SHAPES, Background, Scene, Thing
+from editmgt.data.scenes.render import render
+
+WORLD = "full"
+#: Edits that act on one object.
+OBJECT_EDITS = ("remove", "replace", "color", "motion change")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """One sample before it is drawn.
+
+    Attributes:
+        scene: the source.
+        target: what the instruction asks for.
+        edit_type: CrispEdit-2M's name.
+        instruction: the sentence.
+        alternatives: other scenes that the instruction may as well mean.
+        parts: scenes that have one of the things that the instruction asks for.
+    """
+
+    scene: Scene
+    target: Scene
+    edit_type: str
+    instruction: str
+    alternatives: tuple[Scene, ...] = ()
+    parts: tuple[Scene, ...] = ()
+
+
+def extent(thing: Thing, resolution: int) -> NDArray[np.bool_]:
+    """Where ``thing`` is [H, W], whatever lies over it."""
+    empty = Scene(Background("white"), ())
+    alone = replace(empty, things=(thing,))
+    return changes(empty, alone, resolution)
+
+
+def changes(scene: Scene, other: Scene, resolution: int) -> NDArray[np.bool_]:
+    """Where two scenes differ [H, W]."""
+    differs: NDArray[np.bool_] = (render(scene, resolution) != render(other, resolution)).any(axis=2)
+    return np.ascontiguousarray(differs)
+
+
+def with_thing(scene: Scene, index: int, **fields: Any) -> Scene:
+    """Return the scene with fields of one object changed."""
+    things = list(scene.things)
+    things[index] = replace(things[index], **fields)
+    return replace(scene, things=tuple(things))
+
+
+def other_color(color: str, rng: Random) -> str:
+    """Return a colour that is not ``color``."""
+    return rng.choice([name for name in COLORS if name != color])
+
+
+def other_shape(shape: str, rng: Random) -> str:
+    """Return a shape that is not ``shape``."""
+    return rng.choice([name for name in SHAPES if name != shape])
+
+
+def describe(thing: Thing) -> str:
+    """``a red striped circle``, without its size."""
+    pattern = "" if thing.pattern == "plain" else f"{thing.pattern} "
+    return f"a {thing.color} {pattern}{thing.shape}"
+
+
+def draft(scene: Scene, edit: Edit, instruction: str) -> Draft:
+    """Return the plain case: one edit, one reading."""
+    return Draft(scene, apply(scene, edit), edit.edit_type, instruction)

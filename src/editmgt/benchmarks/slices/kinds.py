@@ -1,0 +1,215 @@
+"""How each slice draws a sample; None: this draw is of no use, draw again."""
+
+from dataclasses import replace
+from itertools import combinations
+from random import Random
+
+from editmgt.benchmarks.slices.draft import (
+    OBJECT_EDITS,
+    WORLD,
+    Draft,
+    changes,
+    describe,
+    draft,
+    extent,
+    other_color,
+    other_shape,
+    with_thing,
+)
+from editmgt.benchmarks.slices.phrases import paraphrase
+from editmgt.data.scenes.dataset import random_edit, random_scene, random_thing
+from editmgt.data.scenes.edits import EDIT_TYPES, Edit, apply
+from editmgt.data.scenes.grammar import PHRASINGS, expression, instruction
+from editmgt.data.scenes.graph import COLORS, PATTERNS, PLACES, SHAPES, Scene, Thing
+
+SMALL_SHARE = 0.04  # an object of the slice ``small`` covers less of the picture
+_OVERLAP = (0.08, 0.75)  # share of the target that lies under or over another object
+_RESOLUTION = 64  # areas are measured at
+_TEMPLATE_EDITS = ("remove", "replace", "color")
+
+
+def small(rng: Random) -> Draft | None:
+    """An object under 4% of the picture is added, removed, replaced, recoloured or moved."""
+    edit_type = rng.choice(("add", *OBJECT_EDITS))
+    scene = random_scene(rng, WORLD, edit_type)
+    edit = random_edit(scene, edit_type, WORLD, rng)
+    if edit_type == "add":
+        assert edit.thing is not None
+        edit = replace(edit, thing=replace(edit.thing, size="small"))
+    else:
+        scene = with_thing(scene, edit.index, size="small")
+        if edit.thing is not None:
+            edit = replace(edit, thing=replace(edit.thing, size="small"))
+    edited = apply(scene, edit)
+    changed = set(scene.things) ^ set(edited.things)
+    if any(extent(thing, _RESOLUTION).mean() >= SMALL_SHARE for thing in changed):
+        return None
+    return draft(scene, edit, instruction(scene, edit, rng))
+
+
+def overlap(rng: Random) -> Draft | None:
+    """The object that is edited lies partly under or over another one."""
+    edit_type = rng.choice(_TEMPLATE_EDITS)
+    scene = random_scene(rng, WORLD, edit_type)
+    place = rng.choice(list(PLACES))
+    x, y = PLACES[place]
+    near = [
+        name for name, (other_x, other_y) in PLACES.items() if 0 < abs(other_x - x) + abs(other_y - y) < 0.4
+    ]
+    neighbour = rng.choice(near)
+    toward_x, toward_y = PLACES[neighbour]
+    step_x, step_y = ((b > a) - (b < a) for a, b in ((x, toward_x), (y, toward_y)))
+    pair = [
+        replace(random_thing(rng, WORLD, place), x=x + step_x / 16, y=y + step_y / 16),
+        replace(random_thing(rng, WORLD, neighbour), x=toward_x - step_x / 16, y=toward_y - step_y / 16),
+    ]
+    pair = [replace(thing, size=rng.choice(("medium", "large"))) for thing in pair]
+    others = [thing for thing in scene.things if thing.place not in (place, neighbour)][:2]
+    things = [*others, *pair]
+    rng.shuffle(things)
+    scene = replace(scene, things=tuple(things))
+    index = things.index(rng.choice(pair))
+    extents = [extent(thing, _RESOLUTION) for thing in pair]
+    shared = (extents[0] & extents[1]).sum() / extents[pair.index(things[index])].sum()
+    if not _OVERLAP[0] <= shared <= _OVERLAP[1]:
+        return None
+    edit = _edit_of(scene, index, edit_type, rng)
+    return draft(scene, edit, instruction(scene, edit, rng))
+
+
+def texture(rng: Random) -> Draft | None:
+    """The fine pattern of an object's surface changes, or a small mark is put on a large plain object."""
+    scene = random_scene(rng, WORLD, "color")
+    index = rng.randrange(len(scene.things))
+    if rng.random() < 0.5:
+        thing = scene.things[index]
+        pattern = rng.choice([name for name in PATTERNS if name != thing.pattern])
+        edit = Edit("replace", index, thing=replace(thing, pattern=pattern))
+        return draft(scene, edit, instruction(scene, edit, rng))
+    scene = with_thing(scene, index, size="large", pattern="plain")
+    thing = scene.things[index]
+    mark = replace(
+        random_thing(rng, WORLD, thing.place), size="small", color=other_color(thing.color, rng),
+        pattern="plain", x=thing.x, y=thing.y,
+    )  # fmt: skip
+    if (extent(mark, _RESOLUTION) & ~extent(thing, _RESOLUTION)).any():
+        return None  # it is a mark on the object, not beside it
+    edit = Edit("add", thing=mark)
+    return draft(scene, edit, instruction(scene, edit, rng))
+
+
+def ambiguous(rng: Random) -> Draft | None:
+    """The instruction names an object by words that fit two or three; each of them is a valid reading."""
+    edit_type = rng.choice(_TEMPLATE_EDITS)
+    scene = random_scene(rng, WORLD, "remove")
+    word = rng.choice(("shape", "color"))
+    shared = getattr(scene.things[0], word)
+    count = rng.randint(2, min(3, len(scene.things)))
+    for index in range(1, count):
+        scene = with_thing(scene, index, **{word: shared})
+    words = (word, "shape") if word == "color" and rng.random() < 0.3 else (word,)
+    fitting = [
+        index
+        for index, thing in enumerate(scene.things)
+        if all(getattr(thing, name) == getattr(scene.things[0], name) for name in words)
+    ]
+    if len(fitting) < 2:
+        return None
+    object_, value = expression(scene.things[0], words), ""
+    new: Thing | None = None
+    if edit_type == "color":
+        free = [name for name in COLORS if name not in {scene.things[index].color for index in fitting}]
+        value = rng.choice(free)
+    elif edit_type == "replace":
+        new = random_thing(rng, WORLD, "center")
+        free = [name for name in SHAPES if name not in {scene.things[index].shape for index in fitting}]
+        if not free:
+            return None
+        new = replace(new, shape=rng.choice(free))
+    readings = []
+    for index in fitting:
+        thing = scene.things[index]
+        here = new and replace(new, size=thing.size, place=thing.place, x=thing.x, y=thing.y)
+        readings.append(apply(scene, Edit(edit_type, index, thing=here, value=value)))
+    rng.shuffle(readings)
+    sentence = rng.choice(PHRASINGS[edit_type]).format(
+        object=object_, value=value, new=describe(new) if new else ""
+    )
+    return Draft(scene, readings[0], edit_type, sentence, alternatives=tuple(readings[1:]))
+
+
+def paraphrased(rng: Random) -> Draft | None:
+    """Edits as in training, in phrasings that the training grammar does not have."""
+    edit_type = rng.choice(EDIT_TYPES)
+    scene = random_scene(rng, WORLD, edit_type)
+    edit = random_edit(scene, edit_type, WORLD, rng)
+    return draft(scene, edit, paraphrase(scene, edit, rng))
+
+
+def multi(rng: Random) -> Draft | None:
+    """Two edits of different objects, or of an object and the background, in one instruction."""
+    scene = random_scene(rng, WORLD, "remove")
+    kinds = [rng.choice(("color", "remove", "background change", "add", "replace")) for _ in range(2)]
+    if kinds[0] == kinds[1] and kinds[0] in ("background change", "add"):
+        return None
+    edits = [random_edit(scene, kind, WORLD, rng) for kind in kinds]
+    if edits[0].index == edits[1].index >= 0:
+        return None
+    both = scene
+    for edit in sorted(edits, key=lambda edit: (edit.edit_type == "remove", -edit.index)):
+        both = apply(both, edit)  # removing an object shifts those after it: last, and from the end
+    sentences = [instruction(scene, edit, rng) for edit in edits]
+    return Draft(
+        scene, both, "+".join(kinds), " and ".join(sentences),
+        parts=tuple(apply(scene, edit) for edit in edits),
+    )  # fmt: skip
+
+
+def noop(rng: Random) -> Draft | None:
+    """The picture is already as the instruction wants it."""
+    edit_type = rng.choice(("color", "remove", "background change", "style", "motion change"))
+    scene = random_scene(rng, WORLD, edit_type)
+    index = rng.randrange(len(scene.things))
+    thing = scene.things[index]
+    if edit_type == "color":
+        sentence = instruction(scene, Edit(edit_type, index, value=thing.color), rng)
+    elif edit_type == "motion change":
+        x, y = PLACES[thing.place]
+        scene = with_thing(scene, index, x=x, y=y)
+        sentence = instruction(scene, Edit(edit_type, index, value=thing.place), rng)
+    elif edit_type == "background change":
+        sentence = instruction(scene, Edit(edit_type, background=scene.background), rng)
+    elif edit_type == "style":
+        scene = replace(scene, style=rng.choice(("grayscale", "sepia")))
+        sentence = instruction(scene, Edit(edit_type, value=scene.style), rng)
+    else:
+        absent = [
+            (color, shape)
+            for color in COLORS
+            for shape in SHAPES
+            if not any((other.color, other.shape) == (color, shape) for other in scene.things)
+        ]
+        color, shape = rng.choice(absent)
+        named = expression(replace(thing, color=color, shape=shape), ("color", "shape"))
+        sentence = rng.choice(PHRASINGS["remove"]).format(object=named)
+    return Draft(scene, scene, edit_type, sentence)
+
+
+def _edit_of(scene: Scene, index: int, edit_type: str, rng: Random) -> Edit:
+    """An edit of one object by the rules of the training set."""
+    thing = scene.things[index]
+    if edit_type == "remove":
+        return Edit(edit_type, index)
+    color = other_color(thing.color, rng)
+    if edit_type == "color":
+        return Edit(edit_type, index, value=color)
+    new = random_thing(rng, WORLD, thing.place)
+    shape = other_shape(thing.shape, rng)
+    return Edit(
+        edit_type, index, thing=replace(new, shape=shape, color=color, size=thing.size, x=thing.x, y=thing.y)
+    )
+
+
+def too_close(scenes: list[Scene], least: float) -> bool:
+    """Whether two of the scenes can hardly be told apart: less than ``least`` of the picture differs."""
+    return any(changes(a, b, _RESOLUTION).mean() < least for a, b in combinations(scenes, 2))

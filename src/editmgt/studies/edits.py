@@ -1,0 +1,217 @@
+"""Edits by fingerprint: each picture is edited once, whichever cells, sweeps and processes judge it.
+
+What a cell varies may change how an edit's attention map is read and not the edit: with region hold off,
+consolidation does. So the raw maps are kept with the pictures, and every cell reads them its own way.
+Shapes: B samples, S steps, L layers, H W codes, h w cells.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from editmgt.editing import Editor, EditResult, EditSettings
+from editmgt.editing.localization import score_maps
+from editmgt.files import read_json, write_atomic, write_json
+from editmgt.studies.fingerprint import digest, source_digest
+from editmgt.studies.lock import locked
+
+EDIT_SOURCE = ("model", "editing", "codec.py", "text.py")
+# What reads the attention map. It decides pictures only where region hold does.
+_MAP = ("consolidation", "layers", "single_layer", "average", "smoothing", "hold_threshold")
+
+
+def active(settings: EditSettings) -> dict[str, Any]:
+    """Return what can change a picture: the settings without those that something else turned off."""
+    values: dict[str, Any] = {name: v for name, v in settings.to_dict().items() if name not in _MAP}
+    values["region_hold"] = settings.region_hold and settings.hold_threshold > 0  # at 0 nothing is held
+    if values["region_hold"]:
+        values |= {
+            "hold_threshold": settings.hold_threshold,
+            "map_layers": sorted(settings.map_layers),
+            "map_smoothing": settings.map_smoothing,
+        }
+    if settings.guidance_scale <= 1:  # no unconditional pass
+        values |= {"guidance_scale": 1.0, "negative_prompt": ""}
+    return values
+
+
+def edits_fingerprint(weights: str, settings: EditSettings, seed: int, device: str) -> str:
+    """Return the hash of everything but the sample that decides an edit; ``weights`` is their own hash."""
+    identity = {
+        "weights": weights,
+        "settings": active(settings),
+        "seed": seed,
+        "device": device,
+        "source": source_digest(*EDIT_SOURCE),
+    }
+    return digest(identity)
+
+
+def layers_read(settings: EditSettings) -> set[int]:
+    """Return the blocks that these settings, or the same with consolidation or averaging switched, read."""
+    return {*settings.layers, settings.single_layer}
+
+
+@contextmanager
+def opened(
+    editor: Editor, directory: Path, layers: set[int], owner: dict[str, str], say: Callable[[str], None]
+) -> Iterator["StoredEdits"]:
+    """Lend an editor that keeps its edits in ``directory``; one process at a time has it.
+
+    Args:
+        editor: makes what is not there.
+        directory: of one fingerprint; made when missing.
+        layers: blocks whose maps are kept.
+        owner: the ``cell`` and the ``sweep`` that ask.
+        say: tells the user one line.
+    """
+    with locked(directory, lambda: say(f"waiting for edits {directory.name}, which another process makes")):
+        before = _status(directory)
+        finished = before.get("state") == "done"
+        stored = StoredEdits(editor, directory, sorted(layers), say)
+        if not finished:
+            if len(stored):
+                say(f"continuing edits {directory.name}, {len(stored)} are there")
+            write_json(directory / "status.json", {"state": "running", **owner})
+        yield stored
+        if not finished:
+            write_json(directory / "status.json", {"state": "done", **owner})
+        elif stored.taken:
+            here = owner["sweep"] and before.get("sweep") == owner["sweep"]
+            say(f"edits shared with cell {before.get('cell')}" if here else f"reused edits {directory.name}")
+
+
+class StoredEdits(Editor):
+    """An editor that finds its finished edits in a directory and adds the others to it, a file a batch.
+
+    It serves one choice of active settings and seed, those that ``directory`` is named for, and pictures of one
+    size a call. Maps are scored by the settings of the call, whichever made the edit.
+    """
+
+    def __init__(
+        self, editor: Editor, directory: Path, layers: Sequence[int], say: Callable[[str], None]
+    ) -> None:
+        super().__init__(
+            editor.codec, editor.text_encoder, editor.transformer, editor.settings, editor.timestep_convention
+        )
+        self._directory, self._layers = directory, list(layers)
+        self.taken = 0  # edits that were there when they were asked for
+        self._places: dict[str, tuple[Path, int]] = {}
+        for path in sorted(directory.glob("*.safetensors")):
+            try:
+                self._index(path)
+            except (SafetensorError, OSError, ValueError, KeyError):
+                path.replace(path.with_suffix(".corrupt"))
+                say(f"{path} is corrupt: moved aside, its samples are edited again")
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def edit(self, images: Any, instructions: Any, **options: Any) -> EditResult:
+        """Edit as :meth:`Editor.edit` does; ``seconds`` is what the edits took when they were made.
+
+        Edits in a mask, and those whose raw maps are asked for, are made and not kept.
+        """
+        if options.get("mask") is not None or options.get("record_layers"):
+            return super().edit(images, instructions, **options)
+        settings = self.settings.override(
+            **{name: options[name] for name in asdict(self.settings) if name in options}
+        )
+        keys = [_key(*parts) for parts in zip(options["sample_ids"], images, instructions, strict=True)]
+        missing = [i for i, key in enumerate(keys) if key not in self._places]
+        self.taken += len(keys) - len(missing)
+        if missing:
+            ids = [options["sample_ids"][i] for i in missing]
+            result = super().edit(
+                [images[i] for i in missing],
+                [instructions[i] for i in missing],
+                **options | {"sample_ids": ids, "record_layers": self._layers},
+            )
+            self._keep([keys[i] for i in missing], result)
+        return self._recall(keys, settings)
+
+    def _keep(self, keys: list[str], result: EditResult) -> None:
+        tensors = {
+            "images": torch.from_numpy(np.stack([np.asarray(image) for image in result.images])),
+            "tokens": _one_size(result.tokens).to(torch.int32),
+            "held": _one_size(result.held),
+            "maps": _one_size(result.layer_maps),
+            "seconds": torch.full((len(keys),), result.seconds / len(keys), dtype=torch.float64),
+        }
+        tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        notes = {"keys": json.dumps(keys), "layers": json.dumps(self._layers)}
+        path = self._directory / f"{digest([keys, self._layers])}.safetensors"
+        write_atomic(path, save(tensors, notes))
+        self._index(path)
+
+    def _index(self, path: Path) -> None:
+        with safe_open(path, framework="pt") as file:
+            notes = file.metadata()
+        if set(self._layers) <= set(json.loads(notes["layers"])):
+            self._places |= {key: (path, row) for row, key in enumerate(json.loads(notes["keys"]))}
+
+    def _recall(self, keys: list[str], settings: EditSettings) -> EditResult:
+        places = [self._places[key] for key in keys]
+        files = {path: _read(path) for path, _ in places}
+
+        def column(name: str) -> Tensor:
+            return torch.stack([files[path].tensors[name][row] for path, row in places])
+
+        maps_BSLhw = torch.stack([files[path].maps(row, settings.map_layers) for path, row in places])
+        return EditResult(
+            images=[Image.fromarray(picture) for picture in column("images").numpy()],
+            tokens=column("tokens").long(),
+            localization=score_maps(maps_BSLhw, settings.map_smoothing),
+            held=column("held"),
+            seconds=float(column("seconds").sum()),
+            trace=[],
+            layer_maps=maps_BSLhw,
+        )
+
+
+@dataclass(frozen=True)
+class _File:
+    tensors: dict[str, Tensor]
+    layers: list[int]
+
+    def maps(self, row: int, layers: Sequence[int]) -> Tensor:
+        """One sample's [S,L,h,w] of the layers that are asked for."""
+        return self.tensors["maps"][row][:, [self.layers.index(layer) for layer in layers]]
+
+
+def _read(path: Path) -> _File:
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no dict)
+        return _File(tensors, json.loads(file.metadata()["layers"]))
+
+
+def _one_size(tensors: Tensor | list[Tensor]) -> Tensor:
+    if not isinstance(tensors, Tensor):
+        raise ValueError("stored edits are of pictures of one size a call")
+    return tensors
+
+
+def _key(sample_id: str, image: Image.Image, instruction: str) -> str:
+    """A sample by content, so that a data set that changed on disk is never taken for the old one."""
+    total = hashlib.sha256(f"{sample_id}\0{instruction}\0{image.size}\0".encode())
+    total.update(image.tobytes())
+    return total.hexdigest()[:24]
+
+
+def _status(directory: Path) -> dict[str, Any]:
+    try:
+        values = read_json(directory / "status.json")
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}

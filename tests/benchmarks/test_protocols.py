@@ -1,0 +1,298 @@
+"""Miniatures of the published data sets, in their columns and types, through the loading code and the editor."""
+
+import dataclasses
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from editmgt.benchmarks import BenchmarkSample, build, evaluate, rows_digest
+from editmgt.benchmarks.pictures import run_length_mask
+from editmgt.benchmarks.registry import picture_path
+from editmgt.editing import Editor
+from editmgt.errors import UserError
+
+pytestmark = pytest.mark.filterwarnings("ignore::editmgt.editing.InstructionCut")
+PICTURE = datasets.Image()
+TEXT = datasets.Value("string")
+COMMON = {"size": None, "batch_size": 4, "seed": 0}
+
+
+def png(width: int = 32, height: int = 32, seed: int = 0) -> bytes:
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def cell(*arguments: int) -> dict[str, Any]:
+    return {"bytes": png(*arguments), "path": None}
+
+
+def mask_cell(width: int = 32, height: int = 32) -> dict[str, Any]:
+    pixels = np.zeros((height, width, 3), np.uint8)
+    pixels[: height // 2] = 255
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG")
+    return {"bytes": buffer.getvalue(), "path": None}
+
+
+def parquet(path: Path, rows: list[dict[str, Any]], features: dict[str, Any]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    datasets.Dataset.from_list(rows, datasets.Features(features)).to_parquet(path)
+    return path
+
+
+def magicbrush(path: Path) -> dict[str, Any]:
+    def turn(image: str, index: int, **changes: Any) -> dict[str, Any]:
+        return {
+            "img_id": image, "turn_index": index, "source_img": cell(32, 32, index),
+            "mask_img": mask_cell(), "instruction": f"turn {index} of {image}", "target_img": cell(32, 32, index + 1),
+        } | changes  # fmt: skip
+
+    rows = [
+        turn("242679", 1),
+        turn("242679", 2, target_img=cell(40, 24, 9), mask_img=mask_cell(32, 32)),  # unequal sizes
+        turn("139", 1, mask_img=None),
+        turn("7", 1, source_img={"bytes": b"not a picture", "path": None}),
+    ]
+    features = {
+        "img_id": TEXT, "turn_index": datasets.Value("int32"), "source_img": PICTURE, "mask_img": PICTURE,
+        "instruction": TEXT, "target_img": PICTURE,
+    }  # fmt: skip
+    parquet(path / "data" / "dev-00000-of-00001.parquet", rows, features)
+    return {"name": "magicbrush", "path": str(path), "split": "dev", "turns": "all", **COMMON}
+
+
+def emu_edit(path: Path) -> dict[str, Any]:
+    rows = [
+        {
+            "instruction": f"edit {i}", "image": cell(32, 24, i), "task": "local", "split": "test", "idx": i,
+            "hash": "x", "input_caption": "a", "output_caption": None if i else "b",
+        }
+        for i in range(2)
+    ]  # fmt: skip
+    features = {
+        "instruction": TEXT, "image": PICTURE, "task": TEXT, "split": TEXT, "idx": datasets.Value("int64"),
+        "hash": TEXT, "input_caption": TEXT, "output_caption": TEXT,
+    }  # fmt: skip
+    return {
+        "name": "emu_edit", "path": str(parquet(path / "x.parquet", rows, features)), "split": "test", **COMMON,
+    }  # fmt: skip
+
+
+def anybench(path: Path) -> dict[str, Any]:
+    rows = [
+        {
+            "image_file": cell(32, 32, i), "edited_file": cell(32, 32, i + 5), "edit_instruction": f"do {i}",
+            "edit_type": ("add", "remove")[i], "input": "a dog", "output": "a cat",
+        }
+        for i in range(2)
+    ]  # fmt: skip
+    features = {
+        "image_file": PICTURE, "edited_file": PICTURE, "edit_instruction": TEXT, "edit_type": TEXT, "input": TEXT,
+        "output": TEXT,
+    }  # fmt: skip
+    file = parquet(path / "x.parquet", rows, features)
+    return {"name": "anybench", "path": str(file), "split": "train", **COMMON}
+
+
+def pie_bench(path: Path) -> dict[str, Any]:
+    folder = path / "annotation_images" / "0_random_140"
+    folder.mkdir(parents=True)
+    entries = {}
+    for i in range(2):
+        (folder / f"00{i}.jpg").write_bytes(png(32, 32, i))
+        entries[f"00{i}"] = {
+            "image_path": f"0_random_140/00{i}.jpg", "original_prompt": "a [round] cake", "editing_prompt":
+            "a [square] cake", "editing_instruction": "make it square", "editing_type_id": str(i),
+            "blended_word": "cake cake", "mask": [0, 64, 320, 40] if i else [],
+        }  # fmt: skip
+    (path / "mapping_file.json").write_text(json.dumps(entries))
+    return {"name": "pie_bench", "path": str(path), "split": "train", **COMMON}
+
+
+def gedit(path: Path) -> dict[str, Any]:
+    rows = [
+        {
+            "task_type": "color_alter", "key": f"k{i}", "instruction": f"recolor {i}", "instruction_language": lang,
+            "input_image": cell(32, 24, i), "input_image_raw": cell(48, 36, i), "Intersection_exist": True,
+        }
+        for i, lang in enumerate(("en", "cn", "en"))
+    ]  # fmt: skip
+    features = {
+        "task_type": TEXT, "key": TEXT, "instruction": TEXT, "instruction_language": TEXT, "input_image": PICTURE,
+        "input_image_raw": PICTURE, "Intersection_exist": datasets.Value("bool"),
+    }  # fmt: skip
+    parquet(path / "data" / "train-00000-of-00001.parquet", rows, features)
+    judge = {"endpoint": None}
+    return {"name": "gedit", "path": str(path), "split": "train", "language": "en", "judge": judge, **COMMON}
+
+
+def imgedit(path: Path) -> dict[str, Any]:
+    (path / "singleturn" / "animal").mkdir(parents=True)
+    (path / "singleturn" / "animal" / "1.jpg").write_bytes(png())
+    entries = {
+        "1082": {"id": "animal/1.jpg", "prompt": "make it red", "edit_type": "color"},
+        "3": {"id": "animal/gone.jpg", "prompt": "make it blue", "edit_type": "color"},
+    }
+    (path / "basic_edit.json").write_text(json.dumps(entries))
+    return {"name": "imgedit", "path": str(path), "judge": {"endpoint": None}, **COMMON}
+
+
+def folder(path: Path) -> dict[str, Any]:
+    for name in ("source", "target", "masks"):
+        (path / name).mkdir(parents=True)
+    for stem in ("a", "b"):
+        (path / "source" / f"{stem}.jpg").write_bytes(png(32, 24))
+        (path / "target" / f"{stem}.png").write_bytes(png(32, 24, 1))
+    (path / "masks" / "b.png").write_bytes(mask_cell(32, 24)["bytes"])
+    lines = [{"file": "a.jpg", "instruction": "one"}, {"file": "b", "instruction": "two", "type": "color"}]
+    (path / "instructions.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
+    return {"name": "folder", "path": str(path), **COMMON}
+
+
+# maker -> rows, rows that fail, rows without target, rows without mask (of those that can be read)
+PROTOCOLS: list[tuple[Callable[[Path], dict[str, Any]], int, int, int, int]] = [
+    (magicbrush, 4, 1, 0, 1),
+    (emu_edit, 2, 0, 2, 2),
+    (anybench, 2, 0, 0, 2),
+    (pie_bench, 2, 0, 2, 1),
+    (gedit, 2, 0, 2, 2),
+    (imgedit, 2, 1, 1, 1),
+    (folder, 2, 0, 0, 1),
+]
+
+
+@pytest.mark.parametrize(("make", "count", "failed", "no_target", "no_mask"), PROTOCOLS)
+def test_every_protocol_runs_end_to_end(
+    make: Callable[[Path], dict[str, Any]],
+    count: int,
+    failed: int,
+    no_target: int,
+    no_mask: int,
+    tiny_editor: Editor,
+    tmp_path: Path,
+) -> None:
+    config = make(tmp_path / "data")
+    rows = build(config)
+    assert len(rows) == count
+    out = tmp_path / "out"
+    found = evaluate(
+        tiny_editor,
+        rows,
+        tiny_editor.settings,
+        out,
+        metrics=["whole/l1", "outside/l1", "edit/success"],
+        picture_path=lambda sample: picture_path(config, sample),
+    )
+    assert (found["n"], found["failed"]) == (count - failed, failed)
+    assert found.get("whole/l1/undefined", 0) == no_target
+    assert found.get("outside/l1/undefined", 0) == no_mask
+    assert len(list((out / "images").rglob("*.png"))) == count - failed
+    assert len(rows_digest(config) or "") == 16
+    assert len(build(config | {"size": 1})) == 1
+
+
+def samples(config: dict[str, Any]) -> list[BenchmarkSample]:
+    rows = build(config)
+    return [BenchmarkSample.of(rows[i]) for i in range(len(rows))]
+
+
+def test_magicbrush_sessions(tmp_path: Path) -> None:
+    config = magicbrush(tmp_path) | {"turns": "final"}
+    rows = build(config)
+    assert len(rows) == 3
+    session = BenchmarkSample.of(rows[0])
+    assert session.before == ("turn 1 of 242679",) and session.instruction == "turn 2 of 242679"
+    assert session.source.shape == (32, 32, 3) and session.edit_mask is None
+    assert session.target is not None and session.target.shape == (24, 40, 3)
+    turns = build(magicbrush(tmp_path))
+    second = BenchmarkSample.of(turns[1])
+    assert second.edit_mask is not None and second.edit_mask.shape == (24, 40)
+    assert second.edit_mask[:12].all() and not second.edit_mask[12:].any()  # white may change
+
+
+def test_columns_reach_the_samples(tmp_path: Path) -> None:
+    [first, second] = samples(emu_edit(tmp_path / "emu"))
+    assert (first.sample_id, first.source_caption, first.target_caption, first.edit_type) == (
+        "0",
+        "a",
+        "b",
+        "local",
+    )
+    assert second.target_caption == ""
+    pie, masked = samples(pie_bench(tmp_path / "pie"))
+    assert pie.target_caption == "a square cake" and pie.edit_mask is None
+    assert masked.edit_mask is not None and masked.edit_mask[:2].all() and masked.edit_mask[10, :31].all()
+    english = samples(gedit(tmp_path / "gedit"))
+    assert [sample.sample_id for sample in english] == ["k0", "k2"]
+    path = picture_path({"name": "gedit"}, english[0])
+    assert path == Path("images/fullset/color_alter/en/k0.png")
+    for key in ("../../escaped", "/escaped"):
+        with pytest.raises(ValueError, match="is no file name"):
+            picture_path({"name": "imgedit"}, dataclasses.replace(english[0], sample_id=key))
+    [one, two] = samples(folder(tmp_path / "own"))
+    assert one.edit_mask is None and two.edit_mask is not None and two.edit_type == "color"
+
+
+def test_the_digest_follows_content_not_place(tmp_path: Path) -> None:
+    first, again = folder(tmp_path / "a"), folder(tmp_path / "b")
+    assert rows_digest(first) == rows_digest(again)
+    (tmp_path / "b" / "target" / "a.png").write_bytes(png(32, 24, 8))
+    build(first)  # another build in between: the last one is kept
+    assert rows_digest(first) != rows_digest(again)
+
+
+@given(
+    runs=st.lists(st.tuples(st.integers(0, 11), st.integers(1, 4)), max_size=4),
+    height=st.integers(3, 6),
+    as_text=st.booleans(),
+)
+def test_run_length_masks(runs: list[tuple[int, int]], height: int, as_text: bool) -> None:
+    numbers = [number for run in runs for number in run]
+    found = run_length_mask(json.dumps(numbers) if as_text else numbers, (height, 5))
+    for row in range(height):
+        for column in range(5):
+            border = row in (0, height - 1) or column in (0, 4)
+            inside = any(start <= row * 5 + column < start + length for start, length in runs)
+            assert found[row, column] == (border or inside)
+
+
+def test_unmatched_files_are_listed_and_stop(tmp_path: Path) -> None:
+    config = folder(tmp_path)
+    (tmp_path / "source" / "lonely.jpg").write_bytes(png())
+    (tmp_path / "target" / "a.png").unlink()
+    with pytest.raises(UserError) as told:
+        build(config)
+    text = str(told.value)
+    assert "2 files do not match" in text and "target/a is missing" in text
+    assert "source/lonely.jpg has no instruction" in text
+
+
+def test_a_folders_broken_lines_are_named(tmp_path: Path) -> None:
+    config = folder(tmp_path)
+    with (tmp_path / "instructions.jsonl").open("a") as file:
+        file.write('{"file": "a", "instruction": "twice"}\nnonsense\n')
+    with pytest.raises(UserError, match="line 3, 4"):
+        build(config)
+    with pytest.raises(UserError, match=r"source/ and a file instructions\.jsonl"):
+        build(config | {"path": str(tmp_path / "nowhere")})
+
+
+def test_other_columns_and_missing_data_are_told(tmp_path: Path) -> None:
+    path = anybench(tmp_path)["path"]
+    with pytest.raises(UserError, match="has no column instruction, image, task"):
+        build({"name": "emu_edit", "path": path, "split": "test", **COMMON})
+    with pytest.raises(UserError, match=r"nothing\.parquet split=test cannot be read"):
+        build({"name": "emu_edit", "path": str(tmp_path / "nothing.parquet"), "split": "test", **COMMON})
+    with pytest.raises(UserError, match=r"basic_edit\.json"):
+        build({"name": "imgedit", "path": str(tmp_path), **COMMON})

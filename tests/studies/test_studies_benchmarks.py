@@ -1,0 +1,138 @@
+"""Several benchmarks in one sweep: rows, controls of each, published numbers, the robustness table; bad input."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas
+import pytest
+from PIL import Image
+
+from editmgt.benchmarks import robustness
+from editmgt.benchmarks.published import LABEL
+from editmgt.files import read_json, write_json
+from editmgt.studies import command
+
+ROOT = Path(__file__).parent.parent.parent
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(ROOT))
+    import evaluate
+
+    return lambda *overrides: command.main("evaluate", evaluate.run, ROOT / "conf", [*overrides])
+
+
+def own_pictures(path: Path) -> Path:
+    for name in ("source", "target"):
+        (path / name).mkdir(parents=True)
+        Image.new("RGB", (32, 24), "red").save(path / name / "a.png")
+    (path / "instructions.jsonl").write_text(json.dumps({"file": "a", "instruction": "make it red"}))
+    return path
+
+
+def test_a_sweep_over_slices(
+    run: Callable[..., int], tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [
+        "-m", f"checkpoint='{tiny_bundle}'", "benchmark=scenes_ambiguous,scenes_noop", "logger=none", "debug=few",
+        "benchmark.resolution=32",
+    ]  # fmt: skip
+    assert run(*arguments) == 0
+    [sweep] = Path("outputs/sweeps").iterdir()
+    for name in ("ambiguous", "noop"):
+        rows = pandas.read_csv(sweep / f"benchmark-scenes_{name}" / "samples.csv")
+        assert rows["slice"].tolist() == [name] * 4
+        controls = sweep / "reference" / f"scenes_{name}" / "controls"
+        assert {path.parent.name for path in controls.glob("*/samples.csv")} == {
+            "copy_source", "codec_source", "codec_target", "oracle_mask",
+        }  # fmt: skip
+    noop = read_json(sweep / "reference" / "scenes_noop" / "controls" / "oracle_mask" / "metrics.json")
+    assert noop["edit/success"] == 1  # nothing may change, and nothing does
+    text = robustness.table(sweep)
+    assert "| `scenes_ambiguous` |" in text and "| `scenes_noop` |" in text and "Where it fails" in text
+    assert robustness.main([str(sweep), str(tmp_path / "table.md")]) == 0
+    assert robustness.main([str(tmp_path)]) == 2
+
+    # Cut off after two rows, the cell goes on from them; what is finished stays.
+    cell = sweep / "benchmark-scenes_noop"
+    status, rows = read_json(cell / "status.json"), (cell / "samples.csv").read_text()
+    write_json(cell / "status.json", status | {"state": "running"})
+    (cell / "metrics.json").unlink()
+    kept = "".join(rows.splitlines(keepends=True)[:3]).replace("make", "MAKE").replace("remove", "REMOVE")
+    (cell / "samples.csv").write_text(kept)
+    capsys.readouterr()
+    assert run(*arguments) == 0
+    assert capsys.readouterr().out.count("done before, skipped") == 1
+    assert (cell / "samples.csv").read_text().startswith(kept)
+    assert len(pandas.read_csv(cell / "samples.csv")) == 4 and read_json(cell / "metrics.json")["n"] == 4
+
+
+def test_your_own_pictures_and_their_mistakes(
+    run: Callable[..., int], tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = own_pictures(tmp_path / "own")
+    arguments = [f"checkpoint='{tiny_bundle}'", "benchmark=folder", f"benchmark.path='{path}'", "logger=none"]
+    assert run(*arguments, "sampler.steps=1") == 0
+    [directory] = Path("outputs/runs").iterdir()
+    assert read_json(directory / "metrics.json")["n"] == 1
+    assert not (directory / "reference" / "controls" / "oracle_mask").exists()  # nobody knows the mask
+    capsys.readouterr()
+    Image.new("RGB", (32, 24)).save(path / "source" / "lonely.png")
+    assert run(*arguments, "benchmark.batch_size=1") == 2  # equal rows would be shared in this process
+    assert "source/lonely.png has no instruction" in capsys.readouterr().err
+    assert len(list(Path("outputs/runs").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("overrides", "line"),
+    [
+        (["benchmark=folder"], "benchmark.path has no value: write benchmark.path=VALUE."),
+        (["benchmark=scenes_smal"], "Did you mean 'scenes_small'?"),
+        (
+            ["benchmark=scenes_small", "benchmark.name=scenes_tiny"],
+            "benchmark.name=scenes_tiny must be one of",
+        ),
+        (["benchmark=scenes_small", "benchmark.size=0"], "benchmark.size=0 must be at least 1."),
+        (
+            ["benchmark=scenes_small", "benchmark.split=train"],
+            "benchmark.split=train must be one of test, dev",
+        ),
+        (["benchmark=gedit", "benchmark.judge.endpoint=http://localhost:1/v1"], "benchmark.judge.model"),
+        (["experiment=localization_layers", "localization_layers.subsets=[[1,99]]"], "[1,99] names a block"),
+    ],
+)
+def test_mistakes(
+    run: Callable[..., int],
+    tiny_bundle: Path,
+    overrides: list[str],
+    line: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(f"checkpoint='{tiny_bundle}'", "logger=none", *overrides) == 2
+    told = capsys.readouterr().err
+    assert line in told and len(told.splitlines()) == 1
+    assert not Path("outputs").exists()
+
+
+def test_published_numbers_are_labelled(tmp_path: Path) -> None:
+    from editmgt.studies.report import build
+
+    config: dict[str, Any] = {"benchmark": {"name": "emu_edit"}}
+    write_json(tmp_path / "plan.json", {"task": "evaluate", "cells": {"": []}})
+    write_json(tmp_path / "config.yaml", config)
+    write_json(tmp_path / "status.json", {"state": "failed", "error": "x"})
+    build(tmp_path)
+    report = (tmp_path / "report" / "report.md").read_text()
+    assert LABEL in report and "EditMGT 960M on emu_edit: CLIP_im 0.878" in report
+
+
+def test_the_layer_study_writes_its_table(run: Callable[..., int], tiny_bundle: Path) -> None:
+    arguments = ["experiment=localization_layers", "debug=few", "logger=none", "benchmark.resolution=32"]
+    assert run(f"checkpoint='{tiny_bundle}'", *arguments, "localization_layers.subsets=[[0,3]]") == 0
+    [directory] = Path("outputs/runs").iterdir()
+    assert {path.suffix for path in directory.glob("localization_layers.*")} == {".csv", ".md", ".png"}

@@ -1,0 +1,157 @@
+"""Edits that are made once: what counts as the same edit, and a store that answers as the editor would."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from editmgt.editing import Editor, EditResult, EditSettings
+from editmgt.studies.edits import StoredEdits, active, edits_fingerprint, opened
+from editmgt.studies.lock import locked
+
+HOLD = EditSettings(region_hold=True, hold_threshold=0.4, layers=(1, 2), single_layer=3)
+FREE = HOLD.override(region_hold=False)
+IDS, WORDS = ["a", "b", "c"], ["make it blue", "remove the star", "add a dot"]
+ASKER = {"cell": "one", "sweep": "s"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "change", "same"),
+    [
+        (FREE, {"consolidation": False}, True),
+        (FREE, {"hold_threshold": 0.9}, True),
+        (FREE, {"layers": [0]}, True),
+        (FREE, {"steps": 3}, False),
+        (HOLD, {"consolidation": False}, False),
+        (HOLD, {"hold_threshold": 0.9}, False),
+        (HOLD, {"single_layer": 0}, True),  # averaged: the single layer is not read
+        (HOLD, {"average": True, "smoothing": "adaptive"}, True),  # what consolidation is
+        (HOLD, {"consolidation": False, "average": True, "smoothing": "adaptive"}, True),
+        (HOLD, {"smoothing": "none"}, False),
+        (HOLD, {"region_hold": False}, False),
+        (FREE.override(guidance_scale=1.0), {"negative_prompt": "ugly", "guidance_scale": 0.5}, True),
+        (FREE.override(guidance_scale=2.0), {"guidance_scale": 3.0}, False),
+    ],
+)
+def test_settings_that_something_else_turned_off_do_not_count(
+    settings: EditSettings, change: dict[str, Any], same: bool
+) -> None:
+    assert (active(settings) == active(settings.override(**change))) is same
+
+
+def test_holding_nothing_is_not_holding() -> None:
+    assert active(HOLD.override(hold_threshold=0.0)) == active(FREE)
+
+
+def test_weights_seed_and_device_count() -> None:
+    base = edits_fingerprint("w", FREE, 0, "cpu")
+    others = [("v", FREE, 0, "cpu"), ("w", FREE, 1, "cpu"), ("w", FREE, 0, "cuda")]
+    assert len({base, *(edits_fingerprint(*other) for other in others)}) == 4
+
+
+def pictures() -> list[Image.Image]:
+    return [
+        Image.fromarray(np.random.default_rng(i).integers(0, 256, (32, 32, 3), np.uint8)) for i in range(3)
+    ]
+
+
+def edit(editor: Editor, settings: EditSettings, chosen: slice = slice(None)) -> EditResult:
+    options = settings.to_dict() | {"steps": 2, "resolution": 32}
+    return editor.edit(pictures()[chosen], WORDS[chosen], sample_ids=IDS[chosen], seed=5, **options)
+
+
+def store(editor: Editor, directory: Path, layers: tuple[int, ...] = (1, 2, 3)) -> StoredEdits:
+    return StoredEdits(editor, directory, layers, print)
+
+
+def count_edits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    made: list[int] = []
+    real = Editor.edit
+
+    def counting(self: Editor, images: Any, *arguments: Any, **options: Any) -> EditResult:
+        made.append(len(images))
+        return real(self, images, *arguments, **options)
+
+    monkeypatch.setattr(Editor, "edit", counting)
+    return made
+
+
+def test_a_store_answers_every_cell_as_the_editor_would(
+    tiny_editor: Editor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings = [FREE, FREE.override(consolidation=False), FREE.override(layers=[3, 1], smoothing="gaussian")]
+    expected = [edit(tiny_editor, settings) for settings in readings]
+    made = count_edits(monkeypatch)
+    for settings, wanted in zip(readings, expected, strict=True):
+        found = edit(store(tiny_editor, tmp_path), settings)
+        for name in ("tokens", "held"):
+            assert torch.equal(getattr(found, name), getattr(wanted, name))
+        torch.testing.assert_close(found.localization, wanted.localization, rtol=0, atol=1e-6)
+        assert [a.tobytes() for a in found.images] == [b.tobytes() for b in wanted.images]
+        assert found.seconds > 0
+    assert made == [3]
+    edit(store(tiny_editor, tmp_path, (0, 1)), FREE.override(layers=[0]))  # a layer that was not kept
+    assert made == [3, 3]
+
+
+def test_what_is_there_is_used_and_what_is_corrupt_is_made_again(
+    tiny_editor: Editor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = count_edits(monkeypatch)
+    edit(store(tiny_editor, tmp_path), FREE, slice(1))
+    whole = edit(store(tiny_editor, tmp_path), FREE)
+    assert made == [1, 2]
+    [victim, _] = sorted(tmp_path.glob("*.safetensors"))
+    victim.write_bytes(victim.read_bytes()[:-7])
+    again = edit(store(tiny_editor, tmp_path), FREE)
+    assert sum(made) in (4, 5) and "corrupt: moved aside" in capsys.readouterr().out
+    assert torch.equal(again.tokens, whole.tokens)
+    changed = [Image.new("RGB", (32, 32))]  # the same name, another picture
+    options = FREE.to_dict() | {"steps": 2, "resolution": 32}
+    store(tiny_editor, tmp_path).edit(changed, WORDS[:1], sample_ids=IDS[:1], seed=5, **options)
+    assert made[-1] == 1
+
+
+def test_who_made_them_and_how_far_they_are_is_told(tiny_editor: Editor, tmp_path: Path) -> None:
+    said: list[str] = []
+
+    def use(cell: str, sweep: str, fail: bool = False) -> None:
+        with opened(tiny_editor, tmp_path / "e", {1}, {"cell": cell, "sweep": sweep}, said.append) as stored:
+            edit(stored, FREE.override(layers=[1], single_layer=1), slice(1))
+            if fail:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        use("one", "s", fail=True)
+    use("one", "s")
+    use("two", "s")
+    use("one", "t")
+    assert said == ["continuing edits e, 1 are there", "edits shared with cell one", "reused edits e"]
+
+
+def test_a_lock_goes_with_its_killed_holder(tmp_path: Path) -> None:
+    script = f"""
+import time
+from pathlib import Path
+from editmgt.studies.lock import locked
+with locked(Path({str(tmp_path / "x")!r}), print):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+    holder = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+    waited: list[bool] = []
+
+    def kill() -> None:
+        waited.append(True)
+        holder.kill()
+
+    with locked(tmp_path / "x", kill):
+        assert waited == [True]
+    holder.wait()
+    holder.stdout.close()

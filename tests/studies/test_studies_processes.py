@@ -1,0 +1,156 @@
+"""Sweeps over real processes: launchers, process groups, and kills."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas
+import pytest
+
+from editmgt.files import read_json
+from editmgt.studies.compose import compose_all
+from editmgt.studies.trainings import state
+
+ROOT = Path(__file__).parent.parent.parent
+FEW = ["debug=few", "benchmark.resolution=32", "benchmark.size=2", "logger=none"]
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """The commands in this process; what they start finds the package and the entry points."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'src'}")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    import evaluate
+    import train
+    from editmgt.studies import command
+
+    entries = {"train": train.run, "evaluate": evaluate.run}
+    return lambda task, *overrides: command.main(task, entries[task], ROOT / "conf", [*overrides])
+
+
+def cell_states() -> list[str]:
+    return [read_json(path)["state"] for path in Path("outputs/sweeps").glob("*/*/status.json")]
+
+
+@pytest.mark.parametrize("launcher", [("joblib", "hydra.launcher.n_jobs=2"), ("submitit_local",)])
+def test_launchers_run_cells_beside_each_other(
+    run: Callable[..., int], tiny_bundle: Path, launcher: tuple[str, ...]
+) -> None:
+    name, *more = launcher
+    cells = ["model.region_hold=false", "model.consolidation=true,false", f"checkpoint='{tiny_bundle}'"]
+    assert run("evaluate", "-m", *FEW, *cells, f"hydra/launcher={name}", *more) == 0
+    assert cell_states() == ["done", "done"]
+    assert (
+        len([path for path in Path("outputs/edits").iterdir() if path.is_dir()]) == 1
+    )  # shared under a lock
+
+
+def test_an_adaptive_sweeper_chooses_as_it_goes(
+    run: Callable[..., int], tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [
+        "-m",
+        *FEW,
+        f"checkpoint='{tiny_bundle}'",
+        "hydra/sweeper=optuna",
+        "hydra.sweeper.n_trials=3",
+    ]
+    arguments += [
+        "hydra.sweeper.sampler.seed=0",
+        "hydra.sweeper.n_jobs=1",
+        "model.hold.threshold=interval(0.0,1.0)",
+    ]
+    assert run("evaluate", *arguments) == 2
+    assert "set hydra.sweeper.direction=maximize" in capsys.readouterr().err
+    assert run("evaluate", *arguments, "hydra.sweeper.direction=maximize", "plan=only") == 0
+    assert "OptunaSweeper chooses the cells as it goes" in capsys.readouterr().out
+    assert run("evaluate", *arguments, "hydra.sweeper.direction=maximize") == 0
+    assert cell_states() == ["done"] * 3 and list(Path("outputs/sweeps").glob("*/report/summary.csv"))
+    capsys.readouterr()
+    assert run("evaluate", *arguments, "hydra.sweeper.direction=maximize") == 0
+    assert capsys.readouterr().out.count("done before, skipped") == 3
+
+
+def test_a_killed_rank_ends_its_cell_and_the_sweep_goes_on(
+    run: Callable[..., int],
+    tiny_bundle: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    import shutil
+
+    from editmgt.studies.cell import training_directory
+
+    arguments = [
+        "-m", "debug=smoke", "benchmark.resolution=32", "benchmark.size=2", "model.resolution=32", "data.resolution=32",
+        "model.localization.layers=[1,2]", "logger=csv", f"init_from='{tiny_bundle}'", "trainer.max_steps=1000000",
+        "trainer.devices=2", "trainer.strategy=ddp", "trainer.precision=32-true", "trainer.val_check_interval=1000000",
+        "seed=0,1",
+    ]  # fmt: skip
+    long, other = (cell.config for cell in compose_all(ROOT / "conf", "train", arguments[1:], True).cells)
+    shutil.copytree(tiny_bundle, training_directory(other, Path()) / "editor")
+    training = training_directory(long, Path())
+    killed: list[float] = []
+
+    def kill_a_rank() -> None:
+        deadline = time.monotonic() + 300
+        while not killed and time.monotonic() < deadline:
+            time.sleep(0.2)
+            if (training / "log.jsonl").is_file():
+                [*ranks] = processes("editmgt.training.worker", str(training), "LOCAL_RANK=1")
+                os.kill(ranks[-1], signal.SIGKILL)
+                killed.append(time.monotonic())
+
+    watcher = threading.Thread(target=kill_a_rank)
+    watcher.start()
+    status = run("train", *arguments)
+    watcher.join()
+    assert status == 1 and killed
+    [failed] = Path("outputs/sweeps").glob("*/seed-0/status.json")
+    assert (
+        read_json(failed)["state"] == "failed"
+        and "2 processes ended with status" in read_json(failed)["error"]
+    )
+    assert failed.stat().st_mtime - (time.time() - time.monotonic()) - killed[0] < 60
+    assert read_json(failed.parents[1] / "seed-1" / "status.json")["state"] == "done"
+    assert "Traceback" not in capsys.readouterr().err
+    assert "train/loss" in pandas.read_csv(failed.parent / "csv" / "metrics.csv")  # what rank 0 measured
+    assert state(training) != "finished"
+    assert not list(processes("editmgt.training.worker", str(training), ""))
+
+
+def processes(module: str, directory: str, variable: str) -> list[int]:
+    """Processes of a module that name a directory, with a variable in their environment."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (path / "cmdline").read_bytes().decode().split("\0")
+            environment = (path / "environ").read_bytes().decode().split("\0")
+        except (OSError, UnicodeDecodeError):
+            continue
+        if module in words and directory in words and (not variable or variable in environment):
+            found.append(int(path.name))
+    return found
+
+
+def test_a_sweep_that_is_killed_at_any_moment_finishes_later(tmp_path: Path, tiny_bundle: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, Path(__file__).parent / "killed_sweep.py", "4", tiny_bundle],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    outcome = json.loads(done.stdout.splitlines()[-1])
+    assert outcome["kills"] == 4 and outcome["broken"] == []

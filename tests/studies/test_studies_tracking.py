@@ -1,0 +1,66 @@
+"""What W&B is told: read back from its offline files."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from offline_runs import config_of, exit_codes, logged_keys, read_offline, run_record
+from PIL import Image
+
+from editmgt import dashboard
+from editmgt.files import read_json, write_atomic
+from editmgt.studies.tracking import log_study, start
+
+CONFIG: dict[str, Any] = {"logger": {"name": "wandb", "project": "editmgt", "entity": None}, "seed": 3}
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+
+
+def offline_runs(directory: Path) -> list[list[Any]]:
+    return [read_offline(path) for path in sorted(directory.glob("wandb/offline-run-*/*.wandb"))]
+
+
+def test_a_rerun_goes_on_with_its_run_and_a_failed_one_is_failed(tmp_path: Path) -> None:
+    failed = start(tmp_path, CONFIG, "study", "cell")
+    failed.finish(failed=True)
+    again = start(tmp_path, CONFIG, "study", "cell")
+    own = again.log
+    again.link_training("editmgt/abc")
+    write_atomic(tmp_path / "samples.csv", "sample_id,edit/success\na,1.0\n")
+    Image.new("RGB", (4, 4)).save(tmp_path / "samples.png")
+    again.log_results({"edit/success": 1.0}, {"training_fingerprint": "f"})
+    again.finish(failed=False)
+    runs = sorted(offline_runs(tmp_path), key=lambda records: exit_codes(records) != [1])
+    assert [exit_codes(records) for records in runs] == [[1], [0]]
+    assert {run_record(records).run_id for records in runs} == {read_json(tmp_path / "wandb.json")["id"]}
+    assert {run_record(records).run_group for records in runs} == {"study"}
+    assert own is not None and own.endswith(f"editmgt/{read_json(tmp_path / 'wandb.json')['id']}")
+    assert {"edit/success", "samples", "samples_table"} <= logged_keys(runs[1])
+    config = config_of(runs[1])
+    assert config["training_run"] == "editmgt/abc" and config["training_fingerprint"] == "f"
+    assert config["seed"] == 3 and len(config.get("git_commit", "0" * 40)) == 40
+
+
+def test_the_summary_run_holds_the_reports_tables_and_figures(tmp_path: Path) -> None:
+    write_atomic(tmp_path / "report" / "effects.csv", "effect,estimate\nmodel.region_hold,0.1\n")
+    Image.new("RGB", (4, 4)).save(tmp_path / "report" / "forest.png")
+    log_study(tmp_path, CONFIG["logger"])
+    [records] = offline_runs(tmp_path)
+    assert {"report/effects", "report/forest"} <= logged_keys(records)
+    assert run_record(records).job_type == "summary" and run_record(records).run_group == tmp_path.name
+
+
+def test_a_dashboard_needs_a_login(capsys: pytest.CaptureFixture[str]) -> None:
+    assert dashboard.main(["editmgt"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "W&B is offline here" in line and "wandb login" in line
+    assert dashboard.main([]) == 2 and "usage" in capsys.readouterr().err
+
+
+def test_the_dashboard_shows_what_is_logged() -> None:
+    page = str(dashboard.workspace("me", "editmgt")._to_model().model_dump())
+    for name in ("edit/success", "outside_codec/l1", "report/effects", "samples", "train/loss"):
+        assert name in page
