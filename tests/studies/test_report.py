@@ -75,6 +75,7 @@ def test_a_reader_learns_in_five_lines_what_changed_and_whether_it_is_real(sweep
         r"is real:\*\* attention_injection true → false −0\.\d+ \[−\d\.\d+, −0\.\d+\] worse", first[2]
     )
     assert "Not shown:** region_hold true → false" in first[3]
+    assert "Real on other metrics:** region_hold true → false: outside/l1 worse" in first[3]
     assert "24 paired samples, 3 training seeds" in first[4] and "all 12 cells finished" in first[4]
     assert "is real: attention_injection true → false" in printed
     files = {path.name for path in report.iterdir()}

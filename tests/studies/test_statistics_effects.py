@@ -14,6 +14,7 @@ from editmgt.studies.contrasts import Design, Factor
 from editmgt.studies.effects import Effect
 from editmgt.studies.report.analysis import Analysis, analyse
 from editmgt.studies.report.tables import effects_csv
+from editmgt.studies.report.words import answer
 
 HOLD, CONSOLIDATION, INJECTION = "model.region_hold", "model.consolidation", "model.attention_injection"
 SWITCHES = {INJECTION: [True, False], CONSOLIDATION: [True, False], HOLD: [True, False]}
@@ -184,6 +185,7 @@ def test_what_cannot_be_paired_is_counted(tmp_path: Path) -> None:
     summary = effect.summary
     assert (summary.n, summary.failed, summary.undefined, summary.absent) == (5, 1, 1, 1)
     assert summary.estimate == -1 and "no interval" in effect.note  # all five differ by one
+    assert "samples left out: 1 failed, 1 undefined, 1 absent" in answer(analyse(tmp_path))[-1]
 
 
 def test_without_a_study_file_the_cells_say_the_same(tmp_path: Path) -> None:
@@ -239,6 +241,28 @@ def test_cells_that_are_no_factorial_have_comparisons_alone(tmp_path: Path) -> N
         write_cell(tmp_path / f"cell{number}", {INJECTION: injection, HOLD: hold}, 0, score)
     effects = analyse(tmp_path).effects["edit/success"]
     assert {effect.contrast.kind for effect in effects} == {"comparison"} and len(effects) == 2
+
+
+def test_a_group_is_told_by_the_choice_that_was_made(tmp_path: Path) -> None:
+    """Two files of a group may share a name; the plan knows which one a cell took."""
+    write_sweep(
+        tmp_path, {"benchmark.world": ["full", "basic"]}, [0], lambda c, _, i: {"edit/success": float(i % 3)}
+    )
+    plan = read_json(tmp_path / "plan.json")
+    for name, choice in zip(plan["cells"], ("scenes", "scenes_basic"), strict=True):
+        plan["cells"][name] = [f"benchmark={choice}", "seed=0"]
+        config = yaml.safe_load((tmp_path / name / "config.yaml").read_text())
+        config["benchmark"]["name"] = "scenes"
+        (tmp_path / name / "config.yaml").write_text(yaml.safe_dump(config))
+    write_json(tmp_path / "plan.json", plan)
+    assert [e.contrast.name for e in analyse(tmp_path).effects["edit/success"]] == [
+        "benchmark: scenes → scenes_basic"
+    ]
+    study = {"factors": {"benchmark": ["scenes_basic", "scenes"]}, "seeds": [0], "primary": "edit/success"}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    assert [e.contrast.name for e in analyse(tmp_path).effects["edit/success"]] == [
+        "benchmark: scenes_basic → scenes"
+    ]
 
 
 @pytest.mark.parametrize("seeds", [[0], [0, 1, 2]])

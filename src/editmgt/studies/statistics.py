@@ -16,6 +16,7 @@ LEVEL = 0.95
 # The least share of the variance over images that an interval may rest on: seeds that agree by chance (ties of
 # binary scores) would make it too narrow. All of it would make intervals too wide where seeds do not differ.
 _FLOOR = 0.5
+_LEAST_P = 1e-16  # smaller ones are told as this
 
 ESTIMATOR = (
     "mean of the paired differences; 95% interval from the two-way random-effects model (training seed crossed "
@@ -71,7 +72,7 @@ def paired_mean(differences: ArrayLike, weights: ArrayLike | None = None) -> Pai
     v_images = _over((of_images**2).sum(-1), (images - 1) * images)
     v_noise = _over((residual**2).sum((-2, -1)), (seeds - 1) * (images - 1) * seeds * images)
 
-    half = np.sqrt(_half_squared(np.float64(1 - LEVEL), v_seeds, v_images, v_noise, seeds, images))
+    half = np.sqrt(_half_squared(np.asarray(1 - LEVEL), v_seeds, v_images, v_noise, seeds, images))
     p = _p_value(estimate, v_seeds, v_images, v_noise, seeds, images)
     varies = half > 1e-10 * np.abs(d).max((-2, -1), initial=0)
     half = np.where(varies, half, np.nan)
@@ -124,13 +125,12 @@ def _p_value(
 ) -> Array:
     """The alpha at which the interval ends at zero."""
 
-    def excess(log_alpha: Array, estimate: Array, *variances: Array) -> Array:
-        return _half_squared(np.exp(log_alpha), *variances, seeds, images) - estimate**2
+    def excess(log_alpha: Array, estimate: Array, v_seeds: Array, v_images: Array, v_noise: Array) -> Array:
+        return _half_squared(np.exp(log_alpha), v_seeds, v_images, v_noise, seeds, images) - estimate**2
 
-    found = elementwise.find_root(
-        excess, (np.log(1e-16), 0.0), args=(estimate, v_seeds, v_images, v_noise), tolerances={"xatol": 1e-9}
-    )
-    return np.where(found.success, np.exp(found.x), np.where(estimate == 0, 1.0, 1e-16))
+    arguments = (estimate, v_seeds, v_images, v_noise)
+    found = elementwise.find_root(excess, (np.log(_LEAST_P), 0.0), args=arguments, tolerances={"xatol": 1e-9})
+    return np.where(found.success, np.exp(found.x), np.where(estimate == 0, 1.0, _LEAST_P))
 
 
 def _over(total: Array, count: int) -> Array:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from editmgt.metrics.registry import REGISTRY
 from editmgt.studies.contrasts import Design, Levels
 from editmgt.studies.effects import KEY, Effect, Scores, Seed, Summary, estimate, family, summarise
 from editmgt.studies.report.stored import REFERENCE, Line, collect
@@ -160,6 +161,17 @@ def _notes(lines: list[Line], study: Study) -> list[str]:
             f"samples.csv has columns that this version does not know, left out: {', '.join(unknown)}"
         )
     return [*notes, *study.notes]
+
+
+def main_metrics(analysis: Analysis) -> list[str]:
+    """Return the metrics of tables for people, of those that were scored.
+
+    The primary first, then those of MAIN, then those of groups that MAIN knows nothing of, which somebody asked for.
+    """
+    groups = {name.partition("/")[0] for name in MAIN}
+    scored = {name for line in analysis.lines for name in line.metrics}
+    asked = [name for name in REGISTRY if name.partition("/")[0] not in groups]
+    return list(dict.fromkeys([analysis.primary, *(name for name in (*MAIN, *asked) if name in scored)]))
 
 
 def pictures(analysis: Analysis) -> dict[str, Path]:

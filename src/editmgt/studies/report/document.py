@@ -7,7 +7,7 @@ from editmgt.config import show
 from editmgt.metrics.registry import REGISTRY
 from editmgt.studies.contrasts import Levels
 from editmgt.studies.effects import Effect, Seed
-from editmgt.studies.report.analysis import MAIN, Analysis
+from editmgt.studies.report.analysis import MAIN, Analysis, main_metrics
 from editmgt.studies.report.numbers import (
     ARROWS,
     interval,
@@ -77,13 +77,6 @@ def document(analysis: Analysis, figures: Sequence[Figure], absent: Sequence[str
     names = list(dict.fromkeys([analysis.primary, *main_metrics(analysis)]))
     blocks += [Heading("What the columns are"), _definitions(names)]
     return blocks
-
-
-def main_metrics(analysis: Analysis) -> list[str]:
-    """Return the metrics of tables for people: those of MAIN that were scored, the primary first."""
-    scored = {name for line in analysis.lines for name in line.metrics}
-    names = [name for name in MAIN if name in scored]
-    return [analysis.primary, *(name for name in names if name != analysis.primary)]
 
 
 def effects_table(analysis: Analysis, effects: Sequence[Effect], caption: str) -> Table:

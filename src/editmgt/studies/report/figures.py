@@ -13,8 +13,8 @@ from editmgt.config import show
 from editmgt.metrics.registry import REGISTRY
 from editmgt.studies.contrasts import Factor
 from editmgt.studies.effects import Effect, Summary, summarise
-from editmgt.studies.report.analysis import Analysis
-from editmgt.studies.report.document import Figure, main_metrics
+from editmgt.studies.report.analysis import Analysis, main_metrics
+from editmgt.studies.report.document import Figure
 from editmgt.studies.report.numbers import metric_title, verdict
 from editmgt.studies.report.strip import strip
 from editmgt.studies.report.words import phrase
@@ -41,7 +41,7 @@ def draw_all(analysis: Analysis) -> tuple[dict[str, bytes], list[Figure], list[s
             interaction,
         ),
         "tradeoff": (
-            "Leakage outside the edit mask against success; line: Pareto front of the cells",
+            "Leakage outside the edit mask against success; circled: Pareto front of the cells",
             tradeoff,
         ),
         "types": (f"{metric_title(analysis.primary)} for each edit type, with 95% intervals", types),
@@ -131,17 +131,12 @@ def tradeoff(analysis: Analysis) -> Drawing:
             x_control, y_control = line.metrics[LEAKAGE], line.metrics[analysis.primary]
             axes.plot(x_control, y_control, marker, color=GREY, ms=9, ls="none", label=line.name)
     sign = -1 if REGISTRY[analysis.primary].direction == "lower" else 1
-    front = pareto_front([(x.estimate, sign * y.estimate) for x, y, _ in points])
-    axes.plot(
-        [points[i][0].estimate for i in front],
-        [points[i][1].estimate for i in front],
-        color=GREY,
-        lw=1,
-        zorder=0,
-    )
+    front = [points[i][:2] for i in pareto_front([(x.estimate, sign * y.estimate) for x, y, _ in points])]
+    axes.plot([x.estimate for x, _ in front], [y.estimate for _, y in front], "o-", mfc="none", ms=13,
+              color=GREY, lw=1, zorder=0, label="Pareto front")  # fmt: skip
     axes.set_xlabel(metric_title(LEAKAGE))
     axes.set_ylabel(metric_title(analysis.primary))
-    drawing.legend(fontsize=7, loc="outside lower center", ncols=2)
+    drawing.legend(fontsize=7, loc="outside lower center")
     return drawing
 
 
@@ -165,7 +160,7 @@ def types(analysis: Analysis) -> Drawing:
             axes.errorbar(position, mean.estimate, yerr=_bars(mean), color="black", lw=0.7)
     axes.set_xticks(range(len(names)), names)
     axes.set_ylabel(metric_title(analysis.primary))
-    drawing.legend(fontsize=7, loc="outside lower center", ncols=2)
+    drawing.legend(fontsize=7, loc="outside lower center")
     return drawing
 
 

@@ -111,15 +111,17 @@ def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _settings(line: Line, cells: Sequence[Line]) -> dict[str, Any] | None:
-    """A cell's flat config; of one that never started, another's with its own overrides, if that can be told."""
+    """A cell's flat config, and the groups it chose by name; of one that never started, what can be told of it."""
+    overrides = {
+        key: yaml.safe_load(text) for key, _, text in (o.lstrip("+").partition("=") for o in line.overrides)
+    }
     if line.config:
-        return flatten(line.config)
-    known = next((other for other in cells if other.config), None)
-    overrides = [text.lstrip("+").partition("=")[::2] for text in line.overrides]
-    flat = flatten(known.config) if known else {}
-    if not overrides or (known and any(key not in flat for key, _ in overrides)):
-        return None
-    return flat | {key: yaml.safe_load(text) for key, text in overrides}
+        flat = flatten(line.config)
+        return flat | {key: value for key, value in overrides.items() if key not in flat}
+    known = next((flatten(other.config) for other in cells if other.config), None)
+    if not overrides or known is None or any(key not in known for key in overrides):
+        return None  # what a group's file sets is not known here
+    return known | overrides
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from editmgt.config import show
 from editmgt.metrics.registry import REGISTRY
 from editmgt.studies.contrasts import Contrast, Design
 from editmgt.studies.effects import Effect
-from editmgt.studies.report.analysis import Analysis
+from editmgt.studies.report.analysis import Analysis, main_metrics
 from editmgt.studies.report.numbers import interval, metric_title, p_value, verdict
 from editmgt.studies.statistics import ESTIMATOR, ESTIMATOR_ONE_SEED
 
@@ -40,6 +40,8 @@ def answer(analysis: Analysis) -> list[str]:
     if groups["unknown"]:
         unknown = "; ".join(f"{phrase(e.contrast, analysis.design)} ({e.note})" for e in groups["unknown"])
         rest.append(f"**Cannot be told:** {unknown}.")
+    if others := _other_metrics(analysis):
+        rest.append(f"**Real on other metrics:** {others}.")
     return [first, *([" ".join(rest)] if rest else []), basis]
 
 
@@ -100,12 +102,31 @@ def _listed(analysis: Analysis, effects: Sequence[Effect]) -> str:
     return "; ".join(_one(analysis, effect) for effect in effects)
 
 
+def _other_metrics(analysis: Analysis) -> str:
+    """Each effect that is real on a metric beside the primary, and which way."""
+    found: dict[str, list[str]] = {}
+    for name in main_metrics(analysis)[1:]:
+        for effect in analysis.of_family(name, "effects") or analysis.of_family(name, "comparisons"):
+            if verdict(effect) == "real":
+                found.setdefault(phrase(effect.contrast, analysis.design), []).append(
+                    f"{name}{_better(effect)}"
+                )
+    return "; ".join(f"{change}: {', '.join(names)}" for change, names in found.items())
+
+
+def _better(effect: Effect) -> str:
+    """Which way an effect goes; an interaction goes none."""
+    direction = REGISTRY[effect.metric].direction
+    if direction == "neither" or effect.contrast.kind == "interaction":
+        return ""
+    return " better" if (effect.summary.estimate > 0) == (direction == "higher") else " worse"
+
+
 def _one(analysis: Analysis, effect: Effect) -> str:
     summary = effect.summary
     text = f"{phrase(effect.contrast, analysis.design)} {interval(summary)}"
-    direction = REGISTRY[effect.metric].direction
-    if verdict(effect) != "not shown" and direction != "neither" and effect.contrast.kind != "interaction":
-        text += " better" if (summary.estimate > 0) == (direction == "higher") else " worse"
+    if verdict(effect) != "not shown":
+        text += _better(effect)
     details = [f"p {_equals(p_value(effect.p_corrected))}"]
     if (summary.n, summary.seeds) != _usual(analysis):
         details.append(_count(summary.n, "sample"))
@@ -134,6 +155,8 @@ def _basis(analysis: Analysis) -> str:
         trained = _seeds(analysis) != (None,)
         counted = _count(len(seeds), "training seed") if trained else "one set of trained weights per cell"
         parts.append(f"{_count(n, 'paired sample')}, {counted}, 95% intervals, Holm-corrected p")
+    if lost := _left_out(analysis):
+        parts.append(lost)
     planned = len(cells) + sum("no cell is there" in note for note in analysis.notes)
     if done < planned:
         gone = [f"{line.name} {line.state}" for line in cells if line.state != "done"]
@@ -149,6 +172,16 @@ def _basis(analysis: Analysis) -> str:
     elif 1 < len(seeds) < 3:
         parts.append("two training seeds say little about the variance between trainings: use at least three")
     return f"**Basis:** {'; '.join(parts)}."
+
+
+def _left_out(analysis: Analysis) -> str:
+    """How many samples the primary's effects went without, at most, and why."""
+    summaries = [effect.summary for effect in analysis.effects.get(analysis.primary, [])]
+    counts = {
+        why: max((getattr(s, why) for s in summaries), default=0) for why in ("failed", "undefined", "absent")
+    }
+    said = [f"{count} {why}" for why, count in counts.items() if count]
+    return f"samples left out: {', '.join(said)}" if said else ""
 
 
 def _seeds(analysis: Analysis) -> tuple[object, ...]:
