@@ -137,6 +137,7 @@ def test_what_is_missing_is_said(sweep: Path) -> None:
     said = texts(analysis)
     assert f"{name}1 failed: out of memory" in said and "3 of 12 cells missing" in said
     assert "Cannot be told:** attention_injection true → false (cells are missing)" in said
+    assert "is real:** attention_injection true → false, region_hold true → false −0." in said
     rows = list(csv.DictReader(StringIO(effects_csv(analysis))))
     assert (
         rows[0]["estimate"] == ""

@@ -14,9 +14,9 @@ from editmgt.studies.statistics import ESTIMATOR, ESTIMATOR_ONE_SEED
 def answer(analysis: Analysis) -> list[str]:
     """Return the first lines of a report, at most three: what changed, what did not, and on what basis."""
     basis = _basis(analysis)
-    effects = analysis.of_family(analysis.primary, "effects") or analysis.of_family(
-        analysis.primary, "comparisons"
-    )
+    effects = analysis.of_family(analysis.primary, "effects")
+    if not any(effect.summary.n for effect in effects):  # single cells may still be compared
+        effects = [*effects, *analysis.of_family(analysis.primary, "comparisons")]
     if not effects:
         return [f"**Nothing to compare:** {_why_nothing(analysis)}.", basis]
     groups: dict[str, list[Effect]] = {"real": [], "suggestive": [], "not shown": [], "unknown": []}
