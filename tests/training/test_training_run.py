@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from editmgt.codec import Codec
+from editmgt.codec import Codec, fold
 from editmgt.data.scenes import SceneDataset
 from editmgt.data.tokens import TokenBatches, tokenized
 from editmgt.editing import Editor
@@ -149,7 +149,9 @@ def test_dropout_reaches_the_model_at_its_inputs(tiny_editor: Editor, probabilit
     assert (seen[0] == expected).all()
 
 
-def test_a_codec_trains_and_its_codes_lie_on_a_sphere(tiny_bundle: Path, tmp_path: Path) -> None:
+def test_a_codec_trains_on_a_sphere_and_each_code_sees_its_own_patch(
+    tiny_bundle: Path, tmp_path: Path
+) -> None:
     config = configuration(tiny_bundle, tmp_path / "cache")
     config["init_from"] = None
     config["model"] |= {
@@ -164,7 +166,7 @@ def test_a_codec_trains_and_its_codes_lie_on_a_sphere(tiny_bundle: Path, tmp_pat
             "latent_channels": 4,
             "vq_embed_dim": 4,
             "num_vq_embeddings": 16,
-            "norm_num_groups": 4,
+            "norm_num_groups": 1,
             "mid_block_add_attention": False,
             "lookup_from_codebook": True,
         },
@@ -176,6 +178,11 @@ def test_a_codec_trains_and_its_codes_lie_on_a_sphere(tiny_bundle: Path, tmp_pat
     pixels = torch.rand(1, 3, 16, 24)
     assert codec.encode(pixels).shape == (1, 4, 6)
     assert codec.decode(codec.encode(pixels)).shape == pixels.shape
+    other = torch.rand(1, 3, 16, 24)
+    other[..., :8, :] = pixels[..., :8, :]
+    latents, other_latents = (codec.vqvae.encode(fold(x, codec.vqvae)).latents for x in (pixels, other))
+    torch.testing.assert_close(latents[..., :2, :], other_latents[..., :2, :], rtol=0, atol=1e-4)
+    assert not torch.allclose(latents, other_latents, atol=1e-2)
 
 
 def test_batches_depend_on_seed_and_step_alone_and_ranks_share_them() -> None:

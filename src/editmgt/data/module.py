@@ -73,14 +73,15 @@ class SceneData(LightningDataModule):
         return DataLoader(batches, batch_size=None)
 
     def val_dataloader(self) -> Iterable[dict[str, Tensor]]:
-        """The dev scenes, once; a codec has none (its training loss is on fresh pictures anyway)."""
-        if self.kind == "codec":
-            return []
+        """The dev scenes, once."""
         assert self.trainer is not None
-        tokens = self._tokens(self.dev_scenes)
-        batches = TokenBatches(
-            tokens, self.batch_size, 0, 0, self.trainer.global_rank, self.trainer.world_size
-        )
+        batches: Iterable[dict[str, Tensor]]
+        if self.kind == "codec":
+            batches = PixelBatches(self.dev_scenes, self.batch_size)
+        else:
+            tokens = self._tokens(self.dev_scenes)
+            rank, world_size = self.trainer.global_rank, self.trainer.world_size
+            batches = TokenBatches(tokens, self.batch_size, 0, 0, rank, world_size)
         count = max(1, len(self.dev_scenes) // self.batch_size)
         fixed: Any = [batch for batch, _ in zip(batches, range(count), strict=False)]  # a list is a dataset
         return DataLoader(fixed, batch_size=None)

@@ -6,28 +6,35 @@ codebook starts as a k-means of its latents, follows the mean of the latents ass
 nobody uses is moved onto a latent. Among codes of one length the nearest by L2 is the nearest by angle, whatever a
 latent's length, so the released class at inference picks the same codes.
 
-An editor copies the codes of what stays, so codes must not depend on what changes elsewhere in the picture, although
-group norms see all of it: a pair's latents are pulled together where source and target agree.
+An editor copies the codes of what stays, so a code must not depend on what changes elsewhere in the picture. The encoder
+therefore sees one patch at a time: of its kernels only the middle is used, its residual branches stay silent, and its
+one group norm is made blind to the picture (:func:`_see_one_patch`). The decoder sees everything.
 """
 
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from typing import Any
 
 import torch
+from diffusers.models.autoencoders.vae import Encoder
 from diffusers.models.autoencoders.vq_model import VQModel
 from lightning import LightningModule
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils import parametrize
 
-from editmgt.codec import fold, unfold
+from editmgt.codec import Codec, fold, unfold
+from editmgt.errors import UserError
 from editmgt.training.schedule import warmup_then_decay
 
 _KMEANS_ROUNDS = 10
+_TWINS = 0.1  # distance of codes below which only one is kept; they lie on a sphere of radius 4 or so
+_ANCHOR = 256.0  # far above any signal, and exact in half precision
 _DEAD = 0.05  # a code whose running count of assigned latents a step falls below this is moved
 
 
 class CodecModule(LightningModule):
-    """Reconstruction, commitment and locality loss for a VQModel.
+    """Reconstruction and commitment loss for a VQModel.
 
     Args:
         vqvae: the model to train.
@@ -35,8 +42,10 @@ class CodecModule(LightningModule):
         warmup_steps: steps of linear warm-up; afterwards the learning rate decays linearly to zero.
         continuous_steps: first steps, which run without quantisation.
         commitment: weight of the commitment loss.
-        locality: weight of the distance between a pair's latents where its pictures agree.
         codebook_decay: decay of the running means that codes follow.
+
+    Raises:
+        UserError: for a VQModel with several levels or group norms of several groups.
     """
 
     usage: Tensor
@@ -49,15 +58,21 @@ class CodecModule(LightningModule):
         warmup_steps: int = 50,
         continuous_steps: int = 800,
         commitment: float = 0.25,
-        locality: float = 0.25,
         codebook_decay: float = 0.97,
     ) -> None:
         super().__init__()
+        levels, groups = len(vqvae.config["block_out_channels"]), vqvae.config["norm_num_groups"]
+        if levels != 1 or groups != 1:
+            raise UserError(
+                f"A codec is trained on patches: model.vqvae must have one entry in block_out_channels (it has {levels}) "
+                f"and norm_num_groups=1 (not {groups})."
+            )
         self.vqvae = vqvae
         self.make_optimizer = optimizer
         self.warmup_steps, self.continuous_steps = warmup_steps, continuous_steps
-        self.commitment, self.locality, self.codebook_decay = commitment, locality, codebook_decay
+        self.commitment, self.codebook_decay = commitment, codebook_decay
         _start_as_identity(vqvae)
+        _see_one_patch(vqvae.encoder)
         codebook = vqvae.quantize.embedding.weight
         codebook.requires_grad_(False)
         self.register_buffer("usage", torch.ones(len(codebook)))
@@ -67,23 +82,28 @@ class CodecModule(LightningModule):
         """One step on ``batch["pixels"]`` [B, 3, H, W] in [0, 1]: sources and targets in turn."""
         latents_BCHW = self.vqvae.quant_conv(self.vqvae.encoder(fold(batch["pixels"], self.vqvae))).float()
         latents_BCHW = self._on_sphere(latents_BCHW, dim=1)
-        locality = _disagreement(latents_BCHW, batch["pixels"])
         commitment = latents_BCHW.new_zeros(())
         if self.global_step >= self.continuous_steps:
             latents_BCHW, commitment = self._quantize(latents_BCHW)
         decoded = unfold(self.vqvae.decoder(self.vqvae.post_quant_conv(latents_BCHW)).float(), self.vqvae)
-        loss = F.smooth_l1_loss(decoded, batch["pixels"], beta=0.05)
-        loss = loss + self.commitment * commitment + self.locality * locality
+        loss = F.smooth_l1_loss(decoded, batch["pixels"], beta=0.2)
+        loss = loss + self.commitment * commitment
         self.log_dict(
             {
                 "train/loss": loss,
                 "train/psnr": -10 * F.mse_loss(decoded.detach(), batch["pixels"]).log10(),
-                "train/locality": locality,
                 "train/used_codes": (self.usage > 0.5).float().sum(),
             },
             prog_bar=True,
         )
         return loss
+
+    def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
+        """How well dev pictures survive the round trip."""
+        pixels = batch["pixels"]
+        codec = Codec(self.vqvae)
+        error = (codec.decode(codec.encode(pixels)) - pixels).square().mean(dim=(1, 2, 3))
+        self.log("dev/psnr", (-10 * error.log10()).mean(), prog_bar=True, batch_size=len(pixels))
 
     def _on_sphere(self, vectors: Tensor, dim: int) -> Tensor:
         return F.normalize(vectors, dim=dim) * vectors.shape[dim] ** 0.5
@@ -124,19 +144,31 @@ class CodecModule(LightningModule):
         self.latent_sums[dead] = flat[torch.randint(len(flat), (int(dead.sum()),), device=flat.device)]
         self.vqvae.quantize.embedding.weight.copy_(self._on_sphere(self.latent_sums, dim=1))
 
+    def finished(self) -> Codec:
+        """What was trained, as a plain ``VQModel``."""
+        vqvae = deepcopy(self.vqvae)
+        for layer in (vqvae.encoder.conv_in, vqvae.encoder.conv_out):
+            parametrize.remove_parametrizations(layer, "weight")
+        _retire_twins(vqvae.quantize.embedding.weight, self.usage)
+        return Codec(vqvae)
+
     def configure_optimizers(self) -> Any:
         """The optimiser over everything but the codebook, with its schedule."""
         optimizer = self.make_optimizer([p for p in self.parameters() if p.requires_grad])
         return warmup_then_decay(optimizer, self.warmup_steps, int(self.trainer.estimated_stepping_batches))
 
 
-def _disagreement(latents_BCHW: Tensor, pixels_B3HW: Tensor) -> Tensor:
-    """Mean squared distance of a pair's latents over the codes that lie outside what differs between its pictures."""
-    differs_B1HW = (pixels_B3HW[::2] != pixels_B3HW[1::2]).any(dim=1, keepdim=True).float()
-    near_B1HW = F.adaptive_max_pool2d(differs_B1HW, latents_BCHW.shape[-2:])
-    same_BHW = F.max_pool2d(near_B1HW, 3, stride=1, padding=1)[:, 0] == 0
-    distance_BHW = (latents_BCHW[::2] - latents_BCHW[1::2]).square().mean(dim=1)
-    return (distance_BHW * same_BHW).sum() / same_BHW.sum().clamp(min=1)
+@torch.no_grad()
+def _retire_twins(codebook_KC: Tensor, usage_K: Tensor) -> None:
+    """Of codes that lie almost together keep the most used: rounding alone would choose between them.
+
+    A retired code is twice as long as the others and so never the nearest.
+    """
+    close_KK = torch.cdist(codebook_KC, codebook_KC, compute_mode="donot_use_mm_for_euclid_dist") < _TWINS
+    kept = torch.zeros(len(codebook_KC), dtype=torch.bool, device=codebook_KC.device)
+    for code in usage_K.argsort(descending=True).tolist():
+        kept[code] = not (close_KK[code] & kept).any()
+    codebook_KC[~kept] *= -2
 
 
 def _start_as_identity(vqvae: VQModel) -> None:
@@ -145,3 +177,46 @@ def _start_as_identity(vqvae: VQModel) -> None:
         if name.endswith("conv2"):
             torch.nn.init.zeros_(layer.weight)
             torch.nn.init.zeros_(layer.bias)
+    torch.nn.init.zeros_(vqvae.quant_conv.bias)  # on the sphere, latents that share an offset lie close together
+
+
+def _see_one_patch(encoder: Encoder) -> None:
+    """Make each latent a function of its own patch, and keep it so while ``encoder`` trains.
+
+    A group norm divides by what it sees in the whole picture. Two channels of opposite, large constants decide its
+    statistics here, and the others add up to zero everywhere, so that it is the same affine map for every picture.
+    """
+    for blocks in (encoder.down_blocks, encoder.mid_block):
+        blocks.requires_grad_(False)
+    parametrize.register_parametrization(encoder.conv_in, "weight", _Balanced())
+    parametrize.register_parametrization(encoder.conv_out, "weight", _Unanchored())
+    norm = encoder.conv_norm_out
+    anchors = torch.tensor([_ANCHOR, -_ANCHOR])
+    with torch.no_grad():
+        for layer in (encoder.conv_in, encoder.conv_out):
+            layer.parametrizations.weight.original.mul_(3)  # drawn for nine times the inputs
+            layer.bias.zero_()
+        encoder.conv_in.bias[:2] = anchors
+        norm.weight.fill_(_ANCHOR * (2 / len(norm.weight)) ** 0.5)
+    encoder.conv_in.bias.requires_grad_(False)
+
+
+class _Balanced(nn.Module):
+    """Of a kernel, the middle; the two anchors' outputs are silent and the others add up to zero."""
+
+    def forward(self, weight_OIHW: Tensor) -> Tensor:
+        heard = _middle(weight_OIHW[2:])
+        return torch.cat([torch.zeros_like(weight_OIHW[:2]), heard - heard.mean(dim=0)])
+
+
+class _Unanchored(nn.Module):
+    """Of a kernel, the middle; the two anchors are not heard."""
+
+    def forward(self, weight_OIHW: Tensor) -> Tensor:
+        return torch.cat([torch.zeros_like(weight_OIHW[:, :2]), _middle(weight_OIHW[:, 2:])], dim=1)
+
+
+def _middle(weight_OIHW: Tensor) -> Tensor:
+    rows, columns = weight_OIHW.shape[2:]
+    around = (columns // 2, columns // 2, rows // 2, rows // 2)
+    return F.pad(weight_OIHW[..., rows // 2, columns // 2][..., None, None], around)

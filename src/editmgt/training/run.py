@@ -85,8 +85,13 @@ def _trainer(
         enable_model_summary=False,
         default_root_dir=directory,
         logger=logger,
-        callbacks=[*callbacks, checkpoint, RichProgressBar(leave=True)],
+        callbacks=[*callbacks, checkpoint, _Progress(leave=True)],
     )
+
+
+class _Progress(RichProgressBar):
+    def _get_train_description(self, current_epoch: int) -> str:
+        return "training"  # Lightning's "Epoch 0/-2" counts what an endless stream does not have
 
 
 def _data(config: dict[str, Any], codec: Codec | None, text: Any) -> SceneData:
@@ -112,7 +117,7 @@ def _codec_run(
     module = CodecModule(
         vqvae, instantiate(model["optimizer"]), model["warmup_steps"], model["continuous_steps"]
     )
-    return module, _data(config, None, None), [], Codec(vqvae).save_pretrained
+    return module, _data(config, None, None), [], lambda path: module.finished().save_pretrained(path)
 
 
 def _editor_run(
