@@ -229,6 +229,29 @@ def test_every_table_is_as_wide_as_its_head(sweep: Path) -> None:
         assert {len(row) for row in table.rows} == {len(table.header)}
 
 
+def test_references_and_controls_stand_under_the_cells(sweep: Path) -> None:
+    from editmgt.files import read_json, write_json
+
+    cell = sweep / "attention_injection-true__region_hold-true__seed-0"
+    done, metrics = read_json(cell / "status.json"), read_json(cell / "metrics.json")
+    for where in ("tiny_editor", "controls/copy_source", "controls/oracle_mask"):
+        folder = sweep / "reference" / where
+        folder.mkdir(parents=True)
+        (folder / "samples.csv").write_bytes((cell / "samples.csv").read_bytes())
+        write_json(folder / "metrics.json", metrics)
+    write_json(sweep / "reference" / "tiny_editor" / "status.json", done)
+    write_json(sweep / "reference" / "controls" / "status.json", done)
+    analysis = analyse(sweep)
+    names = ["tiny_editor (shipped)", "control: copy source", "control: oracle mask"]
+    assert [line.name for line in analysis.lines[12:]] == names
+    [legend] = figures.tradeoff(analysis).legends
+    shown = [text.get_text() for text in legend.get_texts()]
+    assert set(names) <= set(shown) and "Pareto front" in shown and len(shown) == 4 + 3 + 1
+    (sweep / "reference" / "second").mkdir()
+    (sweep / "reference" / "controls").rename(sweep / "reference" / "second" / "controls")
+    assert analyse(sweep).lines[-1].name == "control: oracle mask (second)"
+
+
 def test_one_run_has_a_table_and_nothing_to_compare(tmp_path: Path) -> None:
     write_cell(tmp_path / "run", {INJECTION: True, HOLD: True}, 0, score, samples=4)
     analysis = analyse(tmp_path / "run")

@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -186,7 +187,7 @@ def summarise(
     sizes = np.bincount(codes)
     by_image = np.stack([np.bincount(codes, weights=row) / sizes for row in differences])
     mean = paired_mean(by_image, sizes)
-    numbers = {
+    numbers: dict[str, Any] = {
         name: float(getattr(mean, name))
         for name in ("estimate", "low", "high", "p", "sd_seed", "sd_image", "sd_noise")
     }

@@ -28,7 +28,7 @@ def build(directory: Path, console: Console | None = None) -> list[Line]:
     pictures, shown, absent = figures.draw_all(analysis)
     blocks = document(analysis, shown, absent)
     title = directory.resolve().name
-    files = {
+    files: dict[str, str | bytes] = {
         "summary.csv": tables.summary_csv(analysis),
         "effects.csv": tables.effects_csv(analysis),
         "report.md": markdown.markdown(title, blocks) + markdown.gallery(analysis),

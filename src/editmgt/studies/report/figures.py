@@ -3,7 +3,7 @@
 import io
 import math
 from collections.abc import Callable, Sequence
-from itertools import combinations
+from itertools import combinations, cycle
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -71,7 +71,7 @@ def forest(analysis: Analysis) -> Drawing:
     if not rows:
         raise Absent("no effect could be estimated")
     drawing = Drawing(figsize=(3.2 * len(names) + 3.2, 0.38 * len(rows) + 1.4), layout="constrained")
-    panels = drawing.subplots(1, len(names), sharey=True, squeeze=False)[0]
+    panels: list[Axes] = list(drawing.subplots(1, len(names), sharey=True, squeeze=False)[0])
     for name, axes in zip(names, panels, strict=True):
         for effect in by_metric[name]:
             y, s = rows.index(phrase(effect.contrast, analysis.design)), effect.summary
@@ -96,7 +96,7 @@ def interaction(analysis: Analysis) -> Drawing:
     columns = min(len(pairs), 3)
     rows = math.ceil(len(pairs) / columns)
     drawing = Drawing(figsize=(3.6 * columns, 3 * rows), layout="constrained")
-    panels = drawing.subplots(rows, columns, sharey=True, squeeze=False).ravel()
+    panels: list[Axes] = list(drawing.subplots(rows, columns, sharey=True, squeeze=False).ravel())
     drawn = [_lines(analysis, axes, *pair) for axes, pair in zip(panels, pairs, strict=False)]
     for axes in panels[len(pairs) :]:
         axes.set_visible(False)
@@ -126,7 +126,9 @@ def tradeoff(analysis: Analysis) -> Drawing:
     for i, (x, y, label) in enumerate(points):
         axes.errorbar(x.estimate, y.estimate, xerr=_bars(x), yerr=_bars(y), fmt="os^Dv"[i // len(COLOURS) % 5],
                       color=COLOURS[i % len(COLOURS)], label=label, lw=0.8)  # fmt: skip
-    for marker, line in zip("*PX", (line for line in analysis.lines if line.kind != "cell"), strict=False):
+    for marker, line in zip(
+        cycle("*PXdp"), [line for line in analysis.lines if line.kind != "cell"], strict=False
+    ):
         if LEAKAGE in line.metrics and analysis.primary in line.metrics:
             x_control, y_control = line.metrics[LEAKAGE], line.metrics[analysis.primary]
             axes.plot(x_control, y_control, marker, color=GREY, ms=9, ls="none", label=line.name)

@@ -20,7 +20,9 @@ _CONTROLS = {
     "copy_source": "control: copy source",
     "codec_source": "control: codec round trip of source",
     "codec_target": "control: codec round trip of target",
+    "oracle_mask": "control: oracle mask",
 }
+_OWN = ("tiny_editor", "controls")
 
 
 @dataclass(frozen=True)
@@ -70,12 +72,15 @@ def collect(directory: Path) -> list[Line]:
         cell = directory / name
         lines.append(_line(name or directory.name, "cell", cell, cell, overrides))
     reference = directory / REFERENCE
-    if (reference / "tiny_editor" / "metrics.json").is_file():
-        folder = reference / "tiny_editor"
-        lines.append(_line("tiny_editor (shipped)", "reference", folder, folder))
-    for control, title in _CONTROLS.items():
-        if (reference / "controls" / control / "metrics.json").is_file():
-            lines.append(_line(title, "control", reference / "controls" / control, reference / "controls"))
+    # a sweep over benchmarks has a folder of references for each
+    for folder in (reference, *sorted(path for path in reference.glob("*/") if path.name not in _OWN)):
+        of_benchmark = "" if folder == reference else f" ({folder.name})"
+        shipped, controls = folder / "tiny_editor", folder / "controls"
+        if (shipped / "metrics.json").is_file():
+            lines.append(_line(f"tiny_editor (shipped){of_benchmark}", "reference", shipped, shipped))
+        for control, title in _CONTROLS.items():
+            if (controls / control / "metrics.json").is_file():
+                lines.append(_line(f"{title}{of_benchmark}", "control", controls / control, controls))
     return lines
 
 
