@@ -249,7 +249,7 @@ def test_references_and_controls_stand_under_the_cells(sweep: Path) -> None:
     assert set(names) <= set(shown) and "Pareto front" in shown and len(shown) == 4 + 3 + 1
     (sweep / "reference" / "second").mkdir()
     (sweep / "reference" / "controls").rename(sweep / "reference" / "second" / "controls")
-    assert analyse(sweep).lines[-1].name == "control: oracle mask (second)"
+    assert analyse(sweep).lines[-1].name == "control: oracle mask, second"
 
 
 def test_one_run_has_a_table_and_nothing_to_compare(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def collect(directory: Path) -> list[Line]:
     reference = directory / REFERENCE
     # a sweep over benchmarks has a folder of references for each
     for folder in (reference, *sorted(path for path in reference.glob("*/") if path.name not in _OWN)):
-        of_benchmark = "" if folder == reference else f" ({folder.name})"
+        of_benchmark = "" if folder == reference else f", {folder.name}"
         shipped, controls = folder / "tiny_editor", folder / "controls"
         if (shipped / "metrics.json").is_file():
             lines.append(_line(f"tiny_editor (shipped){of_benchmark}", "reference", shipped, shipped))
