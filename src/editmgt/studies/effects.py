@@ -1,0 +1,239 @@
+"""From the scores of cells to effects: paired on samples and noise seeds, complete cases, everything counted."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from editmgt.metrics.registry import REGISTRY
+from editmgt.studies.contrasts import Contrast, Design, Levels
+from editmgt.studies.statistics import Array, holm, paired_mean, win_rate
+
+Seed = Hashable  # of a training; None where nothing was trained
+# What makes two rows of two cells the same sample; the noise seed is ``seed``.
+KEY = ["sample_id", "source_id", "edit_type", "instruction", "seed"]
+_FEW = 10  # samples that differ; fewer leave a t interval of a 0/1 score approximate
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A mean with its 95% interval over seeds and images; what cannot be told is NaN.
+
+    Attributes:
+        n: samples (pairs of a sample and a noise seed) that are complete in every cell and seed used.
+        images: source images among them.
+        failed, undefined, absent: samples left out, by the first reason that applies.
+        seeds: training seeds used.
+        seeds_left_out: training seeds for which a cell is missing.
+    """
+
+    estimate: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    p: float = np.nan
+    sd_seed: float = np.nan
+    sd_image: float = np.nan
+    sd_noise: float = np.nan
+    n: int = 0
+    images: int = 0
+    failed: int = 0
+    undefined: int = 0
+    absent: int = 0
+    seeds: tuple[Seed, ...] = ()
+    seeds_left_out: tuple[Seed, ...] = ()
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A contrast on a metric.
+
+    Attributes:
+        win_rate: share of the paired samples that the changed cell wins, ties counted half; NaN for an
+            interaction and for a metric without a better direction.
+        p_corrected: p after Holm's correction over the family, the effects of one metric and one kind of
+            question (:func:`family`).
+        missing: cells that it needs and that no seed has.
+        note: what to know when reading it.
+    """
+
+    contrast: Contrast
+    metric: str
+    summary: Summary
+    win_rate: float = np.nan
+    p_corrected: float = np.nan
+    missing: tuple[Levels, ...] = ()
+    note: str = ""
+
+
+def family(contrast: Contrast) -> str:
+    """Return ``comparisons`` (cells with the baseline) or ``effects`` (of factors): corrected apart."""
+    return "comparisons" if contrast.kind == "comparison" else "effects"
+
+
+class Scores:
+    """The scores of every finished cell, aligned by sample.
+
+    Args:
+        frames: (levels, training seed) -> a row per sample, with the columns of ``KEY``, ``status`` and metrics.
+        design: the factors whose levels these are.
+    """
+
+    def __init__(self, frames: Mapping[tuple[Levels, Seed], pd.DataFrame], design: Design) -> None:
+        self.design = design
+        keyed = {cell: frame.set_index(KEY) for cell, frame in frames.items()}
+        keys = list(dict.fromkeys(key for frame in keyed.values() for key in frame.index))
+        self.samples = pd.MultiIndex.from_tuples(keys, names=KEY)
+        self.frames = {cell: frame.reindex(self.samples) for cell, frame in keyed.items()}
+        self.seeds: tuple[Seed, ...] = tuple(dict.fromkeys(seed for _, seed in frames))
+        self.metrics = [name for name in REGISTRY if any(name in f for f in self.frames.values())]
+        self._designs: dict[str, Design] = {}
+
+    @cached_property
+    def sources(self) -> np.ndarray:
+        """The source image of each sample [N]; a sample without one is its own."""
+        columns = self.samples.to_frame(index=False)
+        return columns["source_id"].where(columns["source_id"] != "", "#" + columns["sample_id"]).to_numpy()
+
+    @cached_property
+    def edit_types(self) -> np.ndarray:
+        """The edit type of each sample [N]."""
+        return self.samples.get_level_values("edit_type").to_numpy()
+
+    def frame(self, levels: Levels, seed: Seed, design: Design) -> pd.DataFrame | None:
+        """Return a cell's rows, or those of one that differs only in what does not act there."""
+        if (levels, seed) in self.frames:
+            return self.frames[levels, seed]
+        wanted = design.canonical(levels)
+        return next(
+            (f for (other, s), f in self.frames.items() if s == seed and design.canonical(other) == wanted),
+            None,
+        )
+
+    def values(self, frame: pd.DataFrame, metric: str) -> Array:
+        """Return a metric of each sample [N]; NaN where it failed, is not defined or is absent."""
+        if metric not in frame:
+            return np.full(len(frame), np.nan)
+        return frame[metric].to_numpy(dtype=np.float64)
+
+    def design_for(self, metric: str) -> Design:
+        """Return the design that holds for this metric: a factor that acts directly on it is nested nowhere.
+
+        Consolidation changes pictures only through region hold, but the attention map with hold off too.
+        """
+        if metric not in self._designs:
+            through = self.design.acts_through
+            kept = {key: gates for key, gates in through.items() if not self._acts(metric, key)}
+            self._designs[metric] = replace(self.design, acts_through=kept)
+        return self._designs[metric]
+
+    def _acts(self, metric: str, key: str) -> bool:
+        """Whether a factor moves the metric where it should not act; unknown: whether it reads the map."""
+        design = self.design
+        position = [factor.key for factor in design.factors].index(key)
+        compared = False
+        for (levels, seed), frame in self.frames.items():
+            twin = (*levels[:position], 0, *levels[position + 1 :])
+            inactive = design.canonical(levels)[position] != levels[position]
+            if inactive and (twin, seed) in self.frames:
+                ours, theirs = (self.values(f, metric) for f in (frame, self.frames[twin, seed]))
+                both = np.isfinite(ours) & np.isfinite(theirs)
+                compared = compared or bool(both.any())
+                if not np.allclose(ours[both], theirs[both], rtol=1e-9, atol=1e-12):
+                    return True
+        return not compared and "localization" in REGISTRY[metric].reads
+
+
+def summarise(
+    scores: Scores, weights: Mapping[Levels, float], metric: str, only: np.ndarray | None = None
+) -> tuple[Summary, Array]:
+    """Return the weighted sum of cells and the values that it was taken over [cells, S, n].
+
+    Only seeds that have all of the cells count, and of the samples (those of the mask ``only`` [N]) the ones
+    that are defined in all of them.
+    """
+    design = scores.design_for(metric)
+    by_seed = {seed: [scores.frame(cell, seed, design) for cell in weights] for seed in scores.seeds}
+    rows = {
+        seed: [frame for frame in frames if frame is not None]
+        for seed, frames in by_seed.items()
+        if all(frame is not None for frame in frames)
+    }
+    left_out = tuple(seed for seed in scores.seeds if seed not in rows)
+    if not rows:
+        return Summary(seeds_left_out=left_out), np.empty((len(weights), 0, 0))
+    y = np.stack([[scores.values(frame, metric) for frame in found] for found in rows.values()], axis=1)
+    status = np.stack(
+        [[frame["status"].to_numpy(dtype=object) for frame in found] for found in rows.values()]
+    )
+    failed, absent = (status == "failed").any((0, 1)), pd.isna(status).any((0, 1))
+    chosen = np.ones(y.shape[-1], bool) if only is None else only
+    complete = np.isfinite(y).all((0, 1)) & chosen
+    lost = chosen & ~complete
+    y = y[..., complete]
+    counts = {
+        "n": int(complete.sum()),
+        "failed": int((lost & failed).sum()),
+        "absent": int((lost & absent & ~failed).sum()),
+        "undefined": int((lost & ~failed & ~absent).sum()),
+    }
+    summary = Summary(**counts, seeds=tuple(rows), seeds_left_out=left_out)
+    if not complete.any():
+        return summary, y
+    differences = np.tensordot(np.array(list(weights.values())), y, axes=1)
+    codes, _ = pd.factorize(scores.sources[complete])
+    sizes = np.bincount(codes)
+    by_image = np.stack([np.bincount(codes, weights=row) / sizes for row in differences])
+    mean = paired_mean(by_image, sizes)
+    numbers: dict[str, Any] = {
+        name: float(getattr(mean, name))
+        for name in ("estimate", "low", "high", "p", "sd_seed", "sd_image", "sd_noise")
+    }
+    return replace(summary, images=len(sizes), **numbers), y
+
+
+def estimate(scores: Scores, contrasts: Sequence[Contrast], metric: str) -> list[Effect]:
+    """Return each contrast's effect on a metric, corrected within its family."""
+    effects = [_effect(scores, contrast, metric) for contrast in contrasts]
+    for name in ("effects", "comparisons"):
+        members = [i for i, effect in enumerate(effects) if family(effect.contrast) == name]
+        corrected = holm([effects[i].summary.p for i in members])
+        for i, p in zip(members, corrected, strict=True):
+            effects[i] = replace(effects[i], p_corrected=float(p))
+    return effects
+
+
+def _effect(scores: Scores, contrast: Contrast, metric: str) -> Effect:
+    design = scores.design_for(metric)
+    summary, y = summarise(scores, contrast.weights, metric)
+    missing = tuple(
+        cell
+        for cell in contrast.weights
+        if all(scores.frame(cell, seed, design) is None for seed in scores.seeds)
+    )
+    if not summary.n:
+        why = "cells are missing" if not summary.seeds else "no sample is scored in all of its cells"
+        return Effect(contrast, metric, summary, missing=missing, note=why)
+    position = {levels: i for i, levels in enumerate(contrast.weights)}
+    pairs = [(position[a], position[b]) for a, b in contrast.pairs(design)]
+    differences = np.stack([y[a] - y[b] for a, b in pairs]) if pairs else np.tensordot(
+        np.array(list(contrast.weights.values())), y, axes=1
+    )  # fmt: skip
+    sign = {"higher": 1, "lower": -1, "neither": 0}[REGISTRY[metric].direction]
+    wins = win_rate(sign * differences) if pairs and sign else np.nan
+    differing = int((differences != 0).any(tuple(range(differences.ndim - 1))).sum())
+    return Effect(contrast, metric, summary, win_rate=wins, note=_note(summary, y, differing))
+
+
+def _note(summary: Summary, y: Array, differing: int) -> str:
+    if not differing:
+        return "no sample differs"
+    if summary.images < 2 and len(summary.seeds) < 2:
+        return "one image and one seed: no interval"
+    if not np.isfinite(summary.low):
+        return "all differences are equal: no interval"
+    if differing < _FEW and np.isin(y, (0, 1)).all():
+        return f"only {differing} samples differ: the interval is approximate"
+    return ""

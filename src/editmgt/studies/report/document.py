@@ -1,0 +1,211 @@
+"""The report as blocks, which markdown, HTML and LaTeX write down each in its way."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from editmgt.benchmarks import published
+from editmgt.config import show
+from editmgt.metrics.registry import REGISTRY
+from editmgt.studies.contrasts import Levels
+from editmgt.studies.effects import Effect, Seed
+from editmgt.studies.report.analysis import MAIN, Analysis, main_metrics
+from editmgt.studies.report.numbers import (
+    ARROWS,
+    interval,
+    metric_title,
+    p_value,
+    percent,
+    spread,
+    verdict,
+)
+from editmgt.studies.report.stored import Line, read_object
+from editmgt.studies.report.words import answer, method, phrase
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A section's title."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Text with ``**strong**`` and nothing else."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """Texts; the first column to the left, the others to the right."""
+
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A PNG beside the report."""
+
+    file: str
+    caption: str
+
+
+Block = Heading | Paragraph | Table | Figure
+
+
+def document(analysis: Analysis, figures: Sequence[Figure], absent: Sequence[str]) -> list[Block]:
+    """Return the whole report; ``absent`` says which figures there are none of, and why."""
+    blocks: list[Block] = [Paragraph(text) for text in answer(analysis)]
+    blocks += (
+        [Heading("Missing, broken or left out"), *map(Paragraph, analysis.notes)] if analysis.notes else []
+    )
+    blocks += _effects(analysis)
+    blocks += [Heading("Figures"), *figures] if figures else []
+    blocks += [Paragraph(text) for text in absent]
+    if analysis.configurations and len(_seeds(analysis)) > 1:
+        blocks += [Heading("Configurations"), configurations(analysis)]
+    blocks += [Heading("Cells"), cells(analysis.lines)]
+    blocks.append(
+        Paragraph(
+            "↑ higher is better, ↓ lower is better. n: samples scored; a mean over fewer says how many."
+        )
+    )
+    blocks += [Paragraph(text) for text in (*trainings(analysis.lines), *published_beside(analysis.lines))]
+    blocks += [Heading("How this was computed"), *map(Paragraph, method(analysis))]
+    names = list(dict.fromkeys([analysis.primary, *main_metrics(analysis)]))
+    blocks += [Heading("What the columns are"), _definitions(names)]
+    return blocks
+
+
+def effects_table(analysis: Analysis, effects: Sequence[Effect], caption: str) -> Table:
+    """Effects of one metric, a row each."""
+    header = ["effect", "estimate [95%]", "corrected p", "says", "wins", "n", "images", "seeds",
+              "sd seeds", "sd images", "sd rest"]  # fmt: skip
+    rows = []
+    for effect in effects:
+        s = effect.summary
+        says = verdict(effect) + (f": {effect.note}" if effect.note else "")
+        sds = [spread(value, s) for value in (s.sd_seed, s.sd_image, s.sd_noise)]
+        counts = [str(s.n), str(s.images), _seed_count(s.seeds)]
+        name = phrase(effect.contrast, analysis.design)
+        rows.append(
+            [name, interval(s), p_value(effect.p_corrected), says, percent(effect.win_rate), *counts, *sds]
+        )
+    return Table(caption, header, rows)
+
+
+def configurations(analysis: Analysis) -> Table:
+    """Means over the seeds, with their intervals."""
+    names = [name for name in main_metrics(analysis) if name in analysis.metrics]
+    rows = []
+    for levels in analysis.configurations:
+        means = [analysis.mean(levels, name) for name in names]
+        counts = [str(means[0].n), _seed_count(means[0].seeds)] if means else []
+        rows.append([analysis.design.label(levels), *(interval(m, signed=False) for m in means), *counts])
+    header = ["", *(metric_title(name) for name in names), "n", "seeds"]
+    return Table("Means over training seeds with 95% intervals over seeds and images", header, rows)
+
+
+def cells(lines: Sequence[Line]) -> Table:
+    """The stored means: every cell, then the references and controls."""
+    rows = [[line.name, *(value(line, name) for name in MAIN), count(line)] for line in lines]
+    return Table(
+        "Means of every cell", ["", *(name + ARROWS[REGISTRY[name].direction] for name in MAIN), "n"], rows
+    )
+
+
+def value(line: Line, name: str) -> str:
+    """A stored mean, and over how many samples where these are not all."""
+    if name not in line.metrics:
+        return "" if line.state == "done" else "-"
+    undefined = line.metrics.get(f"{name}/undefined", 0)
+    counted = f" (n={line.metrics['n'] - undefined:g})" if undefined and "n" in line.metrics else ""
+    return f"{line.metrics[name]:.{1 if REGISTRY[name].unit == 'dB' else 3}f}{counted}"
+
+
+def count(line: Line) -> str:
+    """The samples scored, and failed ones where there are any; of an unfinished cell, how it ended."""
+    if line.state != "done":
+        return line.state
+    failed = line.metrics.get("failed", 0)
+    return f"{line.metrics.get('n', 0):g}" + (f" ({failed:g} failed)" if failed else "")
+
+
+def published_beside(lines: Sequence[Line]) -> list[str]:
+    """What others published for the benchmarks of the cells."""
+    names = dict.fromkeys(
+        line.config["benchmark"]["name"] for line in lines if line.kind == "cell" and line.config
+    )
+    return [note for name in names for note in published.notes(name)]
+
+
+def trainings(lines: Sequence[Line]) -> list[str]:
+    """Return what each training learned, a line each."""
+    found, seen = [], set()
+    for line in lines:
+        progress = read_object(line.directory / "progress.json")
+        training = line.status.get("training_fingerprint")
+        before, after = progress.get("before", {}), progress.get("after", {})
+        if line.kind != "cell" or training in seen or not after:
+            continue
+        seen.add(training)
+        changes = ", ".join(
+            f"{name} {before[name]:.3f} -> {after[name]:.3f}" for name in after if name in before
+        )
+        found.append(f"training {training}, before -> after: {changes}")
+    return found
+
+
+def _effects(analysis: Analysis) -> Iterator[Block]:
+    primary = analysis.primary
+    of_factors = analysis.of_family(primary, "effects")
+    with_baseline = analysis.of_family(primary, "comparisons")
+    if not of_factors and not with_baseline:
+        return
+    title = metric_title(primary)
+    yield Heading(f"Effects on {title}")
+    if of_factors:
+        yield effects_table(analysis, of_factors, f"Effects of factors on {title}")
+    if with_baseline:
+        baseline = analysis.design.label(analysis.design.baseline)
+        yield effects_table(analysis, with_baseline, f"{title}: cells less the baseline ({baseline})")
+    others = [name for name in main_metrics(analysis) if name in analysis.effects and name != primary]
+    if others:
+        yield Heading("Effects on the other metrics")
+        yield _matrix(analysis, others)
+        yield Paragraph("* corrected p < 0.05. effects.csv has every metric, with counts, p and win rates.")
+
+
+def _matrix(analysis: Analysis, metrics: Sequence[str]) -> Table:
+    """A row per effect, a column per metric."""
+    which = "effects" if analysis.of_family(analysis.primary, "effects") else "comparisons"
+    found = {
+        (phrase(e.contrast, analysis.design), name): interval(e.summary)
+        + (" *" if verdict(e) == "real" else "")
+        for name in metrics
+        for e in analysis.of_family(name, which)
+    }
+    names = list(dict.fromkeys(name for name, _ in found))
+    rows = [[name, *(found.get((name, metric), "") for metric in metrics)] for name in names]
+    return Table("Effects with 95% intervals", ["effect", *map(metric_title, metrics)], rows)
+
+
+def _definitions(names: Sequence[str]) -> Table:
+    rows = [[metric_title(name), REGISTRY[name].description] for name in names]
+    return Table("Metrics", ["metric", "what it is"], rows)
+
+
+def _seeds(analysis: Analysis) -> tuple[Seed, ...]:
+    return analysis.scores.seeds if analysis.scores else ()
+
+
+def _seed_count(seeds: tuple[Seed, ...]) -> str:
+    return "–" if seeds == (None,) else str(len(seeds))
+
+
+def levels_text(analysis: Analysis, levels: Levels) -> list[str]:
+    """Return the values of a cell, one for each factor, as on a command line."""
+    return [show(f.values[level]) for f, level in zip(analysis.design.factors, levels, strict=True)]

@@ -1,0 +1,62 @@
+"""The report on a terminal: the cells, then the effects on the primary metric, then the answer."""
+
+from collections.abc import Sequence
+
+from rich import table as rich_table
+from rich.console import Console
+from rich.markup import escape
+
+from editmgt.metrics.registry import REGISTRY
+from editmgt.studies.report.analysis import MAIN, Analysis
+from editmgt.studies.report.document import count, effects_table, published_beside, trainings, value
+from editmgt.studies.report.numbers import ARROWS, metric_title
+from editmgt.studies.report.stored import Line
+from editmgt.studies.report.words import answer
+
+
+def show(analysis: Analysis, console: Console | None = None) -> None:
+    """Print; ``console`` is rich's own unless given."""
+    # a file has no width: the table should not be folded into one of 80 columns
+    console = console or Console(width=None if Console().is_terminal else 160)
+    console.print(_cells(analysis.lines))
+    primary = analysis.primary
+    effects = [*analysis.of_family(primary, "effects"), *analysis.of_family(primary, "comparisons")]
+    if effects:
+        console.print(_effects(analysis))
+    for text in (
+        *analysis.notes,
+        *trainings(analysis.lines),
+        *published_beside(analysis.lines),
+        *answer(analysis),
+    ):
+        console.print(text.replace("**", ""), markup=False, highlight=False, soft_wrap=True)
+
+
+def _cells(lines: Sequence[Line]) -> rich_table.Table:
+    table = rich_table.Table(header_style="bold")
+    table.add_column("", overflow="fold")
+    for name in MAIN:
+        group, _, rest = f"{name}{ARROWS[REGISTRY[name].direction]}".partition("/")
+        table.add_column(f"{group}\n{rest}", justify="right")
+    table.add_column("n", justify="right")
+    for index, line in enumerate(lines):
+        style = "red" if line.state != "done" else "dim" if line.kind == "control" else ""
+        last_of_kind = index + 1 < len(lines) and lines[index + 1].kind != line.kind
+        texts = [escape(line.name.replace("__", "\n")), *(value(line, name) for name in MAIN), count(line)]
+        table.add_row(*texts, style=style, end_section=last_of_kind)
+    return table
+
+
+def _effects(analysis: Analysis) -> rich_table.Table:
+    table = rich_table.Table(
+        title=escape(f"effects on {metric_title(analysis.primary)}"), header_style="bold"
+    )
+    families = [analysis.of_family(analysis.primary, name) for name in ("effects", "comparisons")]
+    parts = [effects_table(analysis, effects, "") for effects in families if effects]
+    table.add_column(parts[0].header[0], overflow="fold")
+    for name in parts[0].header[1:]:
+        table.add_column(name, justify="right")
+    for part in parts:
+        for index, row in enumerate(part.rows):
+            table.add_row(*map(escape, row), end_section=index + 1 == len(part.rows))
+    return table
