@@ -240,7 +240,7 @@ class _Slice(_Benchmark):
     resolution: Positive
 
 
-class _Scenes(_Slice):
+class _SceneRows(_Slice):
     world: Literal["full", "basic"]
 
 
@@ -275,7 +275,7 @@ class _GEdit(_Table):
 
 
 BENCHMARKS: dict[str, type[_Benchmark]] = {
-    "scenes": _Scenes,
+    "scenes": _SceneRows,
     **{
         f"scenes_{name}": _Slice
         for name in ("small", "overlap", "texture", "ambiguous", "paraphrase", "multi", "noop")

@@ -5,7 +5,7 @@ Shapes: B batch, T text tokens, D width of the states, P width of the pooled tex
 
 import copy
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -55,7 +55,10 @@ class LanguageModel(nn.Module):
     def forward(self, input_ids_BT: Tensor) -> Tensor:
         """Return the states [B,T,D] of token ids."""
         body: Any = copy.copy(self.model)  # the same layers, the end left out
-        body._modules = self.model._modules | {"layers": self.model.layers[:-1], "norm": nn.Identity()}
+        body._modules = self.model._modules | {
+            "layers": cast(nn.ModuleList, self.model.layers)[:-1],
+            "norm": nn.Identity(),
+        }
         return body(input_ids=input_ids_BT, use_cache=False).last_hidden_state
 
     @classmethod

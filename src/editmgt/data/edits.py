@@ -109,12 +109,17 @@ class EditData(LightningDataModule):
         if self.kind == "codec":
             return []
         assert self.trainer is not None
+        # a list is a dataset
+        fixed: Any = self.dev_batches(self.trainer.global_rank, self.trainer.world_size)
+        return DataLoader(fixed, batch_size=None)
+
+    def dev_batches(self, rank: int = 0, world_size: int = 1) -> list[dict[str, Tensor]]:
+        """The dev pairs' batches, one process's part of each."""
         if not hasattr(self, "_dev_tensors"):
             self._dev_tensors = self._encode_dev()
-        size, trainer = self.data["batch_size"], self.trainer
-        batches = TokenBatches(self._dev_tensors, size, 0, 0, trainer.global_rank, trainer.world_size)
-        fixed: Any = list(islice(batches, max(1, len(self.dev_samples) // size)))  # a list is a dataset
-        return DataLoader(fixed, batch_size=None)
+        size = self.data["batch_size"]
+        batches = TokenBatches(self._dev_tensors, size, 0, 0, rank, world_size)
+        return list(islice(batches, max(1, len(self.dev_samples) // size)))
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         """Encode pixels where the model is; what comes out of a cache is encoded already."""
@@ -242,7 +247,7 @@ def cache_facts(
         "codec": _digest_tensors(codec),
         "text encoder": "trains along" if text_learns else _digest_tensors(text),
         "tokenizer": hashlib.sha256(
-            repr((sorted(text.tokenizer.get_vocab().items()), text.tokenize([_PROBE]).tolist())).encode()
+            repr(([sorted(v.items()) for v in text.vocabularies], text.tokenize([_PROBE]).tolist())).encode()
         ).hexdigest()[:16],
         **transform,
         "transform code": code.hexdigest()[:16],

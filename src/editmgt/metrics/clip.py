@@ -70,7 +70,8 @@ class CLIP(ImageFeatures):
         """Return the model; weights that do not fit it are a ``UserError`` that names the file."""
         import open_clip
 
-        name, weights = settings["model"], str(files[-1])
+        name: str = settings["model"]
+        weights: str | None = str(files[-1])
         if files[0].name == _CONFIG:
             _check_config(files[0])
             name, weights = f"local-dir:{files[0].parent}", None

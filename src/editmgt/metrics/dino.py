@@ -58,7 +58,7 @@ class DINO(ImageFeatures):
         directory = files[0].parent
         try:
             with quiet():
-                network, info = ViTModel.from_pretrained(
+                loaded: Any = ViTModel.from_pretrained(
                     directory,
                     add_pooling_layer=False,
                     local_files_only=True,
@@ -68,6 +68,7 @@ class DINO(ImageFeatures):
         except Exception as error:  # a broken file makes transformers raise a dozen kinds of error
             first = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise UserError(f"{directory} cannot be read as a ViT: {first}") from error
+        network, info = loaded
         # ViT exports may come with a pooling layer, which DINO has not and nothing here reads.
         wrong = [*info["missing_keys"], *(k for k in info["unexpected_keys"] if not k.startswith("pooler."))]
         if wrong:

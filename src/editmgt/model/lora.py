@@ -68,7 +68,9 @@ def add(
         raise UserError(
             f"lora stream=reference acts on {', '.join(_QKV)} alone, as published, not {', '.join(sorted(others))}."
         )
-    _inject(transformer, LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(targets)), stream)
+    config: Any = LoraConfig(r=rank, target_modules=list(targets))
+    config.lora_alpha = alpha  # a float, although peft's annotation is narrower
+    _inject(transformer, config, stream)
 
 
 def save_adapters(transformer: MGTransformer, directory: Path | str) -> None:

@@ -11,7 +11,6 @@ therefore sees one patch at a time: of its kernels only the middle is used, its 
 one group norm is made blind to the picture (:func:`_see_one_patch`). The decoder sees everything.
 """
 
-from collections.abc import Callable, Iterable
 from copy import deepcopy
 from typing import Any
 
@@ -25,6 +24,7 @@ from torch.nn.utils import parametrize
 
 from editmgt.codec import Codec, fold, unfold
 from editmgt.errors import UserError
+from editmgt.training.optimizers import MakeOptimizer
 from editmgt.training.schedule import warmup_then_decay
 
 _KMEANS_ROUNDS = 10
@@ -38,7 +38,7 @@ class CodecModule(LightningModule):
 
     Args:
         vqvae: the model to train.
-        optimizer: given parameters, makes the optimiser.
+        optimizer: given parameter groups, makes the optimiser.
         warmup_steps: steps of linear warm-up; afterwards the learning rate decays linearly to zero.
         continuous_steps: first steps, which run without quantisation.
         commitment: weight of the commitment loss.
@@ -54,7 +54,7 @@ class CodecModule(LightningModule):
     def __init__(
         self,
         vqvae: VQModel,
-        optimizer: Callable[[Iterable[Tensor]], torch.optim.Optimizer],
+        optimizer: MakeOptimizer,
         warmup_steps: int = 50,
         continuous_steps: int = 800,
         commitment: float = 0.25,
@@ -154,7 +154,7 @@ class CodecModule(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The optimiser over everything but the codebook, with its schedule."""
-        optimizer = self.make_optimizer([p for p in self.parameters() if p.requires_grad])
+        optimizer = self.make_optimizer([{"params": [p for p in self.parameters() if p.requires_grad]}])
         return warmup_then_decay(optimizer, self.warmup_steps, int(self.trainer.estimated_stepping_batches))
 
 
@@ -177,9 +177,8 @@ def _start_as_identity(vqvae: VQModel) -> None:
         if name.endswith("conv2"):
             torch.nn.init.zeros_(layer.weight)
             torch.nn.init.zeros_(layer.bias)
-    torch.nn.init.zeros_(
-        vqvae.quant_conv.bias
-    )  # on the sphere, latents that share an offset lie close together
+    # on the sphere, latents that share an offset would lie close together
+    torch.nn.init.zeros_(vqvae.get_parameter("quant_conv.bias"))
 
 
 def _see_one_patch(encoder: Encoder) -> None:
@@ -190,17 +189,16 @@ def _see_one_patch(encoder: Encoder) -> None:
     """
     for blocks in (encoder.down_blocks, encoder.mid_block):
         blocks.requires_grad_(False)
+    anchors, norm = encoder.get_parameter("conv_in.bias"), encoder.conv_norm_out
+    with torch.no_grad():
+        for layer in ("conv_in", "conv_out"):
+            encoder.get_parameter(f"{layer}.weight").mul_(3)  # drawn for nine times the inputs
+            encoder.get_parameter(f"{layer}.bias").zero_()
+        anchors[:2] = torch.tensor([_ANCHOR, -_ANCHOR])
+        norm.weight.fill_(_ANCHOR * (2 / len(norm.weight)) ** 0.5)
+    anchors.requires_grad_(False)
     parametrize.register_parametrization(encoder.conv_in, "weight", _Balanced())
     parametrize.register_parametrization(encoder.conv_out, "weight", _Unanchored())
-    norm = encoder.conv_norm_out
-    anchors = torch.tensor([_ANCHOR, -_ANCHOR])
-    with torch.no_grad():
-        for layer in (encoder.conv_in, encoder.conv_out):
-            layer.parametrizations.weight.original.mul_(3)  # drawn for nine times the inputs
-            layer.bias.zero_()
-        encoder.conv_in.bias[:2] = anchors
-        norm.weight.fill_(_ANCHOR * (2 / len(norm.weight)) ** 0.5)
-    encoder.conv_in.bias.requires_grad_(False)
 
 
 class _Balanced(nn.Module):

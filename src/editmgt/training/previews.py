@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from lightning import LightningDataModule, LightningModule, Trainer
+from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from editmgt.benchmarks import evaluate
+from editmgt.data.edits import EditData
+from editmgt.data.module import SceneData
 from editmgt.data.sample import EditSample
 from editmgt.editing import Editor, EditSettings
 from editmgt.files import read_json, write_json
@@ -26,7 +28,7 @@ class Previews(Callback):
         editor: Editor,
         settings: EditSettings,
         samples: Sequence[EditSample],
-        data: LightningDataModule,
+        data: SceneData | EditData,
         directory: Path,
     ) -> None:
         self.editor, self.settings, self.samples = editor, settings, samples
