@@ -12,8 +12,7 @@ from test_training_run import configuration
 from editmgt import config as schema
 from editmgt.editing import Editor
 from editmgt.errors import UserError
-from editmgt.training import train
-from editmgt.training.run import CHECKPOINTS, LAST
+from editmgt.training import LAST, train
 
 
 def recipe(bundle: Path, cache: Path, lora: dict[str, Any] | None = None, **trainer: Any) -> dict[str, Any]:
@@ -40,7 +39,7 @@ def test_a_lora_training_leaves_base_and_adapter_and_resumes(tiny_bundle: Path, 
     assert all(torch.equal(bare(both)[name], value) for name, value in base.items())
     assert all(torch.equal(both[name], value) for name, value in on_base.items())
 
-    last = tmp_path / "run" / CHECKPOINTS / LAST
+    last = tmp_path / "run" / LAST
     names = torch.load(last, weights_only=True)["state_dict"]
     assert names and all(".lora_" in name for name in names)  # neither frozen weights nor the text encoder
     config["trainer"]["max_steps"] = 3
