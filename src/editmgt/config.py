@@ -445,7 +445,7 @@ def _line(schema: type[BaseModel], entry: dict[str, Any], parent: str) -> str:
         rule = "must be a whole number."
     elif kind.startswith("float"):
         rule = "must be a number."
-    elif kind == "string_pattern_mismatch":
+    elif kind == "string_pattern_mismatch" or (kind == "string_type" and key.endswith(tuple(_PATTERNS))):
         rule = next(
             (rule for ending, rule in _PATTERNS.items() if key.endswith(ending)),
             "must be letters, digits, '.', '_' or '-'.",

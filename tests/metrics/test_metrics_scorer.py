@@ -150,6 +150,9 @@ def test_the_identity_holds_names_backbones_and_weights(metric_weights_dir: Path
     assert moved["dino"] == found["backbones"]["dino"]
     tensors = load_file(other / "model.safetensors")
     tensors["layernorm.bias"] += 1
+    other = tmp_path / "changed"
+    other.mkdir()
+    (other / "config.json").write_bytes((metric_weights_dir / "dino" / "config.json").read_bytes())
     save_file(tensors, other / "model.safetensors", {"format": "pt"})
     identity([], {})  # another configuration in between
     assert identity(["dino/i"], config | {"dino": {"weights": str(other)}})["backbones"] != moved

@@ -106,24 +106,30 @@ class _SetDistance(Metric):
     function: Callable[..., Tensor]
     edited: list[Tensor]
     reference: list[Tensor]
+    width: Tensor
 
     def __init__(self, network: nn.Module, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.network = network
+        # Features lie flat: processes without pictures send a vector of none, and all must send the same dimensions.
+        self.add_state("width", torch.tensor(0), dist_reduce_fx="max")
         self.add_state("edited", [], dist_reduce_fx="cat")
         self.add_state("reference", [], dist_reduce_fx="cat")
 
     def update(self, edited_B3HW: Tensor, reference_B3HW: Tensor) -> None:
         """Add pictures to both sets."""
         features = self.network(edited_B3HW), self.network(reference_B3HW)
+        self.width = torch.tensor(features[0].shape[1], device=self.width.device)
         for kept, new in zip((self.edited, self.reference), features, strict=True):
-            kept.append(new)
+            kept.append(new.flatten())
 
     def compute(self) -> Tensor:
         """Return the distance; NaN where there are fewer than two pictures."""
         if not len(self.edited):
             return torch.tensor(torch.nan)
-        return self.function(dim_zero_cat(self.edited), dim_zero_cat(self.reference))
+        width = int(self.width)
+        sets = (dim_zero_cat(flat).view(-1, width) for flat in (self.edited, self.reference))
+        return self.function(*sets)
 
 
 class FID(_SetDistance):

@@ -42,7 +42,8 @@ class SampleMean(Metric):
         """Add a batch: the functional twin's arguments."""
         values_B = self.function(*args, **kwargs)
         missing_B = values_B.isnan()
-        self._add("sum", values_B.masked_fill(missing_B, 0).sum())
+        # in one dtype, whatever the batch's: the processes' sums must have the same size
+        self._add("sum", values_B.masked_fill(missing_B, 0).sum().to(self._get("sum").dtype))
         self._add("defined", (~missing_B).sum())
         self._add("undefined", missing_B.sum())
 
@@ -155,4 +156,5 @@ class EditMetric(SampleMean):
 
 def edit_metrics(*names: str) -> MetricCollection:
     """Return the named metrics of the registry as one collection; ``update`` takes an ``EditBatch``."""
-    return MetricCollection({name: EditMetric(name) for name in metric_names(names)})
+    # without compute groups, which form at the first update: a process without samples would sync others than the rest
+    return MetricCollection({name: EditMetric(name) for name in metric_names(names)}, compute_groups=False)

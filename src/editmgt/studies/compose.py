@@ -75,7 +75,7 @@ def compose_all(conf_dir: Path, task: str, arguments: list[str], multirun: bool)
         known = set(_flatten(base))
         overrides = _keep(overrides, lambda override: _key_mistakes(conf_dir, known, override), mistakes)
         study, added = None, list[Override]()
-        if base["study"] is not None:
+        if base.get("study") is not None:
             _apply(overrides, base)
             computed = base["metrics"]["names"] or base["metrics"]["preset"]
             mistakes += studies.problems(base["study"], _settable(known), computed)

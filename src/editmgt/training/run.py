@@ -42,7 +42,6 @@ def train(
     seed_everything(config["seed"], workers=True, verbose=False)
     if config["trainer"].get("num_threads"):
         torch.set_num_threads(config["trainer"]["num_threads"])
-    torch.set_flush_denormal(True)
     make = _codec_run if config["model"]["kind"] == "codec" else _editor_run
     module, data, callbacks, save = make(config, training_dir)
     callbacks = [*_chosen_callbacks(config.get("callbacks") or {}), *callbacks]

@@ -137,7 +137,9 @@ def count(line: Line) -> str:
 def published_beside(lines: Sequence[Line]) -> list[str]:
     """What others published for the benchmarks of the cells."""
     names = dict.fromkeys(
-        line.config["benchmark"]["name"] for line in lines if line.kind == "cell" and line.config
+        line.config["benchmark"]["name"]
+        for line in lines
+        if line.kind == "cell" and "benchmark" in line.config
     )
     return [note for name in names for note in published.notes(name)]
 
