@@ -111,7 +111,9 @@ def test_recorded_maps_score_as_the_edit_did(tiny_editor: Editor, smoothing: str
     plain = tiny_editor.edit(pictures(3), INSTRUCTIONS, **settings)
     result = tiny_editor.edit(pictures(3), INSTRUCTIONS, **settings, record_layers=(3, 0, 1, 2), batch_size=2)
     assert result.layer_maps.shape == (3, 3, 4, 4, 4) and result.layer_maps.dtype == torch.float32
-    assert all(same(plain, result, i, i) for i in range(3))  # what is recorded changes no picture
+    # what is recorded changes no picture; another batch size moves maps by rounding
+    assert torch.equal(plain.tokens, result.tokens) and torch.equal(plain.held, result.held)
+    assert torch.allclose(plain.localization, result.localization, atol=1e-4)
     chosen = [(3, 0, 1, 2).index(layer) for layer in tiny_editor.settings.layers]
     assert torch.equal(score_maps(result.layer_maps[:, :, chosen], smoothing), result.localization)
     single = tiny_editor.edit(pictures(3), INSTRUCTIONS, **settings, average=False, single_layer=0)
