@@ -129,6 +129,7 @@ for name in sys.argv[1:]:
 
 def fetch(cache: Path, *names: str, **environment: str) -> list[str]:
     quiet = {"HF_HOME": str(cache), "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_XET": "1"}
+    quiet["HF_HUB_OFFLINE"] = "0"  # whatever the shell says: this hub is on this machine
     run = subprocess.run(
         [sys.executable, "-c", SCRIPT, *names],
         env=os.environ | quiet | environment,

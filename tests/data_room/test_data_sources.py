@@ -183,10 +183,12 @@ def test_identity_follows_the_files_not_their_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("streaming", [False, True])
-def test_parquet_on_any_file_system(tmp_path: Path, streaming: bool) -> None:
-    """fsspec's own in-memory one stands for object stores."""
+def test_parquet_on_any_file_system(tmp_path: Path, streaming: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """fsspec's own in-memory one stands for object stores, which ``datasets`` does not touch when told to be offline."""
+    import datasets
     import fsspec
 
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
     file = write(schemas(3)["crispedit"], tmp_path / "train.parquet")
     place = f"/{tmp_path.name}"
     fsspec.filesystem("memory").pipe(f"{place}/train-0.parquet", file.read_bytes())
