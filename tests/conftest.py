@@ -3,6 +3,7 @@
 Heavy imports stay inside the fixtures, so that tests which need no model start at once.
 """
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from editmgt.editing import Editor
 
+
+# Tests share the cores as processes: a thread each here, and in whatever they start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # The same examples every time, and no clock: the machine may be busy.
 settings.register_profile("steady", deadline=None, derandomize=True)

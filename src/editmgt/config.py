@@ -82,6 +82,7 @@ class _Model(_Strict):
     resolution: Positive
     train_text_encoder: bool
     condition_dropout: Fraction
+    edit_masking: Fraction
     optimizer: Node
     eight_bit_optimizer: bool
     lora: _Lora

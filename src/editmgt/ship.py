@@ -1,6 +1,7 @@
 """Install a finished bundle among the shipped ones: ``python -m editmgt.ship DIR NAME``.
 
-Weights are stored in half precision, which halves the package; they are computed in single precision. The codec is
+Weights are stored in half precision, which halves the package; they are computed in single precision. The codebook
+alone stays as it is: rounded, a quarter of the codes would be others than those the editors have learned. The codec is
 stored once, with ``tiny_base``, and linked from the editors that were trained on it.
 """
 
@@ -18,8 +19,10 @@ _CODEC, _CODEC_OWNER = "vqvae", "tiny_base"
 def ship(directory: Path, name: str) -> Path:
     """Write the bundle in ``directory`` to the package's assets as ``name`` and return where."""
     editor = Editor.from_pretrained(directory)
+    codebook = editor.codec.vqvae.quantize.embedding.weight.clone()
     for part in (editor.codec, editor.text_encoder, editor.transformer):
         part.half()
+    editor.codec.vqvae.quantize.embedding.weight.data = codebook
     destination = assets.path(name)
     shutil.rmtree(destination, ignore_errors=True)
     editor.save_pretrained(destination)

@@ -60,6 +60,10 @@ def test_reference_mode_can_be_changed_after_loading() -> None:
     assert torch.equal(model(*inputs(model), reference(model)).logits, expected)
     model.set_reference_mode("attention")
     assert set(model.state_dict()) == names
+    model.set_reference_mode("input")
+    torch.nn.init.ones_(model.reference_projection.weight)
+    model.set_reference_mode("input")  # nothing new: what has been learned stays
+    assert model.reference_projection.weight.all()
     with pytest.raises(UserError, match="Did you mean 'input'"):
         model.set_reference_mode("inputs")
 

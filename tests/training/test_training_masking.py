@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from editmgt.training.loss import masked_cross_entropy
-from editmgt.training.masking import draw_drops, draw_masks, drop_conditions
+from editmgt.training.masking import draw_drops, draw_masks, drop_conditions, hide_edits
 
 
 @given(seed=st.integers(0, 2**31), batch=st.integers(1, 8), length=st.integers(1, 300))
@@ -18,6 +18,17 @@ def test_every_sample_hides_the_stated_share_and_at_least_one(seed: int, batch: 
     assert mask.shape == (batch, length)
     assert (mask.sum(1) >= 1).all()
     torch.testing.assert_close(mask.float().mean(1), ratio)
+
+
+@given(seed=st.integers(0, 2**31), batch=st.integers(1, 8), side=st.integers(1, 12))
+def test_an_edit_is_hidden_whole_where_it_is_to_be(seed: int, batch: int, side: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    mask, changed = (torch.rand(batch, side, side, generator=generator) < 0.5 for _ in range(2))
+    hide = torch.rand(batch, generator=generator) < 0.5
+    hidden, ratio = hide_edits(mask, changed, hide)
+    torch.testing.assert_close(hidden[hide], (mask | changed)[hide])
+    torch.testing.assert_close(hidden[~hide], mask[~hide])
+    torch.testing.assert_close(hidden.float().mean((1, 2)), ratio)
 
 
 def test_mask_ratio_has_the_published_density() -> None:

@@ -38,6 +38,7 @@ def configuration(bundle: Path, cache: Path, **trainer: Any) -> dict[str, Any]:
             "resolution": 32,
             "train_text_encoder": True,
             "condition_dropout": 0.1,
+            "edit_masking": 0.5,
             "optimizer": {"_target_": "torch.optim.AdamW", "_partial_": True, "lr": 0.003},
             "eight_bit_optimizer": False,
             "lora": {"rank": 0, "alpha": 32.0, "stream": "all", "targets": None, "merge": False},

@@ -86,14 +86,14 @@ class MGTransformer(nn.Module):
         self.set_reference_mode(config.reference_mode)
 
     def set_reference_mode(self, mode: str) -> None:
-        """Let the reference enter another way; a projection for ``input`` is made anew, all zero."""
-        if mode == "input":
+        """Let the reference enter ``mode``'s way; where that is new, ``input``'s projection begins all zero."""
+        if mode == "input" and not hasattr(self, "reference_projection"):
             linear = nn.Linear(
                 self.config.width, self.config.width, bias=False, device=self.device, dtype=self.dtype
             )
             nn.init.zeros_(linear.weight)
             self.reference_projection = linear
-        elif hasattr(self, "reference_projection"):
+        elif mode != "input" and hasattr(self, "reference_projection"):
             del self.reference_projection
         self.config = replace(self.config, reference_mode=mode)
 

@@ -1,6 +1,6 @@
-"""Which tokens a training step hides, and whose condition it drops: pure functions of a generator.
+"""Which tokens a training step hides, and whose condition it drops: pure functions.
 
-Shapes: B samples, L tokens a sample, T text tokens.
+Shapes: B samples, H W code grid, L tokens a sample, T text tokens.
 """
 
 from math import pi
@@ -18,6 +18,16 @@ def draw_masks(generator: torch.Generator, batch: int, length: int) -> tuple[Ten
     hidden_B = (ratio_B * length).round().clamp(1, length)
     rank_BL = torch.rand(batch, length, generator=generator).argsort(dim=1).argsort(dim=1)
     return rank_BL < hidden_B[:, None], hidden_B / length
+
+
+def hide_edits(mask_BHW: Tensor, changed_BHW: Tensor, hide_B: Tensor) -> tuple[Tensor, Tensor]:
+    """Hide every changed token of the samples in ``hide_B`` as well; returns the masks and the ratio [B] hidden.
+
+    Sampling commits first what it is sure of, the unchanged part. So it meets an edited region with all of it hidden,
+    which masks at random almost never show: there, a few visible tokens tell what the instruction says.
+    """
+    mask_BHW = mask_BHW | (changed_BHW & hide_B.view(-1, 1, 1))
+    return mask_BHW, mask_BHW.float().mean((1, 2))
 
 
 def draw_drops(generator: torch.Generator, batch: int, probability: float) -> Tensor:
