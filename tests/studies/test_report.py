@@ -61,9 +61,9 @@ def texts(analysis: Analysis) -> str:
 def test_a_reader_learns_in_five_lines_what_changed_and_whether_it_is_real(sweep: Path) -> None:
     for cell in sweep.glob("*true*/"):
         if (cell / "status.json").is_file() and "seed-0" in cell.name:
-            (cell / "pictures").mkdir()
+            (cell / "images").mkdir()
             for i in range(24):
-                Image.fromarray(np.full((8, 8, 3), i, np.uint8)).save(cell / "pictures" / f"s{i}.png")
+                Image.fromarray(np.full((8, 8, 3), i, np.uint8)).save(cell / "images" / f"s{i}.png")
     out = quiet()
     lines = build(sweep, out)
     assert [line.state for line in lines] == ["done"] * 12

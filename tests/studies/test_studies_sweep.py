@@ -77,6 +77,7 @@ def test_cells_that_differ_at_inference_share_a_training_and_a_rerun_skips_them(
     assert "training shared with cell region_hold-true" in printed
     assert "loss 5.000 -> 2.000" in printed and "control: copy source" in printed
     directory = sweep_directory()
+    assert (directory / "report" / "strip.png").is_file()
     summary = pandas.read_csv(directory / "report" / "summary.csv")
     assert summary["cell"].tolist()[:2] == ["region_hold-true", "region_hold-false"]
     assert (summary["kind"] == "control").sum() == 4

@@ -24,6 +24,8 @@ Produce = Callable[[Group], Outcome]
 # told of every sample that was scored: its index, the sample, its group's outcome, its position in the group
 Observe = Callable[[int, BenchmarkSample, Outcome, int], None]
 
+_SHOWN = ("copy_source", "codec_target")  # controls whose pictures a report shows beside the edits
+
 
 def evaluate(
     editor: Editor,
@@ -123,13 +125,15 @@ def controls(
     metrics: Scorer | Iterable[str] | None = None,
     progress: Progress | None = None,
     resume: bool = False,
+    picture_path: Callable[[BenchmarkSample], Path] | None = None,
 ) -> dict[str, dict[str, float]]:
     """Score what the editor's result lies between, as :func:`evaluate` does: control's name -> its metrics.
 
     Doing nothing; losing what the codec loses; the best picture this codec could give; and the editor's own edit
     with everything outside the true edit mask held and region hold off, as if it knew where to edit. A control
     that needs a target or a mask is left out where the benchmark's first sample has none. Metrics of maps and of
-    time do not apply and are left out. Each control's rows go to a directory of its own in ``out_dir``.
+    time do not apply and are left out. Each control's rows go to a directory of its own in ``out_dir``; the pictures
+    of the first and the third, source and target, are kept there where ``picture_path`` says.
     """
     scorer = metrics if isinstance(metrics, Scorer) else Scorer(metrics)
     scorer = scorer.without({"localization", "held", "seconds"})
@@ -158,7 +162,17 @@ def controls(
             if progress is not None:
                 progress(before * total + done, len(ways) * total)
 
-        found[title] = run.write(produce, Path(out_dir) / directory, resume, advance)
+        def keep(
+            index: int,
+            sample: BenchmarkSample,
+            outcome: Outcome,
+            place: int,
+            to: Path = Path(out_dir) / directory,
+        ) -> None:
+            if picture_path is not None and to.name in _SHOWN:
+                _save(outcome.images[place], to / picture_path(sample))
+
+        found[title] = run.write(produce, Path(out_dir) / directory, resume, advance, keep)
     return found
 
 

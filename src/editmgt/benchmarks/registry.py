@@ -30,7 +30,7 @@ def rows_digest(config: Mapping[str, Any]) -> str | None:
 
 
 def picture_path(config: Mapping[str, Any], sample: BenchmarkSample) -> Path:
-    """Return where a judged benchmark's official scorer looks for an edited picture, from the run's directory.
+    """Return where an edited picture lies, from the run's directory: where there is an official scorer, as it wants.
 
     Raises:
         ValueError: for a row whose key would lead out of that directory.

@@ -53,7 +53,7 @@ def run(
             metrics=scorer,
             progress=advance,
             resume=resume,
-            picture_path=None if judge is None else lambda s: registry.picture_path(benchmark, s),
+            picture_path=lambda sample: registry.picture_path(benchmark, sample),
         )
     if judge is not None and judge["endpoint"] is not None:
         with bar("judging") as advance:

@@ -14,7 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from editmgt.config import edit_values, local_directory
+from editmgt.config import edit_values
 from editmgt.errors import UserError
 from editmgt.files import read_json, write_atomic, write_json
 from editmgt.studies import trainings
@@ -22,6 +22,7 @@ from editmgt.studies.fingerprint import protocol_fingerprint, training_fingerpri
 from editmgt.studies.plan import EDITS, TRAININGS, read_layers, read_plan
 from editmgt.studies.study import PRIMARY
 from editmgt.studies.tracking import Tracker, start
+from editmgt.weights import local as local_directory
 
 if TYPE_CHECKING:
     from editmgt.editing import Editor, EditSettings

@@ -76,6 +76,7 @@ def _shipped(plan: Plan, config: dict[str, Any], out: Path, say: Callable[[str],
 
 def _controls(own: str, config: dict[str, Any], out: Path, say: Callable[[str], None], resume: bool) -> None:
     from editmgt.benchmarks import build, controls
+    from editmgt.benchmarks.registry import picture_path
     from editmgt.metrics import scorer_of
 
     editor, benchmark = load_editor(own), config["benchmark"]
@@ -90,6 +91,7 @@ def _controls(own: str, config: dict[str, Any], out: Path, say: Callable[[str], 
             metrics=scorer_of(config["metrics"]),
             progress=advance,
             resume=resume,
+            picture_path=lambda sample: picture_path(benchmark, sample),
         )
 
 

@@ -177,7 +177,7 @@ def main_metrics(analysis: Analysis) -> list[str]:
 def pictures(analysis: Analysis) -> dict[str, Path]:
     """Return the directories of edited pictures by name: source and target, then the first seed's distinct cells.
 
-    A row's pictures lie in its directory, in ``pictures/SAMPLE_ID.png``.
+    A row's pictures lie in its directory, in ``images/SAMPLE_ID.png``.
     """
     controls = analysis.directory / REFERENCE / "controls"
     found = {"source": controls / "copy_source", "target (codec)": controls / "codec_target"}
@@ -186,7 +186,7 @@ def pictures(analysis: Analysis) -> dict[str, Path]:
     for levels in analysis.distinct:
         if (levels, first) in by_place:
             found[analysis.design.label(levels)] = by_place[levels, first]
-    return {name: path / "pictures" for name, path in found.items() if (path / "pictures").is_dir()}
+    return {name: path / "images" for name, path in found.items() if (path / "images").is_dir()}
 
 
 def _place(analysis: Analysis, line: Line) -> tuple[Levels, Seed] | None:

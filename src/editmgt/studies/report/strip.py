@@ -22,7 +22,7 @@ def strip(analysis: Analysis) -> tuple[bytes | None, str]:
     if analysis.scores is None or len(cells) < 2:
         return (
             None,
-            "it takes the edited pictures of two cells, CELL/pictures/SAMPLE_ID.png, and they were not kept",
+            "it takes the edited pictures of two cells, CELL/images/SAMPLE_ID.png, and they were not kept",
         )
     chosen = [i for i in disagreement(analysis) if _paths(analysis, folders, i, cells)][:ROWS]
     if not chosen:

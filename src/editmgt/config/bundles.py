@@ -1,0 +1,89 @@
+"""What can be told of weights from the files beside them, without loading any."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from editmgt import assets
+from editmgt.config.messages import show
+from editmgt.errors import nearest
+from editmgt.weights import TRANSFORMERS, on_hub
+from editmgt.weights import local as local_directory
+
+BUNDLE = (
+    "vqvae/config.json",
+    "text_encoder/config.json",
+    "scheduler/scheduler_config.json",
+    "model_index.json",
+)
+
+
+def bundle_problems(key: str, name: str, needed: tuple[str, ...]) -> list[str]:
+    """What is plainly wrong with a name of weights, without loading them."""
+    directory = local_directory(name)
+    if directory is None:
+        if on_hub(name):
+            return []  # a repository on the hub: only fetching it can tell
+        shipped = assets.names()
+        return [
+            f"{key}={name}: there is no such directory and no such shipped name "
+            f"({', '.join(shipped) or 'none is shipped'}).{nearest(name, shipped)}"
+        ]
+    if (directory / TRANSFORMERS[0]).is_dir():
+        needed = tuple(file for file in needed if file != "model_index.json")  # the released editor has none
+    if missing := [file for file in needed if not (directory / file).is_file()]:
+        return [f"{key}={name} is of another architecture or incomplete: it has no {', '.join(missing)}."]
+    return []
+
+
+def transformer_config(directory: Path) -> dict[str, Any]:
+    """Return the transformer's ``config.json``; empty where there is none that can be read."""
+    for folder in TRANSFORMERS:
+        path = directory / folder / "config.json"
+        if path.is_file():
+            try:
+                values = json.loads(path.read_text())
+            except (json.JSONDecodeError, UnicodeDecodeError):
+                return {}  # loading it says what is wrong
+            return values if isinstance(values, dict) else {}
+    return {}
+
+
+def num_blocks(name: str) -> int | None:
+    """Blocks of the transformer in a local bundle; None where that cannot be told."""
+    directory = local_directory(name)
+    values = transformer_config(directory) if directory else {}
+    parts = [values.get(name) for name in ("num_layers", "num_single_layers")]
+    whole = [part for part in parts if isinstance(part, int)]
+    return sum(whole) if len(whole) == len(parts) else None
+
+
+def layer_problems(localization: dict[str, Any], blocks: int | None) -> list[str]:
+    """Return a line for every key of ``model.localization`` that names a block beyond ``blocks``."""
+    if blocks is None:
+        return []
+    found = []
+    outside = [layer for layer in localization["layers"] or [] if layer >= blocks]
+    if outside:
+        found.append(
+            f"model.localization.layers={show(localization['layers'])}: {show(outside)} do not exist; "
+            f"this model has blocks 0 to {blocks - 1}."
+        )
+    single = localization["single_layer"]
+    if single is not None and single >= blocks:
+        found.append(
+            f"model.localization.single_layer={single} does not exist; this model has blocks 0 to {blocks - 1}."
+        )
+    return found
+
+
+def subset_problems(study: dict[str, Any] | None, blocks: int | None) -> list[str]:
+    """Return a line for every subset of ``localization_layers`` that names a block beyond ``blocks``."""
+    if study is None or blocks is None:
+        return []
+    return [
+        f"localization_layers.subsets: {show(subset)} names a block that does not exist; this model has blocks 0 to "
+        f"{blocks - 1}."
+        for subset in study["subsets"]
+        if max(subset) >= blocks
+    ]

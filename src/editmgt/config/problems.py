@@ -1,0 +1,239 @@
+"""What may not go together, or is not there: what types and ranges alone cannot tell."""
+
+import re
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from editmgt.config.bundles import (
+    BUNDLE,
+    bundle_problems,
+    layer_problems,
+    num_blocks,
+    subset_problems,
+    transformer_config,
+)
+from editmgt.config.messages import mistakes, show
+from editmgt.config.schema import BENCHMARKS, SCHEMAS
+from editmgt.errors import UserError, nearest
+from editmgt.weights import local as local_directory
+
+TARGET_PACKAGES = ("torch", "lightning", "editmgt", "diffusers", "transformers", "torchmetrics")
+EIGHT_BIT = "bitsandbytes"
+
+# A class, so that no function of a module that is imported there can be named.
+CALLBACK = re.compile(r"(lightning\.pytorch\.callbacks|editmgt\.training\.\w+)\.[A-Z]\w*")
+
+
+def problems(config: dict[str, Any]) -> list[str]:
+    """Return everything wrong with a composed configuration, a line each; none: it can be run."""
+    found = mistakes(SCHEMAS[config["task"]], config)
+    if config["task"] != "prepare":
+        found += _benchmark_problems(config)
+    if found:
+        return found
+    found = list(_targets(config))
+    if "datasets" in config.get("data", ()):
+        found += _data_problems(config)
+    if config["task"] == "prepare":
+        return found + _prepare_problems(config)
+    found += _metric_problems(config["metrics"])
+    return found + (_train_problems(config) if config["task"] == "train" else _evaluate_problems(config))
+
+
+def _targets(config: Any, key: str = "") -> Iterator[str]:
+    """Classes that a configuration names may come from known packages alone: a config is not a program."""
+    if isinstance(config, dict):
+        target = config.get("_target_")
+        if target is not None and str(target).split(".")[0] not in TARGET_PACKAGES:
+            yield f"{key}._target_={target} must come from one of {', '.join(TARGET_PACKAGES)}."
+        for name, value in config.items():
+            yield from _targets(value, f"{key}.{name}".lstrip("."))
+    elif isinstance(config, list):
+        for value in config:
+            yield from _targets(value, key)
+
+
+def _callback_problems(nodes: dict[str, Any]) -> Iterator[str]:
+    for name, node in nodes.items():
+        target = str(node.get("_target_")) if isinstance(node, dict) else "null"
+        if not CALLBACK.fullmatch(target):
+            yield f"callbacks.{name}._target_={target} must be a class of lightning.pytorch.callbacks or editmgt.training."
+
+
+def _benchmark_problems(config: dict[str, Any]) -> list[str]:
+    benchmark = config.get("benchmark")
+    if not isinstance(benchmark, dict):
+        return []
+    name = benchmark.get("name")
+    if name not in BENCHMARKS:
+        choices = ", ".join(BENCHMARKS)
+        return [f"benchmark.name={show(name)} must be one of {choices}.{nearest(name, BENCHMARKS)}"]
+    found = mistakes(BENCHMARKS[name], benchmark, "benchmark")
+    judge = benchmark.get("judge")
+    if not found and judge and judge["endpoint"] is not None and judge["model"] is None:
+        found.append("benchmark.judge.endpoint needs benchmark.judge.model, the judge's name there.")
+    return found
+
+
+def _metric_problems(metrics: dict[str, Any]) -> list[str]:
+    """Unknown metrics, weights that are not where they should be, and metrics by name that cannot have theirs."""
+    found = [
+        f"metrics.{kind}.weights={values['weights']}: there is no such file or directory."
+        for kind, values in metrics.items()
+        if isinstance(values, dict) and values["weights"] is not None and not Path(values["weights"]).exists()
+    ]
+    asked = {key: metrics[key] for key in ("names", "preset") if metrics[key] is not None}
+    if found or not asked:
+        return found
+    from editmgt.metrics import REGISTRY, Backbones, missing_weights  # late: it imports torch
+
+    for key, names in asked.items():
+        found += [
+            f"metrics.{key}: there is no metric '{name}'.{nearest(name, REGISTRY)}"
+            for name in names
+            if name not in REGISTRY
+        ]
+    if found or metrics["names"] is None:
+        return found
+    kinds = {kind: values for kind, values in metrics.items() if isinstance(values, dict)}
+    try:
+        missing = missing_weights(metrics["names"], Backbones(kinds))
+    except UserError as error:
+        return [str(error)]
+    return [f"metrics.names: {name} cannot be computed: {reason}" for name, reason in missing.items()]
+
+
+def _train_problems(config: dict[str, Any]) -> list[str]:
+    model, trainer = config["model"], config["trainer"]
+    found = list(_callback_problems(config["callbacks"] or {}))
+    if trainer["max_steps"] == -1 and trainer["max_time"] is None:
+        found.append("trainer.max_steps=-1 with trainer.max_time=null would never end: set one of them.")
+    if config["resume"] is not None and not config["reuse"]:
+        found.append(
+            f"resume={config['resume']} goes on with a training and reuse=false starts a new one: choose one."
+        )
+    if config["resume"] not in (None, "auto") and not Path(config["resume"]).is_file():
+        found.append(
+            f"resume={config['resume']}: there is no such file.{nearest(config['resume'], ['auto'])}"
+        )
+    blocks = None
+    if config["init_from"] is None:
+        parts = {"codec": ("vqvae",), "base": ("vqvae", "transformer", "text_encoder")}
+        needed = parts.get(model["kind"], ("vqvae", "transformer", "text_encoder"))
+        if missing := [f"model.{part}" for part in needed if model[part] is None]:
+            found.append(
+                f"init_from=null needs {', '.join(missing)}, which model={model['name']} leaves to the weights."
+            )
+    else:
+        needed_files = BUNDLE if model["kind"] == "editor" else BUNDLE[:1]
+        found += bundle_problems("init_from", config["init_from"], needed_files)
+        blocks = num_blocks(config["init_from"])
+    if model["transformer"] is not None:
+        blocks = sum(int(model["transformer"].get(part) or 0) for part in ("num_layers", "num_single_layers"))
+    if model["kind"] == "editor":
+        found += layer_problems(model["localization"], blocks)
+    return found + _recipe_problems(model)
+
+
+def _recipe_problems(model: dict[str, Any]) -> list[str]:
+    found, lora = [], model["lora"]
+    if model["eight_bit_optimizer"]:
+        if find_spec(EIGHT_BIT) is None:
+            found.append(
+                "model.eight_bit_optimizer=true needs bitsandbytes, which is not installed: "
+                f"pip install {EIGHT_BIT}"
+            )
+        if (target := model["optimizer"].get("_target_")) != "torch.optim.AdamW":
+            found.append(
+                f"model.eight_bit_optimizer=true is AdamW with 8-bit states: model.optimizer._target_={target} "
+                "must be torch.optim.AdamW."
+            )
+    if lora["rank"] and lora["stream"] == "reference":
+        if lora["merge"]:
+            found.append(
+                "model.lora.merge=true with model.lora.stream=reference would change the function: "
+                "only adapters on all streams can be merged."
+            )
+        if model["kind"] != "editor" or not model["attention_injection"]:
+            found.append(
+                "model.lora.stream=reference needs a reference in the attention: "
+                "model.kind=editor and model.attention_injection=true."
+            )
+    return found
+
+
+def _data_problems(config: dict[str, Any]) -> list[str]:
+    data, kind = config["data"], config["model"]["kind"]
+    found = []
+    used = {"editor": ("source", "instruction"), "base": ("caption",)}.get(kind, ())
+    for name, dataset in data["datasets"].items():
+        key = f"data.datasets.{name}"
+        if dataset["path"] is None:
+            found.append(f"{key}.path=null: name a directory, parquet files or a repository on the hub.")
+        found += [
+            f"{key}.columns.{use}=null, but a model of kind {kind} learns from it."
+            for use in used
+            if dataset["columns"][use] is None
+        ]
+        if dataset["ratio"] < sum(other["ratio"] for other in data["datasets"].values()) / 1000:
+            found.append(f"{key}.ratio={dataset['ratio']} is less than a thousandth of all: leave it out.")
+    if data["streaming"] and data["token_cache"] is not None and config["task"] == "train":
+        found.append(
+            "data.streaming=true reads no data.token_cache: a cache is read by position; choose one."
+        )
+    if data["streaming"] and data["num_workers"] > 1:
+        found.append(f"data.num_workers={data['num_workers']} must be 0 or 1 with data.streaming=true.")
+    if data["resolution"] != config["model"]["resolution"]:
+        found.append(
+            f"data.resolution={data['resolution']} is not model.resolution={config['model']['resolution']}."
+        )
+    return found
+
+
+def _prepare_problems(config: dict[str, Any]) -> list[str]:
+    data, shard = config["data"], config["prepare"]["shard"]
+    found = bundle_problems("init_from", config["init_from"], BUNDLE[:1])
+    part, parts = map(int, shard.split("/"))
+    if part >= parts:
+        found.append(f"prepare.shard={shard} must be one of 0/{parts} to {parts - 1}/{parts}.")
+    if "datasets" not in data:
+        found.append(
+            f"data={data['name']} is rendered and encoded by train.py itself: nothing is to prepare."
+        )
+    elif data["token_cache"] is None:
+        found.append(
+            "data.token_cache=null: name the directory to make, as in data.token_cache=outputs/codes."
+        )
+    if config["model"]["kind"] == "codec":
+        found.append(
+            f"model={config['model']['name']} is a codec: it learns from pixels, nothing is to prepare."
+        )
+    return found
+
+
+def _evaluate_problems(config: dict[str, Any]) -> list[str]:
+    name, model = config["checkpoint"], config["model"]
+    found = bundle_problems("checkpoint", name, BUNDLE)
+    directory = local_directory(name)
+    if found or directory is None:
+        return found
+    mode = transformer_config(directory).get("reference_mode", "attention")
+    injection, fallback = model["attention_injection"], model["injection_fallback"]
+    trained = (
+        "attention_injection=true"
+        if mode == "attention"
+        else f"attention_injection=false injection_fallback={mode}"
+    )
+    if injection is not None and injection != (mode == "attention"):
+        found.append(
+            f"model.attention_injection={show(injection)} contradicts checkpoint={name}, which was trained with "
+            f"{trained}: injection is trained in; choose another checkpoint or train one."
+        )
+    elif mode != "attention" and fallback not in (None, mode):
+        found.append(
+            f"model.injection_fallback={fallback} contradicts checkpoint={name}, which was trained with {trained}."
+        )
+    found += subset_problems(config.get("localization_layers"), num_blocks(name))
+    return found + layer_problems(model["localization"], num_blocks(name))

@@ -1,0 +1,358 @@
+"""What a composed configuration may hold: every key, its type and its range."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+Positive = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[int, Field(ge=0)]
+Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Pair = Annotated[list[Size], Field(min_length=2, max_length=2)]
+Layers = Annotated[list[NotNegative], Field(min_length=1)]
+Scope = Literal["all", "image"]
+Smoothing = Literal["adaptive", "gaussian", "none"]
+Schedule = Literal["cosine", "linear"]
+Fallback = Literal["input", "none"]
+Node = dict[str, Any]  # a `_target_` with its arguments
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _Localization(_Strict):
+    layers: Layers
+    average: bool | None
+    smoothing: Smoothing | None
+    single_layer: NotNegative
+
+
+class _Hold(_Strict):
+    threshold: Fraction
+
+
+class _Lora(_Strict):
+    rank: NotNegative
+    alpha: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    stream: Literal["all", "reference"]
+    targets: Annotated[list[str], Field(min_length=1)] | None
+    merge: bool
+
+
+class _Model(_Strict):
+    name: str
+    kind: Literal["editor", "codec", "base"]
+    attention_injection: bool
+    injection_fallback: Fallback
+    reference_strength: Size
+    reference_strength_scope: Scope
+    consolidation: bool
+    localization: _Localization
+    region_hold: bool
+    hold: _Hold
+    resolution: Positive
+    train_text_encoder: bool
+    condition_dropout: Fraction
+    edit_masking: Fraction
+    optimizer: Node
+    eight_bit_optimizer: bool
+    lora: _Lora
+    gradient_checkpointing: bool
+    llm: str | None
+    warmup_steps: NotNegative
+    decay_fraction: Fraction
+    continuous_steps: NotNegative
+    transformer: Node | None
+    vqvae: Node | None
+    text_encoder: Node | None
+
+
+class _Sampler(_Strict):
+    steps: Positive
+    guidance_scale: Size
+    temperature: Pair
+    schedule: Schedule
+
+
+class _Scenes(_Strict):
+    name: Literal["scenes", "scenes_basic"]
+    world: Literal["full", "basic"]
+    resolution: Positive
+    train_size: Positive
+    batch_size: Positive
+    seed: NotNegative
+    cache_dir: str
+
+
+class _Columns(_Strict):
+    source: str | None
+    target: str
+    instruction: str | None
+    caption: str | None
+    mask: str | None
+    edit_type: str | None
+
+
+class _Dataset(_Strict):
+    path: str | None
+    split: str
+    revision: str | None
+    ratio: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    columns: _Columns
+
+
+class _Edits(_Strict):
+    name: Annotated[str, Field(pattern=NAME)]
+    datasets: Annotated[dict[Annotated[str, Field(pattern=NAME)], _Dataset], Field(min_length=1)]
+    streaming: bool
+    resolution: Positive
+    crops: Positive
+    flip: bool
+    min_side: Positive
+    max_aspect_change: Size
+    max_pixels: Positive
+    max_bad_share: Fraction
+    dev_size: Positive
+    batch_size: Positive
+    num_workers: NotNegative
+    seed: NotNegative
+    token_cache: str | None
+    cache_dir: str
+
+
+# The tags stand in brackets so that no error names them as if they were keys.
+_Data = Annotated[
+    Annotated[_Scenes, Tag("(scenes)")] | Annotated[_Edits, Tag("(edits)")],
+    Discriminator(lambda data: "(edits)" if isinstance(data, dict) and "datasets" in data else "(scenes)"),
+]
+
+
+class _Trainer(_Strict):
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"]
+    devices: Positive | Literal["auto"]
+    strategy: str
+    precision: Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"]
+    max_steps: Annotated[int, Field(ge=-1)]
+    max_time: Annotated[str, Field(pattern=r"^\d\d:\d\d:\d\d:\d\d$")] | None
+    gradient_clip_val: Size | None
+    accumulate_grad_batches: Positive
+    log_every_n_steps: Positive
+    val_check_interval: Positive | Fraction | None
+    checkpoint_every_n_steps: Positive
+    preview_size: Positive
+    num_threads: Positive | None
+
+
+class _Logger(_Strict):
+    name: Literal["wandb", "csv", "none"]
+    project: str | None = None
+    entity: str | None = None
+
+
+class _CLIP(_Strict):
+    model: str
+    tag: str
+    weights: str | None
+
+
+class _ViT(_Strict):
+    repository: str
+    weights: str | None
+
+
+class _LPIPS(_Strict):
+    net: Literal["alex", "vgg", "squeeze"]
+    weights: str | None
+
+
+class _Inception(_Strict):
+    weights: str | None
+
+
+class _Metrics(_Strict):
+    names: list[str] | None
+    preset: list[str] | None
+    clip: _CLIP
+    dino: _ViT
+    structure: _ViT
+    lpips: _LPIPS
+    inception: _Inception
+
+
+class _Benchmark(_Strict):
+    name: str
+    size: Positive | None
+    batch_size: Positive
+    seed: NotNegative
+
+
+class Study(_Strict):
+    """What a study compares.
+
+    Attributes:
+        factors: key, or group, -> the values it takes.
+        acts_through: a factor that only matters where others have these values -> those values.
+        seeds: of the trainings; where nothing is trained, of the edits' noise.
+        primary: the metric that the answer is about.
+        baseline: the cell that the others are compared with, a value for every factor.
+        correction: of p values, for the number of comparisons.
+    """
+
+    factors: Annotated[dict[str, Annotated[list[Any], Field(min_length=1)]], Field(min_length=1)]
+    acts_through: dict[str, dict[str, Any]] = {}
+    seeds: Annotated[list[NotNegative], Field(min_length=1)]
+    primary: str
+    baseline: dict[str, Any]
+    correction: Literal["holm"]
+
+
+class _Slice(_Benchmark):
+    size: Positive
+    split: Literal["test", "dev"]
+    resolution: Positive
+
+
+class _SceneRows(_Slice):
+    world: Literal["full", "basic"]
+
+
+class _Folder(_Benchmark):
+    path: str
+
+
+class _Table(_Folder):
+    split: str
+
+
+class _MagicBrush(_Table):
+    turns: Literal["all", "final"]
+
+
+class _Judge(_Strict):
+    endpoint: Annotated[str, Field(pattern=r"^https?://")] | None
+    model: str | None
+    key_variable: str
+    attempts: Positive
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    parallel: Positive
+
+
+class _ImgEdit(_Folder):
+    judge: _Judge
+
+
+class _GEdit(_Table):
+    language: Literal["en", "cn"]
+    judge: _Judge
+
+
+BENCHMARKS: dict[str, type[_Benchmark]] = {
+    "scenes": _SceneRows,
+    **{
+        f"scenes_{name}": _Slice
+        for name in ("small", "overlap", "texture", "ambiguous", "paraphrase", "multi", "noop")
+    },
+    "folder": _Folder,
+    "magicbrush": _MagicBrush,
+    "emu_edit": _Table,
+    "anybench": _Table,
+    "pie_bench": _Table,
+    "gedit": _GEdit,
+    "imgedit": _ImgEdit,
+}
+
+
+class _LocalizationLayers(_Strict):
+    subsets: list[Layers]
+    thresholds: list[Fraction]
+
+
+class _Common(_Strict):
+    name: Annotated[str, Field(pattern=NAME)]
+    logger: _Logger
+    metrics: _Metrics
+    benchmark: Node  # one of BENCHMARKS, by its name
+    seed: NotNegative
+    reuse: bool
+    plan: Literal["run", "only"]
+    study: Study | None = None
+    experiment: str | None = None
+    debug: str | None = None
+
+
+class Train(_Common):
+    """What ``train.py`` reads."""
+
+    task: Literal["train"]
+    init_from: str | None
+    resume: str | None
+    model: _Model
+    data: _Data
+    sampler: _Sampler
+    trainer: _Trainer
+    callbacks: Node | None = None
+
+
+class _EvaluateLocalization(_Strict):
+    layers: Layers | None
+    average: bool | None
+    smoothing: Smoothing | None
+    single_layer: NotNegative | None
+
+
+class _EvaluateHold(_Strict):
+    threshold: Fraction | None
+
+
+class _EvaluateModel(_Strict):
+    attention_injection: bool | None
+    injection_fallback: Fallback | None
+    reference_strength: Size | None
+    reference_strength_scope: Scope | None
+    consolidation: bool | None
+    localization: _EvaluateLocalization
+    region_hold: bool | None
+    hold: _EvaluateHold
+    resolution: Positive | None
+
+
+class _EvaluateSampler(_Strict):
+    steps: Positive | None
+    guidance_scale: Size | None
+    temperature: Pair | None
+    schedule: Schedule | None
+
+
+class Evaluate(_Common):
+    """What ``evaluate.py`` reads; None is what the checkpoint was finished with."""
+
+    task: Literal["evaluate"]
+    checkpoint: str
+    device: Literal["auto", "cpu", "cuda"]
+    dtype: Literal["float32", "bfloat16", "float16"]
+    text_encoder_afterwards: Literal["keep", "offload"]
+    model: _EvaluateModel
+    sampler: _EvaluateSampler
+    localization_layers: _LocalizationLayers | None = None
+
+
+class _Preparation(_Strict):
+    shard: Annotated[str, Field(pattern=r"^\d+/[1-9]\d*$")]
+    part_rows: Positive
+    batch_size: Positive
+    device: Literal["auto", "cpu", "cuda"]
+
+
+class Prepare(_Strict):
+    """What ``python -m editmgt.prepare`` reads."""
+
+    task: Literal["prepare"]
+    init_from: str
+    model: _Model
+    data: _Data
+    prepare: _Preparation
+
+
+SCHEMAS: dict[str, type[_Strict]] = {"train": Train, "evaluate": Evaluate, "prepare": Prepare}
