@@ -100,7 +100,7 @@ def test_contradictions_are_told_together(train_config: dict[str, Any]) -> None:
     config = deepcopy(train_config) | {"resume": "auto", "reuse": False, "init_from": None}
     config["trainer"] |= {"max_steps": -1, "max_time": None}
     found = "\n".join(schema.problems(config))
-    assert "would never end" in found and "choose one" in found and "init_from=null needs" in found
+    assert "would never end" in found and "choose one" in found and "init_from=null: name the weights" in found
 
 
 def test_a_checkpoint_and_a_switch_that_contradict_it(tiny_bundle: Path) -> None:
@@ -115,3 +115,12 @@ def test_a_checkpoint_and_a_switch_that_contradict_it(tiny_bundle: Path) -> None
         "model.attention_injection=false contradicts" in injection and "attention_injection=true" in injection
     )
     assert "blocks 0 to 3" in layer
+
+
+@pytest.mark.parametrize(
+    "experiment", ["editmgt_stage2", "editmgt_stage3", "tiny_editor_plain", "tiny_editor_finish"]
+)
+def test_a_later_stage_starts_from_nothing_but_what_is_given(experiment: str) -> None:
+    """Hydra's ``???`` would not do: merged over another value it leaves that value."""
+    [found] = schema.problems(composed("train", f"experiment={experiment}"))
+    assert found.startswith("init_from=null: name the weights to start from")

@@ -124,7 +124,8 @@ def _train_problems(config: dict[str, Any]) -> list[str]:
         needed = parts.get(model["kind"], ("vqvae", "transformer", "text_encoder"))
         if missing := [f"model.{part}" for part in needed if model[part] is None]:
             found.append(
-                f"init_from=null needs {', '.join(missing)}, which model={model['name']} leaves to the weights."
+                f"init_from=null: name the weights to start from; a start from nothing needs {', '.join(missing)}, "
+                f"which model={model['name']} does not say."
             )
     else:
         needed_files = BUNDLE if model["kind"] == "editor" else BUNDLE[:1]
