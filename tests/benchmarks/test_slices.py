@@ -31,9 +31,8 @@ def differs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def test_every_slice_has_a_configuration() -> None:
-    assert {f"scenes_{name}" for name in SLICES} == {
-        name for name in BENCHMARKS if name.startswith("scenes_")
-    }
+    slices = {name for name in BENCHMARKS if name.startswith("scenes_")} - {"scenes_basic"}
+    assert {f"scenes_{name}" for name in SLICES} == slices
 
 
 @pytest.mark.parametrize("name", SLICES)

@@ -48,7 +48,7 @@ def picture_path(config: Mapping[str, Any], sample: BenchmarkSample) -> Path:
 def _build(config_json: str) -> Samples:
     config = json.loads(config_json)
     name, size, seed = config["name"], config["size"], config["seed"]
-    if name == "scenes":
+    if name in ("scenes", "scenes_basic"):
         return scenes(size, seed, config["resolution"], config["world"], config["split"])
     if name.startswith("scenes_"):
         return SliceDataset(name.removeprefix("scenes_"), config["split"], seed, size, config["resolution"])

@@ -250,6 +250,7 @@ class _GEdit(_Table):
 
 BENCHMARKS: dict[str, type[_Benchmark]] = {
     "scenes": _SceneRows,
+    "scenes_basic": _SceneRows,
     **{
         f"scenes_{name}": _Slice
         for name in ("small", "overlap", "texture", "ambiguous", "paraphrase", "multi", "noop")
