@@ -100,7 +100,9 @@ def test_contradictions_are_told_together(train_config: dict[str, Any]) -> None:
     config = deepcopy(train_config) | {"resume": "auto", "reuse": False, "init_from": None}
     config["trainer"] |= {"max_steps": -1, "max_time": None}
     found = "\n".join(schema.problems(config))
-    assert "would never end" in found and "choose one" in found and "init_from=null: name the weights" in found
+    assert (
+        "would never end" in found and "choose one" in found and "init_from=null: name the weights" in found
+    )
 
 
 def test_a_checkpoint_and_a_switch_that_contradict_it(tiny_bundle: Path) -> None:
@@ -118,7 +120,8 @@ def test_a_checkpoint_and_a_switch_that_contradict_it(tiny_bundle: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "experiment", ["editmgt_stage2", "editmgt_stage3", "tiny_editor_plain", "tiny_editor_finish"]
+    "experiment",
+    ["editmgt_stage2", "editmgt_stage3", "tiny_editor_plain", "tiny_editor_finish", "tiny_editor_last"],
 )
 def test_a_later_stage_starts_from_nothing_but_what_is_given(experiment: str) -> None:
     """Hydra's ``???`` would not do: merged over another value it leaves that value."""
