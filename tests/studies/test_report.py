@@ -89,7 +89,7 @@ def test_a_reader_learns_in_five_lines_what_changed_and_whether_it_is_real(sweep
     before = {path.name: path.read_bytes() for path in report.iterdir()}
     assert command.main([str(sweep)]) == 0
     assert {path.name: path.read_bytes() for path in report.iterdir()} == before
-    for cell in sweep.glob("*/pictures"):
+    for cell in sweep.glob("*/images"):
         for path in cell.iterdir():
             path.unlink()
     build(sweep, quiet())
