@@ -19,10 +19,10 @@ _CODEC, _CODEC_OWNER = "vqvae", "tiny_base"
 def ship(directory: Path, name: str) -> Path:
     """Write the bundle in ``directory`` to the package's assets as ``name`` and return where."""
     editor = Editor.from_pretrained(directory)
-    codebook = editor.codec.vqvae.quantize.embedding.weight.clone()
-    for part in (editor.codec, editor.text_encoder, editor.transformer):
+    vqvae = editor.codec.vqvae
+    around_codebook = [part for part in vqvae.children() if part is not vqvae.quantize]
+    for part in (*around_codebook, editor.text_encoder, editor.transformer):
         part.half()
-    editor.codec.vqvae.quantize.embedding.weight.data = codebook
     destination = assets.path(name)
     shutil.rmtree(destination, ignore_errors=True)
     editor.save_pretrained(destination)

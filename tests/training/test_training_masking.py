@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from editmgt.training.loss import masked_cross_entropy
-from editmgt.training.masking import draw_drops, draw_masks, drop_conditions, hide_edits
+from editmgt.training.masking import draw_drops, draw_masks, drop_conditions, hide_edits, hide_whole
 
 
 @given(seed=st.integers(0, 2**31), batch=st.integers(1, 8), length=st.integers(1, 300))
@@ -29,6 +29,17 @@ def test_an_edit_is_hidden_whole_where_it_is_to_be(seed: int, batch: int, side: 
     torch.testing.assert_close(hidden[hide], (mask | changed)[hide])
     torch.testing.assert_close(hidden[~hide], mask[~hide])
     torch.testing.assert_close(hidden.float().mean((1, 2)), ratio)
+
+
+@given(seed=st.integers(0, 2**31), batch=st.integers(1, 8), length=st.integers(1, 300))
+def test_a_sample_is_hidden_whole_where_it_is_to_be(seed: int, batch: int, length: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    mask, _ = draw_masks(generator, batch, length)
+    hide = torch.rand(batch, generator=generator) < 0.5
+    hidden, ratio = hide_whole(mask, hide)
+    assert hidden[hide].all()
+    torch.testing.assert_close(hidden[~hide], mask[~hide])
+    torch.testing.assert_close(hidden.float().mean(1), ratio)
 
 
 def test_mask_ratio_has_the_published_density() -> None:

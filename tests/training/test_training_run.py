@@ -38,6 +38,7 @@ def configuration(bundle: Path, cache: Path, **trainer: Any) -> dict[str, Any]:
             "resolution": 32,
             "train_text_encoder": True,
             "condition_dropout": 0.1,
+            "full_masking": 0.5,
             "edit_masking": 0.5,
             "optimizer": {"_target_": "torch.optim.AdamW", "_partial_": True, "lr": 0.003},
             "eight_bit_optimizer": False,

@@ -21,6 +21,7 @@ from editmgt.metrics import Scorer, SetScores
 
 Progress = Callable[[int, int], None]
 Produce = Callable[[Group], Outcome]
+PicturePath = Callable[[BenchmarkSample], Path]
 # told of every sample that was scored: its index, the sample, its group's outcome, its position in the group
 Observe = Callable[[int, BenchmarkSample, Outcome, int], None]
 
@@ -38,7 +39,7 @@ def evaluate(
     metrics: Scorer | Iterable[str] | None = None,
     progress: Progress | None = None,
     resume: bool = False,
-    picture_path: Callable[[BenchmarkSample], Path] | None = None,
+    picture_path: PicturePath | None = None,
 ) -> dict[str, float]:
     """Edit and score ``samples``; write ``samples.csv``, ``metrics.json`` and ``samples.png`` to ``out_dir``.
 
@@ -125,7 +126,7 @@ def controls(
     metrics: Scorer | Iterable[str] | None = None,
     progress: Progress | None = None,
     resume: bool = False,
-    picture_path: Callable[[BenchmarkSample], Path] | None = None,
+    picture_path: PicturePath | None = None,
 ) -> dict[str, dict[str, float]]:
     """Score what the editor's result lies between, as :func:`evaluate` does: control's name -> its metrics.
 
@@ -133,7 +134,7 @@ def controls(
     with everything outside the true edit mask held and region hold off, as if it knew where to edit. A control
     that needs a target or a mask is left out where the benchmark's first sample has none. Metrics of maps and of
     time do not apply and are left out. Each control's rows go to a directory of its own in ``out_dir``; the pictures
-    of the first and the third, source and target, are kept there where ``picture_path`` says.
+    of those in ``_SHOWN``, source and target, are kept there where ``picture_path`` says.
     """
     scorer = metrics if isinstance(metrics, Scorer) else Scorer(metrics)
     scorer = scorer.without({"localization", "held", "seconds"})
@@ -162,18 +163,21 @@ def controls(
             if progress is not None:
                 progress(before * total + done, len(ways) * total)
 
-        def keep(
-            index: int,
-            sample: BenchmarkSample,
-            outcome: Outcome,
-            place: int,
-            to: Path = Path(out_dir) / directory,
-        ) -> None:
-            if picture_path is not None and to.name in _SHOWN:
-                _save(outcome.images[place], to / picture_path(sample))
-
-        found[title] = run.write(produce, Path(out_dir) / directory, resume, advance, keep)
+        to = Path(out_dir) / directory
+        keep = _keep_pictures(to, picture_path) if directory in _SHOWN and picture_path else _keep_nothing
+        found[title] = run.write(produce, to, resume, advance, keep)
     return found
+
+
+def _keep_nothing(index: int, sample: BenchmarkSample, outcome: Outcome, position: int) -> None:
+    pass
+
+
+def _keep_pictures(out_dir: Path, path: PicturePath) -> Observe:
+    def keep(index: int, sample: BenchmarkSample, outcome: Outcome, position: int) -> None:
+        _save(outcome.images[position], out_dir / path(sample))
+
+    return keep
 
 
 class _Run:
@@ -197,7 +201,7 @@ class _Run:
         out_dir: Path,
         resume: bool,
         progress: Progress | None,
-        observe: Observe = lambda index, sample, outcome, position: None,
+        observe: Observe,
     ) -> dict[str, float]:
         """Append every batch's rows to ``samples.csv``, then write ``metrics.json`` and return its content."""
         file = RowFile(out_dir / "samples.csv", self.scorer.names)

@@ -55,6 +55,7 @@ class _Model(_Strict):
     resolution: Positive
     train_text_encoder: bool
     condition_dropout: Fraction
+    full_masking: Fraction
     edit_masking: Fraction
     optimizer: Node
     eight_bit_optimizer: bool

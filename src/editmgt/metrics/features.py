@@ -3,6 +3,7 @@
 Shapes: B batch, 3 RGB, H W pixels, D features.
 """
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.weak import WeakIdKeyDictionary
 
 
-class ImageFeatures(nn.Module):
+class ImageFeatures(nn.Module, ABC):
     """A frozen network that turns pictures [B,3,H,W] in [0, 1] into features [B,D].
 
     Several metrics look at the same pictures: the features of a tensor are kept as long as the tensor is (and
@@ -36,8 +37,9 @@ class ImageFeatures(nn.Module):
             self._seen[pixels_B3HW] = (version, features)
         return features
 
+    @abstractmethod
     def _features(self, pixels_B3HW: Tensor) -> Tensor:
-        raise NotImplementedError
+        """Run the network on pictures; features [B,D]."""
 
     def __deepcopy__(self, memo: object) -> "ImageFeatures":
         return self  # frozen: MetricCollection copies its metrics, which may share it

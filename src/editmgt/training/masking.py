@@ -20,6 +20,16 @@ def draw_masks(generator: torch.Generator, batch: int, length: int) -> tuple[Ten
     return rank_BL < hidden_B[:, None], hidden_B / length
 
 
+def hide_whole(mask_BL: Tensor, hide_B: Tensor) -> tuple[Tensor, Tensor]:
+    """Hide all tokens of the samples in ``hide_B``; returns the masks and the ratio [B] hidden.
+
+    Sampling begins there, and there alone nothing shows where the edit belongs: the place has to be learnt from the
+    instruction and the source. Anywhere else the shape of what is still hidden gives it away.
+    """
+    mask_BL = mask_BL | hide_B[:, None]
+    return mask_BL, mask_BL.float().mean(1)
+
+
 def hide_edits(mask_BHW: Tensor, changed_BHW: Tensor, hide_B: Tensor) -> tuple[Tensor, Tensor]:
     """Hide every changed token of the samples in ``hide_B`` as well; returns the masks and the ratio [B] hidden.
 

@@ -11,7 +11,7 @@ from editmgt.editing.editor import AESTHETIC_SCORE
 from editmgt.model import MGTransformer
 from editmgt.text import TextEncoder, TextStates
 from editmgt.training.loss import masked_cross_entropy
-from editmgt.training.masking import draw_drops, draw_masks, drop_conditions, hide_edits
+from editmgt.training.masking import draw_drops, draw_masks, drop_conditions, hide_edits, hide_whole
 from editmgt.training.schedule import warmup_then_decay
 
 _VALIDATION_SEED = 1
@@ -34,6 +34,7 @@ class EditorModule(LightningModule):
         warmup_steps: steps of linear warm-up.
         decay_fraction: last part of the run, in [0, 1], in which the learning rate falls to zero.
         condition_dropout: probability in [0, 1] that a sample's instruction is dropped.
+        full_masking: probability in [0, 1] that a sample is hidden whole, as sampling begins.
         edit_masking: probability in [0, 1] that a sample's changed tokens are all hidden (``masking.hide_edits``).
         train_text_encoder: whether the text encoder learns too.
         seed: of masks and drops.
@@ -51,6 +52,7 @@ class EditorModule(LightningModule):
         warmup_steps: int = 100,
         decay_fraction: float = 0.5,
         condition_dropout: float = 0.1,
+        full_masking: float = 0.0,
         edit_masking: float = 0.0,
         train_text_encoder: bool = True,
         seed: int = 0,
@@ -62,7 +64,8 @@ class EditorModule(LightningModule):
         self.make_optimizer = optimizer
         self.resolution = resolution
         self.warmup_steps, self.decay_fraction = warmup_steps, decay_fraction
-        self.condition_dropout, self.edit_masking = condition_dropout, edit_masking
+        self.condition_dropout = condition_dropout
+        self.full_masking, self.edit_masking = full_masking, edit_masking
         self.seed, self.accumulate = seed, accumulate
         self._empty: TextStates | None = None
         self.register_buffer("empty_ids", text_encoder.tokenize([""])[0], persistent=False)
@@ -70,7 +73,8 @@ class EditorModule(LightningModule):
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """The loss of one step."""
         drawn = self.global_step * self.accumulate + batch_idx % self.accumulate
-        loss = self._loss(batch, self.seed * 1_000_003 + drawn, self.condition_dropout, self.edit_masking)
+        seed = self.seed * 1_000_003 + drawn
+        loss = self._loss(batch, seed, self.condition_dropout, self.full_masking, self.edit_masking)
         # Each process holds its part of the sum; Lightning averages gradients, so the parts count in full.
         self.log("train/loss", loss, prog_bar=True, sync_dist=True)
         return loss
@@ -82,10 +86,15 @@ class EditorModule(LightningModule):
 
     def dev_loss(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """The loss of dev batch ``batch_idx``, nothing dropped, masks fixed and at random."""
-        return self._loss(batch, _VALIDATION_SEED + batch_idx, 0.0, 0.0)
+        return self._loss(batch, _VALIDATION_SEED + batch_idx)
 
     def _loss(
-        self, batch: dict[str, Tensor], seed: int, condition_dropout: float, edit_masking: float
+        self,
+        batch: dict[str, Tensor],
+        seed: int,
+        condition_dropout: float = 0.0,
+        full_masking: float = 0.0,
+        edit_masking: float = 0.0,
     ) -> Tensor:
         target_BHW, index_B = batch["target_tokens"], batch["index"].cpu()
         size, shape = int(batch["global_size"]), target_BHW.shape[1:]
@@ -93,10 +102,9 @@ class EditorModule(LightningModule):
         mask_GL, ratio_G = draw_masks(generator, size, shape.numel())
         drop_G = draw_drops(generator, size, condition_dropout)
         hide_G = draw_drops(generator, size, edit_masking)
-        mask_BHW, ratio_B = (
-            mask_GL[index_B].view(-1, *shape).to(self.device),
-            ratio_G[index_B].to(self.device),
-        )
+        mask_GL, ratio_G = hide_whole(mask_GL, draw_drops(generator, size, full_masking))
+        mask_BHW = mask_GL[index_B].view(-1, *shape).to(self.device)
+        ratio_B = ratio_G[index_B].to(self.device)
         if "source_tokens" in batch:
             changed_BHW = batch["source_tokens"] != target_BHW
             mask_BHW, ratio_B = hide_edits(mask_BHW, changed_BHW, hide_G[index_B].to(self.device))

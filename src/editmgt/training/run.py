@@ -154,6 +154,7 @@ def _editor_run(
         warmup_steps=model["warmup_steps"],
         decay_fraction=model["decay_fraction"],
         condition_dropout=model["condition_dropout"],
+        full_masking=model["full_masking"],
         edit_masking=model["edit_masking"],
         train_text_encoder=model["train_text_encoder"],
         seed=config["seed"],
