@@ -137,6 +137,7 @@ def data_config(datasets: dict[str, dict[str, Any]], hf_cache: Path, **changes: 
         "max_aspect_change": 0.1,
         "max_pixels": 10_000,
         "max_bad_share": 0.05,
+        "train_size": None,
         "dev_size": 2,
         "batch_size": 4,
         "num_workers": 0,

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from edit_files import crispedit, encoded, picture, schemas, spec, write
+from edit_files import crispedit, data_config, encoded, picture, schemas, spec, write
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from editmgt.data.bad_rows import BadRows
 from editmgt.data.batches import PROBLEM, Mixture, PairBatches, Share
+from editmgt.data.edits import EditData
 from editmgt.data.order import BLOCK, counts, drawn, mixed, shuffled
 from editmgt.data.rows import EditRows
 from editmgt.data.transform import Transform
@@ -148,3 +149,15 @@ def test_datasets_are_mixed_by_ratio(files: Path, tmp_path: Path) -> None:
     made = PairBatches(both, mixture, TRANSFORM, 4, BadRows(tmp_path / "bad.csv", 0.5), Share(40, 0, 0, 1))
     texts = [text for batch in said(made, 5) for text in batch]
     assert 130 < sum(text.startswith("row") for text in texts) < 170
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_the_first_rows_alone(files: Path, tmp_path: Path, streaming: bool) -> None:
+    data = data_config({"crispedit": spec(files / "*.parquet")}, files, streaming=streaming, train_size=6)
+    made = EditData("codec", None, None, data, text_learns=True, directory=tmp_path)
+    [rows] = made.datasets
+    assert len(list(rows.dataset)) == 6
+    assert len(made.dev_samples) == 1  # a tenth, however many dev_size asks for
+    more = data_config({"crispedit": spec(files / "*.parquet")}, files, streaming=streaming, train_size=100)
+    [rows] = EditData("codec", None, None, more, text_learns=True, directory=tmp_path).datasets
+    assert len(list(rows.dataset)) == 9

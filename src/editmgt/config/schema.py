@@ -115,6 +115,7 @@ class _Edits(_Strict):
     max_aspect_change: Size
     max_pixels: Positive
     max_bad_share: Fraction
+    train_size: Positive | None
     dev_size: Positive
     batch_size: Positive
     num_workers: NotNegative

@@ -151,7 +151,7 @@ class EditData(LightningDataModule):
         samples, held_out, train_rows = [], set(), []
         for rows in self.datasets:
             if rows.streaming:
-                for table in islice(rows.dataset, each):
+                for table in islice(rows.dataset, min(each, _tenth(self.data["train_size"] or each * 10))):
                     name = rows.digest(table)
                     held_out.add(name)
                     try:
@@ -167,7 +167,7 @@ class EditData(LightningDataModule):
                 raise UserError(
                     f"data.datasets.{rows.name} holds {count} rows: one to learn from, one to judge by."
                 )
-            few = min(each, max(1, count // 10))
+            few = min(each, _tenth(count))
             dev = np.unique(np.arange(few) * count // few)
             train_rows.append(np.setdiff1d(np.arange(count), dev))
             for row in dev.tolist():
@@ -208,6 +208,10 @@ class EditData(LightningDataModule):
         return {name: torch.cat(tensors) for name, tensors in parts.items()}
 
 
+def _tenth(count: int) -> int:
+    return max(1, count // 10)
+
+
 def make_transform(data: dict[str, Any]) -> Transform:
     """Return the transform that a data configuration describes."""
     return Transform(
@@ -225,6 +229,7 @@ def open_all(data: dict[str, Any], kind: str) -> list[EditRows]:
             streaming=data["streaming"],
             max_pixels=data["max_pixels"],
             cache_dir=Path(data["cache_dir"]),
+            size=data["train_size"],
         )
         for name, spec in data["datasets"].items()
     ]
@@ -236,7 +241,15 @@ def cache_facts(
     """Return everything that cached codes and texts depend on, by the names that a stale cache is refused with."""
     transform = {
         f"data.{name}": data[name]
-        for name in ("resolution", "crops", "flip", "min_side", "max_aspect_change", "max_pixels")
+        for name in (
+            "resolution",
+            "crops",
+            "flip",
+            "min_side",
+            "max_aspect_change",
+            "max_pixels",
+            "train_size",
+        )
     }
     code = hashlib.sha256()
     for module in (transform_source, rows_source, images_source):

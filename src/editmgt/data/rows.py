@@ -29,6 +29,7 @@ class EditRows:
         streaming: read as it goes; then there is no length and no row by position.
         kind: ``editor`` reads instructions and sources, ``base`` captions alone, ``codec`` pictures alone.
         max_pixels: a larger picture makes its row bad.
+        size: the first rows alone; None: all of them.
         cache_dir: where ``datasets`` keeps its memory-mapped copies.
     """
 
@@ -41,6 +42,7 @@ class EditRows:
         streaming: bool,
         max_pixels: int,
         cache_dir: Path,
+        size: int | None = None,
     ) -> None:
         self.name, self.columns, self.max_pixels = name, spec["columns"], max_pixels
         self.streaming = streaming
@@ -52,7 +54,10 @@ class EditRows:
                 )
         self.has_source = kind != "base" and self.columns["source"] is not None
         self.text_column = {"editor": "instruction", "base": "caption"}.get(kind)
-        self.dataset: Any = open_dataset(name, spec, streaming, cache_dir)
+        dataset: Any = open_dataset(name, spec, streaming, cache_dir)
+        if size is not None:
+            dataset = dataset.take(size if streaming else min(size, len(dataset)))
+        self.dataset = dataset
 
     def __len__(self) -> int:
         return len(self.dataset)
