@@ -208,7 +208,7 @@ def samples(config: dict[str, Any]) -> list[BenchmarkSample]:
 
 
 def test_magicbrush_sessions(tmp_path: Path) -> None:
-    config = magicbrush(tmp_path) | {"turns": "final"}
+    config = magicbrush(tmp_path) | {"name": "magicbrush_final", "turns": "final"}
     rows = build(config)
     assert len(rows) == 3
     session = BenchmarkSample.of(rows[0])

@@ -1,11 +1,20 @@
 """Reads back what W&B wrote offline."""
 
+import time
 from pathlib import Path
 from typing import Any
 
 
-def read_offline(path: Path) -> list[Any]:
-    """The records of an offline run's file: LevelDB's log format behind a header of 7 bytes."""
+def read_offline(path: Path, patience: float = 20.0) -> list[Any]:
+    """The records of a finished offline run's file; W&B writes the last of them a moment after it says it is done."""
+    give_up = time.monotonic() + patience
+    while not exit_codes(records := _records(path)) and time.monotonic() < give_up:
+        time.sleep(0.05)
+    return records
+
+
+def _records(path: Path) -> list[Any]:
+    """Read LevelDB's log format behind a header of 7 bytes."""
     from wandb.proto import wandb_internal_pb2
 
     data, position, block, records, part = path.read_bytes(), 7, 32768, [], b""

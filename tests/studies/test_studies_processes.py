@@ -123,7 +123,9 @@ def test_a_killed_rank_ends_its_cell_and_the_sweep_goes_on(
     assert failed.stat().st_mtime - (time.time() - time.monotonic()) - killed[0] < 60
     assert read_json(failed.parents[1] / "seed-1" / "status.json")["state"] == "done"
     assert "Traceback" not in capsys.readouterr().err
-    assert "train/loss" in pandas.read_csv(failed.parent / "csv" / "metrics.csv")  # what rank 0 measured
+    assert "train/loss" in pandas.read_csv(
+        failed.parent / "csv" / "version_0" / "metrics.csv"
+    )  # what rank 0 measured
     assert state(training) != "finished"
     assert not list(processes("editmgt.training.worker", str(training), ""))
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pandas
 import pytest
 from offline_runs import config_of, exit_codes, logged_keys, read_offline, run_record
 from PIL import Image
@@ -42,6 +43,17 @@ def test_a_rerun_goes_on_with_its_run_and_a_failed_one_is_failed(tmp_path: Path)
     config = config_of(runs[1])
     assert config["training_run"] == "editmgt/abc" and config["training_fingerprint"] == "f"
     assert config["seed"] == 3 and len(config.get("git_commit", "0" * 40)) == 40
+
+
+def test_a_resumed_training_keeps_its_first_curves(tmp_path: Path) -> None:
+    for loss in (2.0, 1.0):
+        logger = start(tmp_path, {"logger": {"name": "csv"}}, None, "cell").lightning_logger()
+        logger.log_metrics({"train/loss": loss}, step=1)
+        logger.save()
+    curves = [
+        pandas.read_csv(path)["train/loss"].tolist() for path in sorted(tmp_path.glob("csv/*/metrics.csv"))
+    ]
+    assert curves == [[2.0], [1.0]]
 
 
 def test_the_summary_run_holds_the_reports_tables_and_figures(tmp_path: Path) -> None:

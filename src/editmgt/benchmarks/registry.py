@@ -52,7 +52,8 @@ def _build(config_json: str) -> Samples:
         return scenes(size, seed, config["resolution"], config["world"], config["split"])
     if name.startswith("scenes_"):
         return SliceDataset(name.removeprefix("scenes_"), config["split"], seed, size, config["resolution"])
+    protocol = name.removesuffix("_final")  # two names, so that one sweep may hold both
     keys = {"magicbrush": ("split", "turns"), "gedit": ("split", "language"), "imgedit": (), "folder": ()}
-    options = {key: config[key] for key in keys.get(name, ("split",))}
-    opened = folder if name == "folder" else getattr(protocols, name)
+    options = {key: config[key] for key in keys.get(protocol, ("split",))}
+    opened = folder if name == "folder" else getattr(protocols, protocol)
     return first(opened(config["path"], **options), size)

@@ -259,6 +259,7 @@ BENCHMARKS: dict[str, type[_Benchmark]] = {
     },
     "folder": _Folder,
     "magicbrush": _MagicBrush,
+    "magicbrush_final": _MagicBrush,
     "emu_edit": _Table,
     "anybench": _Table,
     "pie_bench": _Table,

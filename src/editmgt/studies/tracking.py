@@ -41,13 +41,13 @@ class Tracker:
 
 
 class CsvTracker(Tracker):
-    """Training curves in ``directory/csv``."""
+    """Training curves in ``directory/csv``; those of a resumed training in the next version's folder."""
 
     def lightning_logger(self) -> Any:
         """Lightning's CSV logger."""
         from lightning.pytorch.loggers import CSVLogger
 
-        return CSVLogger(self.directory, name="csv", version="")
+        return CSVLogger(self.directory, name="csv")
 
 
 class WandbTracker(Tracker):
