@@ -121,6 +121,22 @@ def test_callbacks_of_the_configuration_take_part(tiny_bundle: Path, tmp_path: P
         train(config, tmp_path / "odd")
 
 
+def test_a_running_mean_of_what_learns_resumes(tiny_bundle: Path, tmp_path: Path) -> None:
+    config = configuration(tiny_bundle, tmp_path / "cache")
+    config["model"]["train_text_encoder"] = False
+    config["callbacks"] = {
+        "ema": {"_target_": "lightning.pytorch.callbacks.EMAWeightAveraging", "decay": 0.5}
+    }
+    whole = train(config, tmp_path / "whole")
+    checkpoint = stop_after(config, tmp_path / "half", steps=2)
+    stored = torch.load(checkpoint, weights_only=True)
+    for weights_of in ("state_dict", "current_model_state"):
+        assert stored[weights_of] and all(name.startswith("transformer.") for name in stored[weights_of])
+    resumed = weights(train(config, tmp_path / "half", resume=checkpoint))
+    for name, tensor in weights(whole).items():
+        torch.testing.assert_close(resumed[name], tensor, msg=name)
+
+
 def stop_after(config: dict[str, Any], directory: Path, steps: int) -> Path:
     """Train in a process that dies, uncleanly, when step ``steps`` has been checkpointed."""
     directory.mkdir()

@@ -15,6 +15,7 @@ from editmgt.training.masking import draw_drops, draw_masks, drop_conditions, hi
 from editmgt.training.schedule import warmup_then_decay
 
 _VALIDATION_SEED = 1
+_WEIGHTS = ("state_dict", "current_model_state")  # of a checkpoint; the second beside a running mean
 
 
 class EditorModule(LightningModule):
@@ -162,6 +163,22 @@ class EditorModule(LightningModule):
         optimizer = self.make_optimizer(groups)
         total = int(self.trainer.estimated_stepping_batches)
         return warmup_then_decay(optimizer, self.warmup_steps, total, self.decay_fraction)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Leave what is frozen out: a language model is ten gigabytes that the start of the training has already."""
+        for weights in (checkpoint[key] for key in _WEIGHTS if key in checkpoint):
+            for name in self._frozen():
+                weights.pop(name, None)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Put what is frozen back in."""
+        for weights in (checkpoint[key] for key in _WEIGHTS if key in checkpoint):
+            weights.update(self._frozen())
+
+    def _frozen(self) -> dict[str, Tensor]:
+        return {
+            name: parameter.data for name, parameter in self.named_parameters() if not parameter.requires_grad
+        }
 
     def _trained(self) -> Iterator[tuple[str, Tensor]]:
         return ((name, parameter) for name, parameter in self.named_parameters() if parameter.requires_grad)

@@ -17,7 +17,6 @@ from editmgt.data.module import SceneData
 from editmgt.editing import Editor, EditSettings
 from editmgt.errors import UserError
 from editmgt.training import EDITOR, LAST
-from editmgt.training.checkpoints import LearningWeightsOnly
 from editmgt.training.codec import CodecModule
 from editmgt.training.module import EditorModule
 from editmgt.training.optimizers import optimizer_maker
@@ -168,7 +167,7 @@ def _editor_run(
         timestep_convention="mask_ratio",
     )
     data = _data(config, directory, codec, text)
-    callbacks: list[Callback] = [LearningWeightsOnly()]
+    callbacks: list[Callback] = []
     if model["kind"] == "editor":
         callbacks.append(_previews(editor, config, data, directory))
 
