@@ -3,11 +3,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from released_parts import write_llm
 from safetensors.torch import load_file, save_file
 
 from editmgt.editing import Editor
 from editmgt.errors import UserError
-from editmgt.text import TextEncoder
+from editmgt.text import LanguageModel, TextEncoder
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,28 @@ def test_what_is_cut_is_told(text_encoder: TextEncoder) -> None:
     kept = long.removesuffix(cut)
     assert text_encoder.truncated(kept) == ""
     assert torch.equal(text_encoder.tokenize([kept]), text_encoder.tokenize([long]))
+
+
+def test_a_word_is_found_in_the_states_tokens(text_encoder: TextEncoder) -> None:
+    text = "make the red circle blue, the Red one"
+    for word, times in (("red", 2), ("RED", 2), ("circle", 1), ("red circle", 1)):
+        rows = text_encoder.rows_of(text, word)
+        assert rows.shape == (text_encoder.length,) and rows.dtype == torch.bool
+        ids = text_encoder.tokenize([text])[0][rows].tolist()
+        own = text_encoder.tokenizer(word).input_ids[1:-1]
+        assert ids == own * times
+    for absent in ("hat", "re", "blues"):
+        assert not text_encoder.rows_of(text, absent).any()
+    assert not text_encoder.rows_of("make the circle blue " * 9 + "star", "star").any()  # it is cut off
+
+
+def test_a_word_is_found_behind_padding(text_encoder: TextEncoder, tmp_path: Path) -> None:
+    """Gemma pads on the left, and its states are the language model's."""
+    write_llm(tmp_path)
+    reading = TextEncoder(text_encoder.model, text_encoder.tokenizer, LanguageModel.from_pretrained(tmp_path))
+    rows = reading.rows_of("QQ circle ZZ", "circle")
+    ids = reading.tokenize(["QQ circle ZZ"])[0, reading.clip_length :]
+    assert reading.states_tokenizer.decode(ids[rows]).strip() == "circle"
 
 
 def test_round_trip_on_disk(text_encoder: TextEncoder, tmp_path: Path) -> None:

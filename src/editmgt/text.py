@@ -4,6 +4,7 @@ Shapes: B batch, T text tokens, D width of the states, P width of the pooled tex
 """
 
 import copy
+import re
 from pathlib import Path
 from typing import Any, NamedTuple, Self, cast
 
@@ -140,6 +141,22 @@ class TextEncoder(nn.Module):
             return ""
         # CLIP's end mark takes the last position
         return text[offsets[self.length - (self.llm is None)][0] :].strip()
+
+    def rows_of(self, text: str, word: str) -> Tensor:
+        """Tell which states stand for ``word`` in ``text``: bool [T], all False where it is not there or was cut."""
+        offsets = self.states_tokenizer(
+            text,
+            padding="max_length",
+            truncation=True,
+            max_length=self.length,
+            return_offsets_mapping=True,
+        ).offset_mapping
+        places = [
+            match.span() for match in re.finditer(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE)
+        ]
+        return torch.tensor(
+            [any(start < last and first < end for first, last in places) for start, end in offsets]
+        )
 
     def forward(self, input_ids_BT: Tensor) -> TextStates:
         """Return the states of token ids; gradients flow, since the miniature's text encoder trains along."""

@@ -54,6 +54,15 @@ def test_options_reach_the_editor(tiny_bundle: Path, photo: Path) -> None:
     held = run("held.png", "--hold-threshold", "1")
     assert held != plain and run("free.png", "--no-region-hold") != held
     assert run("raw.png", "--no-consolidation", "--hold-threshold", "0.5") != plain
+    assert run("negative.png", "--negative-prompt", "large star", "--guidance-scale", "4") != run(
+        "unled.png", "--guidance-scale", "4"
+    )
+    assert run("asked.png", "--query", "blue", "--hold-threshold", "0.5") != run(
+        "unasked.png", "--hold-threshold", "0.5"
+    )
+    Image.new("L", (50, 40)).save(photo.with_name("mask.png"))
+    mask = str(photo.with_name("mask.png"))
+    assert run("none.png", "--mask", mask, "--no-region-hold") == run("held_all.png", "--mask", mask)
     assert run("loud.png", "--reference-strength", "3", "--guidance-scale", "4") != plain
 
 
@@ -81,6 +90,17 @@ def test_options_reach_the_editor(tiny_bundle: Path, photo: Path) -> None:
          "steps=0 must be a whole number of at least 1; hold_threshold=2.0 must lie in [0, 1]"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--hold-threshold", "0.2", "--no-region-hold"],
          "--hold-threshold has no effect"),
+        (["{photo}", "x", "--output", "{tmp}/out.png", "--mask", "{tmp}/none.png"], "There is no image file"),
+        (["{photo}", "x", "--output", "{tmp}/out.png", "--mask", "{tmp}/small.png"],
+         "The mask is 5x4 pixels but its image 50x40"),
+        (["{photo}", "x", "--output", "{tmp}/out.jpg", "--composite"], "--composite keeps pixels bit for bit"),
+        (["{photo}", "make it blue", "--output", "{tmp}/out.png", "--query", "hat"],
+         "The query 'hat' is not among the tokens that are read of 'make it blue'"),
+        (["{photo}", "x", "--output", "{tmp}/out.png", "--negative-prompt", "y", "--guidance-scale", "1"],
+         "--negative-prompt has no effect"),
+        (["{photo}", "x", " ", "--output", "{tmp}/out.png"], "instruction is empty"),
+        (["{tmp}", "x", "y", "--output", "{tmp}/out"], "2 instructions came with a directory"),
+        (["{tmp}", "x", "--output", "{tmp}/out", "--mask", "{photo}"], "--mask is of one picture"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--device", "toaster"], "--device toaster"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--device", "cpu", "--checkpoint", "{tmp}/none"],
          "There is no editor"),
@@ -94,6 +114,7 @@ def test_mistakes_are_one_line(
     folder = photo.parent
     (folder / "half.png").write_bytes(photo.read_bytes()[:-60])
     (folder / "text.png").write_text("not a picture")
+    Image.new("L", (5, 4)).save(folder / "small.png")
     (folder / "folder.png").mkdir()
     before = sorted(folder.iterdir())
     line = [argument.format(photo=photo, tmp=folder) for argument in arguments]
@@ -102,6 +123,20 @@ def test_mistakes_are_one_line(
     assert captured.out == "" and captured.err.count("\n") == 1
     assert said in captured.err
     assert sorted(folder.iterdir()) == before
+
+
+def test_several_instructions_and_the_users_own_pixels(
+    tiny_bundle: Path, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = [str(photo), "make it blue", "remove the star", "--output", str(photo.with_name("out.png"))]
+    line += ["--checkpoint", str(tiny_bundle), "--device", "cpu", "--composite", "--explain"]
+    assert command.main(line) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 2
+    for i, sentence in enumerate(said, start=1):
+        assert sentence.startswith(f"Wrote {photo.with_name(f'out_{i}.png')} and ")
+        assert sentence.endswith("; largest change outside the edited region: 0).")
+        assert photo.with_name(f"out_{i}_explain.png").is_file()
 
 
 def test_a_photograph_and_strange_shapes(
@@ -152,6 +187,7 @@ def test_a_directory_of_mixed_files(
     (folder / "half.png").unlink()
     (folder / "text.jpg").unlink()
     assert command.main(line) == 0
+    assert command.main([*line, "--text-encoder", "drop"]) == 0  # one instruction is read once
 
 
 def test_interrupted(

@@ -14,6 +14,7 @@ from tiny_parts import SETTINGS, build_transformer
 
 import editmgt
 from editmgt.editing import Editor, EditResult, InstructionCut
+from editmgt.editing.composite import edited_region, largest_change
 from editmgt.editing.localization import score_maps
 from editmgt.errors import UserError
 
@@ -149,6 +150,42 @@ def test_mask_keeps_what_is_outside(tiny_editor: Editor) -> None:
         tiny_editor.edit(source, INSTRUCTIONS[0], mask=mask[:32, :32])
 
 
+def test_one_picture_may_have_several_instructions(tiny_editor: Editor) -> None:
+    result = tiny_editor.edit(picture(), INSTRUCTIONS, sample_ids=["edit"] * 3)
+    assert len(result.images) == 3
+    for i, instruction in enumerate(INSTRUCTIONS):
+        assert same(result, tiny_editor.edit(picture(), instruction, sample_ids=["edit"]), i)
+
+
+def test_a_query_makes_the_map_of_its_own_rows(tiny_editor: Editor) -> None:
+    whole, red = (
+        tiny_editor.edit(picture(), INSTRUCTIONS[0], query=query, record_layers=(1,), region_hold=False)
+        for query in (None, "red")
+    )
+    assert same(whole, red)  # nothing is held by the map
+    assert not torch.equal(whole.localization, red.localization)
+    assert not torch.equal(whole.layer_maps, red.layer_maps)
+    every_word = tiny_editor.edit(
+        picture(), INSTRUCTIONS[0], query="make the red circle blue", region_hold=False
+    )
+    assert not torch.equal(every_word.localization, whole.localization)  # begin, end and padding are left out
+
+
+def test_a_composite_keeps_the_users_pixels(tiny_editor: Editor) -> None:
+    source, mask = picture(70, 50), np.zeros((50, 70), dtype=np.uint8)
+    mask[:30, :30] = 255
+    plain, kept = (
+        tiny_editor.edit(source, INSTRUCTIONS[0], mask=mask, composite=composite)
+        for composite in (False, True)
+    )
+    assert torch.equal(plain.tokens, kept.tokens) and kept.changed.any()
+    assert torch.equal(kept.changed, plain.changed) and not (kept.changed & kept.held).any()
+    region = edited_region(kept.changed[0], source.size, mask)
+    assert largest_change(source, plain.images[0], region) > 0  # the codec's loss
+    assert largest_change(source, kept.images[0], region) == 0
+    assert not np.array_equal(np.asarray(kept.images[0]), np.asarray(source))
+
+
 def test_any_kind_of_picture(tiny_editor: Editor) -> None:
     source = picture(40, 24)
     wanted = tiny_editor.edit(source, INSTRUCTIONS[0])
@@ -184,7 +221,9 @@ def test_bfloat16(tiny_bundle: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "options", "said"),
     [
-        (([picture()], INSTRUCTIONS[:2]), {}, "1 images came with 2 instructions"),
+        ((pictures(3), INSTRUCTIONS[:2]), {}, "3 images came with 2 instructions"),
+        ((picture(), INSTRUCTIONS), {"query": "circle"},
+         "The query 'circle' is not among the tokens that are read of 'remove the large star'"),
         ((pictures(2), INSTRUCTIONS[:2]), {"sample_ids": ["a"]}, "2 images came with 1 sample_ids"),
         ((pictures(2), INSTRUCTIONS[:2]), {"mask": [None]}, "2 images came with 1 masks"),
         (([], []), {}, "no image"),

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from scipy import ndimage
 
 from editmgt.editing.hold import held_tokens, scores_at_codes
-from editmgt.editing.localization import layer_maps, localize, rescale, score_maps, smooth
+from editmgt.editing.localization import layer_maps, localize, of_rows, rescale, score_maps, smooth
 
 
 def test_golden_maps(golden: Path) -> None:
@@ -19,6 +19,19 @@ def test_golden_maps(golden: Path) -> None:
     for method in ("adaptive", "gaussian"):
         wanted = io[f"localisation.{method}"].unflatten(1, (32, 32))
         assert (smooth(maps["rescaled"], method) - wanted).abs().max() < 1e-5
+
+
+@given(seed=st.integers(0, 99), batch=st.integers(1, 3), text=st.integers(1, 6))
+def test_chosen_rows_alone_make_the_map(seed: int, batch: int, text: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    maps = {layer: torch.rand(batch, text, 6, generator=generator) for layer in (1, 4)}
+    rows = torch.rand(batch, text, generator=generator) < 0.5
+    rows[:, seed % text] = True
+    means = layer_maps(of_rows(maps, rows), [1, 4], (2, 3))
+    for place, layer in enumerate((1, 4)):
+        for sample in range(batch):
+            alone = maps[layer][sample][rows[sample]].mean(0).view(2, 3)
+            torch.testing.assert_close(means[place, sample], alone)
 
 
 def published(values: np.ndarray, method: str) -> np.ndarray:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from editmgt.editing.editor import Editor, EditResult
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+LOSSLESS = ("PNG", "TIFF", "BMP")
 COMMON_FORMATS = (".png", ".jpg", ".jpeg", ".webp", ".tiff", ".bmp", ".gif")
 
 
@@ -43,40 +44,58 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def edit(options: argparse.Namespace) -> str:
     """Check everything, load the editor, edit, write; returns a line that says what was done."""
-    picture_format = output_format(options.output)
-    check_instruction(options.instruction)
+    picture_format = output_format(options.output, lossless=options.composite)
+    check_instructions(options.instruction)
 
-    from editmgt.editing.images import read_image, upright_rgb, working_size
+    from editmgt.editing.composite import edited_region, largest_change
+    from editmgt.editing.images import black_or_white, read_image, upright_rgb, working_size
 
     source = upright_rgb(read_image(options.image, options.max_pixels))
+    mask = None
+    if options.mask is not None:
+        mask = black_or_white(read_image(options.mask, options.max_pixels), source.size)
     editor = load(options)
     with plain_warnings(), progress_bar("Editing, step") as progress:
-        result = edit_one(editor, source, options, progress)
-    write_atomic(options.output, encode(result.images[0], picture_format))
-    written = str(options.output)
+        result = edit_one(editor, source, options, mask, progress)
+    width, height = working_size(source.size, editor.settings.resolution, editor.pixels_per_cell)
+    lines = []
+    for i in range(len(options.instruction)):
+        written = " and ".join(str(path) for path in _write(options, i, source, result, picture_format))
+        said = f"{result.seconds:.1f} s, {result.held[i].float().mean():.0%} of the tokens held"
+        if options.composite:
+            region = edited_region(result.changed[i], source.size, mask)
+            change = largest_change(source, result.images[i], region)
+            said += f"; largest change outside the edited region: {change}"
+        lines.append(
+            f"Wrote {written} ({source.width}x{source.height} pixels, edited at {width}x{height}; {said})."
+        )
+    return "\n".join(lines)
+
+
+def _write(
+    options: argparse.Namespace, i: int, source: "Image.Image", result: "EditResult", picture_format: str
+) -> Iterator[Path]:
+    """Write what the ``i``-th instruction made and yield where."""
+    output, instruction = options.output, options.instruction[i]
+    if len(options.instruction) > 1:
+        output = output.with_stem(f"{output.stem}_{i + 1}")
+    write_atomic(output, encode(result.images[i], picture_format))
+    yield output
     if options.explain:
         from editmgt.editing.picture import explain_row
 
-        explained = explain_row(
-            source, options.instruction, result.images[0], result.localization[0], result.held[0]
-        )
-        path = options.output.with_name(f"{options.output.stem}_explain.png")
-        write_atomic(path, encode(explained, "PNG"))
-        written += f" and {path}"
-    width, height = working_size(source.size, editor.settings.resolution, editor.pixels_per_cell)
-    held = result.held[0].float().mean()
-    return (
-        f"Wrote {written} ({source.width}x{source.height} pixels, edited at {width}x{height}; "
-        f"{result.seconds:.1f} s, {held:.0%} of the tokens held)."
-    )
+        row = explain_row(source, instruction, result.images[i], result.localization[i], result.held[i])
+        path = output.with_name(f"{output.stem}_explain.png")
+        write_atomic(path, encode(row, "PNG"))
+        yield path
 
 
-def check_instruction(instruction: str) -> None:
+def check_instructions(instructions: Sequence[str]) -> None:
     """Raise a ``UserError`` for an instruction that says nothing, or nothing readable."""
-    if not instruction.strip():
+    if not all(instruction.strip() for instruction in instructions):
         raise UserError('The instruction is empty: say what to change, as in "make the hat red".')
     try:
-        instruction.encode()
+        "".join(instructions).encode()
     except UnicodeEncodeError as error:  # how Python shows bytes of a command line that it cannot decode
         raise UserError(
             "The instruction is not valid UTF-8: type it again, or set a UTF-8 locale."
@@ -103,6 +122,11 @@ def load(options: argparse.Namespace) -> "Editor":
         text_encoder_afterwards=options.text_encoder,
     ).to(device)
     editor.settings = editor.settings.override(**overrides)
+    if options.negative_prompt is not None and editor.settings.guidance_scale <= 1:
+        raise UserError(
+            f"--negative-prompt has no effect without guidance: --guidance-scale {editor.settings.guidance_scale:g} "
+            "must be more than 1."
+        )
     return editor
 
 
@@ -110,13 +134,18 @@ def edit_one(
     editor: "Editor",
     source: "Image.Image",
     options: argparse.Namespace,
+    mask: "Image.Image | None" = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> "EditResult":
-    """Edit one upright RGB picture."""
+    """Edit one upright RGB picture by every instruction."""
     return editor.edit(
         source,
         options.instruction,
-        sample_ids=["edit"],  # not the file's name: renaming a picture should not change its edit
+        # not the file's name: renaming a picture should not change its edit
+        sample_ids=["edit"] * len(options.instruction),
+        mask=mask,
+        query=options.query,
+        composite=options.composite,
         seed=options.seed,
         progress=progress,
     )
@@ -136,7 +165,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("image", type=Path, help="picture to edit, any size and aspect ratio, or a directory of pictures")
-    add("instruction", help='what to change, as in "make the hat red"')
+    add(
+        "instruction",
+        nargs="+",
+        help='what to change, as in "make the hat red"; several make one edit each, OUTPUT_1, OUTPUT_2 ...',
+    )
     add(
         "--output",
         type=Path,
@@ -153,6 +186,18 @@ def _parser() -> argparse.ArgumentParser:
     add("--guidance-scale", type=float, help="classifier-free guidance; up to 1: none")
     add("--reference-strength", type=float, help="how strongly the source is heard (gamma); 1: as trained")
     add("--hold-threshold", type=float, help="tokens under this score keep the source's code, 0 to 1")
+    add("--negative-prompt", help="what guidance leads away from")
+    add(
+        "--mask",
+        type=Path,
+        help="picture of the same size: white may change, all else keeps the source's tokens",
+    )
+    add("--query", metavar="WORD", help="a word of the instruction: its attention alone says where to edit")
+    add(
+        "--composite",
+        action="store_true",
+        help="outside the edited region keep the picture's own pixels, bit for bit",
+    )
     add("--no-region-hold", action="store_true", help="let every token change")
     add("--no-consolidation", action="store_true", help="read the attention of one layer, unsmoothed")
     add("--seed", type=int, default=0, help="another seed, another result (default: %(default)s)")
@@ -185,7 +230,7 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
     """Return the edit settings that were given; the checkpoint's own stand for the others."""
     if options.no_region_hold and options.hold_threshold is not None:
         raise UserError("--hold-threshold has no effect with --no-region-hold: leave one of them out.")
-    names = ("steps", "guidance_scale", "reference_strength", "hold_threshold")
+    names = ("steps", "guidance_scale", "negative_prompt", "reference_strength", "hold_threshold")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     if options.no_region_hold:
         given["region_hold"] = False
@@ -194,7 +239,7 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
     return given
 
 
-def output_format(path: Path) -> str:
+def output_format(path: Path, lossless: bool = False) -> str:
     """Return Pillow's name of the format that ``path`` asks for, if it can be written there."""
     from PIL import Image
 
@@ -203,6 +248,10 @@ def output_format(path: Path) -> str:
         raise UserError(
             f"--output {path}: '{path.suffix}' is no image format that can be written; "
             f"try .png or .jpg.{nearest(path.suffix, COMMON_FORMATS)}"
+        )
+    if lossless and extensions[path.suffix.lower()] not in LOSSLESS:
+        raise UserError(
+            f"--output {path}: --composite keeps pixels bit for bit, so name a .png, .tiff or .bmp file."
         )
     folder = path.parent
     while not folder.exists():

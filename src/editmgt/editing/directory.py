@@ -9,7 +9,7 @@ from pathlib import Path
 from editmgt.editing.command import (
     FAILED,
     INTERRUPTED,
-    check_instruction,
+    check_instructions,
     edit_one,
     encode,
     load,
@@ -30,9 +30,15 @@ def edit_directory(options: argparse.Namespace) -> int:
     ``skipped`` for what has no picture's extension. Pictures written before an interruption are whole.
     """
     source_dir, output = options.image, options.output
-    check_instruction(options.instruction)
+    check_instructions(options.instruction)
     if options.explain:
         raise UserError("--explain shows one edit: give it one picture.")
+    if options.mask is not None:
+        raise UserError("--mask is of one picture: give it that picture, not a directory.")
+    if len(options.instruction) > 1:
+        raise UserError(
+            f"{len(options.instruction)} instructions came with a directory: give them one picture."
+        )
     if output.exists() and (not output.is_dir() or output.samefile(source_dir)):
         raise UserError(f"--output {output} must be a directory, another one than {source_dir}.")
     files = sorted(file for file in source_dir.iterdir() if file.is_file() and not file.name.startswith("."))
@@ -51,7 +57,7 @@ def edit_directory(options: argparse.Namespace) -> int:
                 rows.append((file.name, "skipped", "not a picture's extension"))
                 continue
             try:
-                picture_format = output_format(output / file.name)
+                picture_format = output_format(output / file.name, lossless=options.composite)
                 source = upright_rgb(read_image(file, options.max_pixels))
                 result = edit_one(editor, source, options)
                 write_atomic(output / file.name, encode(result.images[0], picture_format))

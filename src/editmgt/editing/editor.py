@@ -14,6 +14,7 @@ from torch import Tensor
 
 from editmgt.codec import Codec
 from editmgt.editing import bundle
+from editmgt.editing.composite import edited_region, paste
 from editmgt.editing.images import (
     ImageLike,
     codes_that_may_change,
@@ -47,10 +48,11 @@ class EditResult:
         tokens: their codes [B,H,W].
         localization: where the instruction looked [B,h,w], cells, in [0, 1], mean over steps.
         held: [B,H,W] bool, tokens that the hold rule decided when they were committed for good.
+        changed: [B,H,W] bool, tokens that came out other than the source's codes.
         seconds: wall time of the whole call.
         trace: with ``trace=True``, tokens, localization and held after every step.
         layer_maps: [B,S,L,h,w], float32: raw text-to-image attention of the layers in ``record_layers`` at
-            every step, averaged over text rows and heads, before rescaling; ``localization.score_maps`` makes
+            every step, averaged over text rows (a query's alone, if there is one) and heads, before rescaling; ``localization.score_maps`` makes
             scores of any of them.
     """
 
@@ -58,6 +60,7 @@ class EditResult:
     tokens: PerSample
     localization: PerSample
     held: PerSample
+    changed: PerSample
     seconds: float
     trace: list[Step]
     layer_maps: PerSample
@@ -69,6 +72,7 @@ class _Sample:
     instruction: str
     sample_id: str
     mask: ImageLike | None
+    rows: Tensor | None
     size: tuple[int, int]  # working width and height
 
 
@@ -156,6 +160,8 @@ class Editor:
         *,
         sample_ids: Sequence[str] | None = None,
         mask: ImageLike | Sequence[ImageLike | None] | None = None,
+        query: str | None = None,
+        composite: bool = False,
         seed: int = 0,
         trace: bool = False,
         record_layers: Sequence[int] = (),
@@ -167,10 +173,13 @@ class Editor:
 
         Args:
             images: PIL images or uint8 arrays (HxWx3), one or a list.
-            instructions: as many sentences.
+            instructions: as many sentences; one image may have several.
             sample_ids: names that, with ``seed``, decide a sample's random numbers whatever its batch;
                 default: its position.
             mask: per image, in its size, or None: white may change, all else keeps the source's codes.
+            query: a word of every instruction; the map is then made of its tokens' attention alone. None: of all rows.
+            composite: whether pixels outside the edited region (the codes that changed, and one around them) are the
+                image's own.
             seed: see ``sample_ids``.
             trace: keep every step in the result.
             record_layers: blocks whose raw attention maps the result keeps; the pictures do not depend on it.
@@ -185,7 +194,7 @@ class Editor:
         settings = self.settings.override(**overrides)
         validate(settings, self.transformer.num_blocks, self.pixels_per_cell)
         self._check_recorded(record_layers)
-        samples = self._samples(images, instructions, sample_ids, mask, settings)
+        samples = self._samples(images, instructions, sample_ids, mask, query, settings)
         self._warn_of_cuts(samples)
         batches = _batches(samples, batch_size)
 
@@ -198,22 +207,26 @@ class Editor:
 
         pictures: dict[int, Image.Image] = {}
         edits: dict[int, tuple[TokenEdit, int]] = {}
+        changes: dict[int, Tensor] = {}
         with self._evaluating():
             texts = [sample.instruction for sample in samples]
             self.reader.read([*texts, settings.negative_prompt], self.device, batch_size)
             for batch in batches:
-                edit, decoded = self._edit_batch(
+                edit, decoded, changed = self._edit_batch(
                     [samples[i] for i in batch], settings, seed, trace, record_layers, on_step
                 )
                 for row, i in enumerate(batch):
                     edits[i] = edit, row
-                    pictures[i] = resize(to_image(decoded[row]), samples[i].image.size)
+                    picture = resize(to_image(decoded[row]), samples[i].image.size)
+                    pictures[i] = _composite(samples[i], picture, changed[row]) if composite else picture
+                    changes[i] = changed[row]
         ordered = [edits[i] for i in range(len(samples))]
         return EditResult(
             images=[pictures[i] for i in range(len(samples))],
             tokens=_join([edit.tokens[row] for edit, row in ordered]),
             localization=_join([edit.localization[row] for edit, row in ordered]),
             held=_join([edit.held[row] for edit, row in ordered]),
+            changed=_join([changes[i] for i in range(len(samples))]),
             seconds=time.perf_counter() - start,
             trace=[
                 Step(
@@ -235,8 +248,8 @@ class Editor:
         trace: bool,
         record_layers: Sequence[int],
         on_step: Callable[[], None],
-    ) -> tuple[TokenEdit, Tensor]:
-        """Edit samples of one working size; returns their codes and their pixels [B,3,H,W]."""
+    ) -> tuple[TokenEdit, Tensor, Tensor]:
+        """Edit samples of one working size: their codes, their pixels [B,3,H,W], and where codes are new [B,h,w]."""
         width, height = samples[0].size
         grid = (height // self.codec.downsampling, width // self.codec.downsampling)
         pixels = torch.stack([to_pixels(resize(sample.image, sample.size)) for sample in samples])
@@ -247,6 +260,8 @@ class Editor:
             else codes_that_may_change(sample.mask, sample.image.size, grid)
             for sample in samples
         ]
+        asked = [sample.rows for sample in samples if sample.rows is not None]
+        rows = torch.stack(asked) if asked else None
         text = self.reader.states([sample.instruction for sample in samples])
         negative = self.reader.states([settings.negative_prompt] * len(samples))
         micro_conditions = torch.tensor([width, height, 0, 0, AESTHETIC_SCORE], device=self.device)
@@ -260,11 +275,12 @@ class Editor:
             randomness=sample_generators(seed, [sample.sample_id for sample in samples], self.device),
             timestep_convention=self.timestep_convention,
             may_change_BHW=torch.stack(may_change).to(self.device),
+            rows_BT=None if rows is None else rows.to(self.device),
             trace=trace,
             record_layers=record_layers,
             on_step=on_step,
         )
-        return edit, self.codec.decode(edit.tokens)
+        return edit, self.codec.decode(edit.tokens), edit.tokens != reference_BHW
 
     def _samples(
         self,
@@ -272,11 +288,14 @@ class Editor:
         instructions: str | Sequence[str],
         sample_ids: Sequence[str] | None,
         mask: ImageLike | Sequence[ImageLike | None] | None,
+        query: str | None,
         settings: EditSettings,
     ) -> list[_Sample]:
         """Pair everything up, or say what does not pair."""
         pictures = [upright_rgb(image) for image in (images if isinstance(images, Sequence) else [images])]
         sentences = [instructions] if isinstance(instructions, str) else list(instructions)
+        if len(pictures) == 1:
+            pictures *= len(sentences)
         masks = list(mask) if isinstance(mask, Sequence) else [mask] * len(pictures)
         ids = [str(i) for i in range(len(pictures))] if sample_ids is None else [str(i) for i in sample_ids]
         for values, name in ((sentences, "instructions"), (masks, "masks"), (ids, "sample_ids")):
@@ -289,10 +308,19 @@ class Editor:
         ]
         if empty:
             raise UserError(f"The instruction is empty (sample {', '.join(empty)}): say what to change.")
+        rows = [None if query is None else self._rows(sentence, query) for sentence in sentences]
         return [
             _Sample(*parts, working_size(parts[0].size, settings.resolution, self.pixels_per_cell))
-            for parts in zip(pictures, sentences, ids, masks, strict=True)
+            for parts in zip(pictures, sentences, ids, masks, rows, strict=True)
         ]
+
+    def _rows(self, instruction: str, query: str) -> Tensor:
+        rows = self.text_encoder.rows_of(instruction, query)
+        if not rows.any():
+            raise UserError(
+                f"The query '{query}' is not among the tokens that are read of '{instruction}': name one of its words."
+            )
+        return rows
 
     def _check_recorded(self, layers: Sequence[int]) -> None:
         last = self.transformer.num_blocks - 1
@@ -323,6 +351,12 @@ class Editor:
 
     def _modules(self) -> tuple[Codec, TextEncoder, MGTransformer]:
         return self.codec, self.text_encoder, self.transformer
+
+
+def _composite(sample: _Sample, picture: Image.Image, changed_HW: Tensor) -> Image.Image:
+    size, grid = picture.size, changed_HW.shape
+    region = edited_region(changed_HW, size, sample.mask)
+    return paste(sample.image, picture, region, seam=(size[0] / grid[1], size[1] / grid[0]))
 
 
 def _batches(samples: list[_Sample], batch_size: int) -> list[list[int]]:

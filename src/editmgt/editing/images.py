@@ -120,12 +120,15 @@ def codes_that_may_change(mask: ImageLike, size: tuple[int, int], grid: tuple[in
     A code may change as soon as one of its pixels may. ``size`` is the image's (width, height), ``grid`` the
     codes' (rows, columns).
     """
+    white = torch.from_numpy(np.array(black_or_white(mask, size)))
+    return F.adaptive_max_pool2d(white[None, None].float(), grid)[0, 0] > 0
+
+
+def black_or_white(mask: ImageLike, size: tuple[int, int]) -> Image.Image:
+    """Return a mask in mode L, 255 where it is white (or True) and 0 elsewhere; ``size`` is its image's."""
     if isinstance(mask, np.ndarray):
         mask = Image.fromarray(mask.astype(np.uint8) * 255 if mask.dtype == np.bool_ else mask)
-    grey = np.array(ImageOps.exif_transpose(mask).convert("L"))
-    if grey.shape != size[::-1]:
-        raise UserError(
-            f"The mask is {grey.shape[1]}x{grey.shape[0]} pixels but its image {size[0]}x{size[1]}."
-        )
-    white = torch.from_numpy(grey >= 128)
-    return F.adaptive_max_pool2d(white[None, None].float(), grid)[0, 0] > 0
+    grey = ImageOps.exif_transpose(mask).convert("L")
+    if grey.size != size:
+        raise UserError(f"The mask is {grey.width}x{grey.height} pixels but its image {size[0]}x{size[1]}.")
+    return grey.point([0] * 128 + [255] * 128)

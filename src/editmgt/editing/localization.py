@@ -32,6 +32,12 @@ def layer_maps(attention: Mapping[int, Tensor], layers: Sequence[int], grid: tup
     return torch.stack([attention[layer].float().mean(dim=1).unflatten(-1, grid) for layer in layers])
 
 
+def of_rows(attention: Mapping[int, Tensor], rows_BT: Tensor) -> dict[int, Tensor]:
+    """Weigh maps {layer: [B,T,N]} so that their mean over text rows is the mean over ``rows`` (bool) alone."""
+    weights_BT = rows_BT / rows_BT.float().mean(dim=1, keepdim=True)
+    return {layer: map_BTN.float() * weights_BT[..., None] for layer, map_BTN in attention.items()}
+
+
 def score_maps(layer_maps_BSLhw: Tensor, smoothing: str) -> Tensor:
     """Return an edit's scores [B,h,w] in [0, 1] from the raw maps that were recorded with it (S steps).
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from editmgt.editing.hold import held_tokens, scores_at_codes
-from editmgt.editing.localization import layer_maps, localize
+from editmgt.editing.localization import layer_maps, localize, of_rows
 from editmgt.editing.sampler import Randomness, Schedule, draw_codes, least_confident
 from editmgt.editing.settings import EditSettings
 from editmgt.model import MGTransformer
@@ -69,6 +69,7 @@ def edit_tokens(
     randomness: Randomness,
     timestep_convention: str = "step_index",
     may_change_BHW: Tensor | None = None,
+    rows_BT: Tensor | None = None,
     trace: bool = False,
     record_layers: Sequence[int] = (),
     on_step: Callable[[], None] = lambda: None,
@@ -86,6 +87,7 @@ def edit_tokens(
         timestep_convention: ``step_index`` counts the steps that follow; ``mask_ratio`` is the fraction of
             tokens that is unknown before the step.
         may_change_BHW: where False the reference's code is known from the start (inpainting); None: all may.
+        rows_BT: text rows that the maps are made of, bool; None: all of them.
         trace: keep every step.
         record_layers: blocks whose raw maps are kept, in this order, whatever the hold rule reads.
         on_step: called after every step.
@@ -117,6 +119,8 @@ def edit_tokens(
             timestep_B = start_ratio_B * schedule.ratio_before(step)
 
         logits_BVHW, attention = predict(tokens_BHW, timestep_B)
+        if rows_BT is not None:
+            attention = of_rows(attention, rows_BT)
         map_Bhw = localize(attention, settings.map_layers, grid, settings.map_smoothing)
         localization_Bhw += map_Bhw / settings.steps
         if record_layers:

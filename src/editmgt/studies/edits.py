@@ -146,6 +146,7 @@ class StoredEdits(Editor):
             "images": torch.from_numpy(np.stack([np.asarray(image) for image in result.images])),
             "tokens": _one_size(result.tokens).to(torch.int32),
             "held": _one_size(result.held),
+            "changed": _one_size(result.changed),
             "maps": _one_size(result.layer_maps),
             "seconds": torch.full((len(keys),), result.seconds / len(keys), dtype=torch.float64),
         }
@@ -174,6 +175,7 @@ class StoredEdits(Editor):
             tokens=column("tokens").long(),
             localization=score_maps(maps_BSLhw, settings.map_smoothing),
             held=column("held"),
+            changed=column("changed"),
             seconds=float(column("seconds").sum()),
             trace=[],
             layer_maps=maps_BSLhw,

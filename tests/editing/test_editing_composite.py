@@ -1,0 +1,67 @@
+"""Outside the edited region a picture stays the user's own, bit for bit."""
+
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from editmgt.editing.composite import edited_region, largest_change, paste
+
+CODE = 6  # pixels a side
+
+
+def noise(seed: int, size: tuple[int, int]) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), dtype=np.uint8))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 999),
+    grid=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    extra=st.tuples(st.integers(0, 5), st.integers(0, 5)),
+    share=st.floats(0, 1),
+    masked=st.booleans(),
+)
+def test_nothing_outside_the_region_changes(
+    seed: int, grid: tuple[int, int], extra: tuple[int, int], share: float, masked: bool
+) -> None:
+    random = np.random.default_rng(seed)
+    size = (grid[1] * CODE + extra[1], grid[0] * CODE + extra[0])
+    changed = torch.from_numpy(random.random(grid) < share)
+    mask = random.random(size[::-1]) < 0.7 if masked else None
+    source, edited = noise(seed, size), noise(seed + 1, size)
+    region = edited_region(changed, size, mask)
+    pasted = paste(source, edited, region, (CODE, CODE))
+    outside = np.asarray(region) == 0
+    assert largest_change(source, pasted, region) == 0
+    assert np.array_equal(np.asarray(pasted)[outside], np.asarray(source)[outside])
+    if mask is not None:
+        assert outside[~mask].all()
+    if not changed.any():
+        assert outside.all()
+    if changed.all() and mask is None:
+        assert np.array_equal(np.asarray(pasted), np.asarray(edited))
+
+
+def test_the_seam_rises_around_what_changed() -> None:
+    """From nothing at the region's border to the whole edit where codes changed."""
+    changed = torch.zeros(9, 9, dtype=torch.bool)
+    changed[4, 3:6] = True
+    size = (9 * CODE, 9 * CODE)
+    region = edited_region(changed, size)
+    pasted = paste(Image.new("RGB", size), Image.new("RGB", size, "white"), region, (CODE, CODE))
+    row = np.asarray(pasted)[4 * CODE + CODE // 2, :, 0].astype(int)
+    assert row[: 2 * CODE].max() == 0 and row[2 * CODE] < 64
+    assert (np.diff(row[: 4 * CODE]) >= 0).all()
+    assert row[4 * CODE + 1] > 240
+
+
+def test_what_changed_outside_is_told() -> None:
+    source, region = noise(0, (8, 8)), Image.new("L", (8, 8), 255)
+    region.putpixel((2, 3), 0)
+    edited = source.copy()
+    edited.putpixel(
+        (2, 3), tuple(255 - value if i == 1 else value for i, value in enumerate(source.getpixel((2, 3))))
+    )
+    assert largest_change(source, edited, region) == abs(255 - 2 * source.getpixel((2, 3))[1])
