@@ -207,26 +207,24 @@ class Editor:
 
         pictures: dict[int, Image.Image] = {}
         edits: dict[int, tuple[TokenEdit, int]] = {}
-        changes: dict[int, Tensor] = {}
         with self._evaluating():
             texts = [sample.instruction for sample in samples]
             self.reader.read([*texts, settings.negative_prompt], self.device, batch_size)
             for batch in batches:
-                edit, decoded, changed = self._edit_batch(
+                edit, decoded = self._edit_batch(
                     [samples[i] for i in batch], settings, seed, trace, record_layers, on_step
                 )
                 for row, i in enumerate(batch):
                     edits[i] = edit, row
                     picture = resize(to_image(decoded[row]), samples[i].image.size)
-                    pictures[i] = _composite(samples[i], picture, changed[row]) if composite else picture
-                    changes[i] = changed[row]
+                    pictures[i] = _composite(samples[i], picture, edit.changed[row]) if composite else picture
         ordered = [edits[i] for i in range(len(samples))]
         return EditResult(
             images=[pictures[i] for i in range(len(samples))],
             tokens=_join([edit.tokens[row] for edit, row in ordered]),
             localization=_join([edit.localization[row] for edit, row in ordered]),
             held=_join([edit.held[row] for edit, row in ordered]),
-            changed=_join([changes[i] for i in range(len(samples))]),
+            changed=_join([edit.changed[row] for edit, row in ordered]),
             seconds=time.perf_counter() - start,
             trace=[
                 Step(
@@ -248,8 +246,8 @@ class Editor:
         trace: bool,
         record_layers: Sequence[int],
         on_step: Callable[[], None],
-    ) -> tuple[TokenEdit, Tensor, Tensor]:
-        """Edit samples of one working size: their codes, their pixels [B,3,H,W], and where codes are new [B,h,w]."""
+    ) -> tuple[TokenEdit, Tensor]:
+        """Edit samples of one working size: returns their codes and their pixels [B,3,H,W]."""
         width, height = samples[0].size
         grid = (height // self.codec.downsampling, width // self.codec.downsampling)
         pixels = torch.stack([to_pixels(resize(sample.image, sample.size)) for sample in samples])
@@ -280,7 +278,7 @@ class Editor:
             record_layers=record_layers,
             on_step=on_step,
         )
-        return edit, self.codec.decode(edit.tokens), edit.tokens != reference_BHW
+        return edit, self.codec.decode(edit.tokens)
 
     def _samples(
         self,

@@ -46,6 +46,7 @@ class TokenEdit:
         tokens: [B,H,W].
         localization: [B,h,w] in [0, 1], the mean over steps.
         held: [B,H,W] bool, tokens that the hold rule decided when they were committed for good.
+        changed: [B,H,W] bool, tokens other than the reference's.
         trace: every step, when asked for.
         layer_maps: [B,S,L,h,w], the raw text-to-image attention of the layers that were recorded.
     """
@@ -53,6 +54,7 @@ class TokenEdit:
     tokens: Tensor
     localization: Tensor
     held: Tensor
+    changed: Tensor
     trace: list[Step]
     layer_maps: Tensor
 
@@ -151,7 +153,8 @@ def edit_tokens(
             steps.append(Step(tokens_BHW, map_Bhw, held_BHW))
         on_step()
 
-    return TokenEdit(tokens_BHW, localization_Bhw, held_BHW, steps, recorded_BSLhw)
+    changed_BHW = tokens_BHW != reference_BHW
+    return TokenEdit(tokens_BHW, localization_Bhw, held_BHW, changed_BHW, steps, recorded_BSLhw)
 
 
 class _Predictor:

@@ -92,6 +92,9 @@ def opened(
             say(f"edits shared with cell {before.get('cell')}" if here else f"reused edits {directory.name}")
 
 
+_NOT_KEPT = ("query", "composite", "record_layers")  # what a stored edit says nothing of
+
+
 class StoredEdits(Editor):
     """An editor that finds its finished edits in a directory and adds the others to it, a file a batch.
 
@@ -121,9 +124,9 @@ class StoredEdits(Editor):
     def edit(self, images: Any, instructions: Any, **options: Any) -> EditResult:
         """Edit as :meth:`Editor.edit` does; ``seconds`` is what the edits took when they were made.
 
-        Edits in a mask, and those whose raw maps are asked for, are made and not kept.
+        Edits in a mask, by a query, composites, and those whose raw maps are asked for, are made and not kept.
         """
-        if options.get("mask") is not None or options.get("record_layers"):
+        if options.get("mask") is not None or any(options.get(name) for name in _NOT_KEPT):
             return super().edit(images, instructions, **options)
         settings = self.settings.override(
             **{name: options[name] for name in asdict(self.settings) if name in options}
