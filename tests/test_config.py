@@ -119,9 +119,25 @@ def test_a_checkpoint_and_a_switch_that_contradict_it(tiny_bundle: Path) -> None
     assert "blocks 0 to 3" in layer
 
 
+def test_a_codec_is_made_or_brought(tiny_bundle: Path) -> None:
+    [found] = schema.problems(composed("train", "experiment=tiny_codec", f"init_from='{tiny_bundle}'"))
+    assert found.startswith("model.vqvae describes a codec from nothing and init_from=")
+    assert not schema.problems(
+        composed("train", "experiment=tiny_codec_decoder", f"init_from='{tiny_bundle}'")
+    )
+
+
 @pytest.mark.parametrize(
     "experiment",
-    ["editmgt_stage2", "editmgt_stage3", "tiny_editor_plain", "tiny_editor_finish", "tiny_editor_last"],
+    [
+        "editmgt_stage2",
+        "editmgt_stage3",
+        "tiny_codec_decoder",
+        "tiny_editor_plain",
+        "tiny_editor_finish",
+        "tiny_editor_last",
+        "tiny_editor_whole",
+    ],
 )
 def test_a_later_stage_starts_from_nothing_but_what_is_given(experiment: str) -> None:
     """Hydra's ``???`` would not do: merged over another value it leaves that value."""

@@ -29,3 +29,4 @@ def test_a_shipped_codec_gives_the_codes_that_were_trained_on(
         different = Codec.from_pretrained(bundle).encode(pictures) != expected
         assert different.float().mean() < 0.01
     assert (editor / "vqvae").resolve() == (base / "vqvae").resolve()
+    assert not any(str(tmp_path.parent) in file.read_text() for file in base.rglob("*.json"))

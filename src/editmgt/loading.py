@@ -82,4 +82,6 @@ def load_checked(
     if wrong:
         listed = ", ".join(wrong[:10]) + (f" and {len(wrong) - 10} more" if len(wrong) > 10 else "")
         raise UserError(f"{directory} is not the {type(model).__name__} its config.json says: {listed}.")
+    if of_diffusers:
+        model.register_to_config(_name_or_path="")  # a directory of this machine, which saving would tell
     return model.eval()

@@ -221,6 +221,21 @@ def test_a_codec_trains_on_a_sphere_and_each_code_sees_its_own_patch(
     assert not torch.allclose(latents, other_latents, atol=1e-2)
 
 
+def test_a_finished_codec_learns_to_draw_its_codes_and_keeps_them(tiny_bundle: Path, tmp_path: Path) -> None:
+    config = configuration(tiny_bundle, tmp_path / "cache")
+    config["model"]["kind"] = "codec"
+    before = Codec.from_pretrained(tiny_bundle)
+    after = Codec.from_pretrained(train(config, tmp_path / "run"))
+    scene = SceneDataset("train", size=1, resolution=16)[0]
+    pixels = torch.from_numpy(scene.source).movedim(-1, 0)[None] / 255
+    codes = before.encode(pixels)
+    assert torch.equal(after.encode(pixels), codes)
+    assert (after.decode(codes) - pixels).square().mean() < (before.decode(codes) - pixels).square().mean()
+    for name, weight in before.vqvae.named_parameters():
+        learns = name.startswith(("decoder.", "post_quant_conv."))
+        assert torch.equal(after.vqvae.get_parameter(name), weight) != learns, name
+
+
 def test_batches_depend_on_seed_and_step_alone_and_ranks_share_them() -> None:
     tensors = {"input_ids": torch.arange(10)[:, None]}
     whole = [

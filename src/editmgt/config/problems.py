@@ -131,6 +131,11 @@ def _train_problems(config: dict[str, Any]) -> list[str]:
         needed_files = BUNDLE if model["kind"] == "editor" else BUNDLE[:1]
         found += bundle_problems("init_from", config["init_from"], needed_files)
         blocks = num_blocks(config["init_from"])
+        if model["kind"] == "codec" and model["vqvae"] is not None:
+            found.append(
+                f"model.vqvae describes a codec from nothing and init_from={config['init_from']} brings a finished one, "
+                "whose decoder alone would learn: set one of them to null (experiment=tiny_codec_decoder does)."
+            )
     if model["transformer"] is not None:
         blocks = sum(int(model["transformer"].get(part) or 0) for part in ("num_layers", "num_single_layers"))
     if model["kind"] == "editor":

@@ -18,10 +18,12 @@ from editmgt.editing import Editor, EditSettings
 from editmgt.errors import UserError
 from editmgt.training import EDITOR, LAST
 from editmgt.training.codec import CodecModule
+from editmgt.training.decoder import DecoderModule
 from editmgt.training.module import EditorModule
 from editmgt.training.optimizers import optimizer_maker
 from editmgt.training.parts import fresh_vqvae, starting_parts
 from editmgt.training.previews import Previews
+from editmgt.weights import find
 
 
 def train(
@@ -132,8 +134,14 @@ def _codec_run(
     config: dict[str, Any], directory: Path
 ) -> tuple[LightningModule, LightningDataModule, list[Callback], Any]:
     model = config["model"]
-    vqvae = fresh_vqvae(model["vqvae"])
-    module = CodecModule(vqvae, optimizer_maker(model), model["warmup_steps"], model["continuous_steps"])
+    module: CodecModule | DecoderModule
+    if config["init_from"] is None:
+        vqvae = fresh_vqvae(model["vqvae"])
+        module = CodecModule(vqvae, optimizer_maker(model), model["warmup_steps"], model["continuous_steps"])
+    else:
+        directory, variant = find(config["init_from"])
+        codec = Codec.from_pretrained(directory, variant=variant)
+        module = DecoderModule(codec, optimizer_maker(model), model["warmup_steps"])
     data = _data(config, directory, None, None)
     return module, data, [], lambda path: module.finished().save_pretrained(path)
 

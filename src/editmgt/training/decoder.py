@@ -1,0 +1,59 @@
+"""Train the decoder of a finished codec: pictures gain, and every code stays what it was to the editors that learned it."""
+
+from typing import Any
+
+import torch
+from lightning import LightningModule
+from torch import Tensor
+from torch.nn import functional as F
+
+from editmgt.codec import Codec, unfold
+from editmgt.training.optimizers import MakeOptimizer
+from editmgt.training.schedule import warmup_then_decay
+
+
+class DecoderModule(LightningModule):
+    """Lowers the squared error of a codec's round trip; encoder and codebook are frozen.
+
+    Args:
+        codec: the codec to improve.
+        optimizer: given parameter groups, makes the optimiser.
+        warmup_steps: steps of linear warm-up; afterwards the learning rate decays linearly to zero.
+    """
+
+    def __init__(self, codec: Codec, optimizer: MakeOptimizer, warmup_steps: int = 50) -> None:
+        super().__init__()
+        self.codec = codec.train().requires_grad_(False)
+        for part in (codec.vqvae.post_quant_conv, codec.vqvae.decoder):
+            part.requires_grad_(True)
+        self.make_optimizer, self.warmup_steps = optimizer, warmup_steps
+
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+        """One step on ``batch["pixels"]`` [B, 3, H, W] in [0, 1]."""
+        vqvae, pixels = self.codec.vqvae, batch["pixels"]
+        with torch.autocast(self.device.type, enabled=False):  # codes as editing will find them
+            latents_BChw = vqvae.quantize.embedding(self.codec.encode(pixels)).movedim(-1, 1)
+        decoded = unfold(vqvae.decoder(vqvae.post_quant_conv(latents_BChw)).float(), vqvae)
+        self.log("train/psnr", _psnr(decoded.detach(), pixels), prog_bar=True)
+        return F.mse_loss(decoded, pixels)
+
+    def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
+        """How well dev pictures survive the round trip."""
+        pixels = batch["pixels"]
+        psnr = _psnr(self.codec.decode(self.codec.encode(pixels)), pixels)
+        self.log("dev/psnr", psnr, prog_bar=True, batch_size=len(pixels))
+
+    def finished(self) -> Codec:
+        """The codec, decoder trained."""
+        return self.codec
+
+    def configure_optimizers(self) -> Any:
+        """The optimiser over the decoder, with its schedule."""
+        optimizer = self.make_optimizer([{"params": [p for p in self.parameters() if p.requires_grad]}])
+        return warmup_then_decay(optimizer, self.warmup_steps, int(self.trainer.estimated_stepping_batches))
+
+
+def _psnr(decoded: Tensor, pixels: Tensor) -> Tensor:
+    """Mean over pictures, in dB."""
+    error_B = F.mse_loss(decoded, pixels, reduction="none").mean(dim=(1, 2, 3))
+    return -10 * error_B.log10().mean()
