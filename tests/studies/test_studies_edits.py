@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from editmgt.editing import Editor, EditResult, EditSettings
+from editmgt.lock import locked
 from editmgt.studies.edits import StoredEdits, active, edits_fingerprint, opened
-from editmgt.studies.lock import locked
 
 HOLD = EditSettings(region_hold=True, hold_threshold=0.4, layers=(1, 2), single_layer=3)
 FREE = HOLD.override(region_hold=False)
@@ -138,7 +138,7 @@ def test_a_lock_goes_with_its_killed_holder(tmp_path: Path) -> None:
     script = f"""
 import time
 from pathlib import Path
-from editmgt.studies.lock import locked
+from editmgt.lock import locked
 with locked(Path({str(tmp_path / "x")!r}), print):
     print("held", flush=True)
     time.sleep(600)

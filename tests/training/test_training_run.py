@@ -254,11 +254,11 @@ def test_the_token_cache_is_made_once_and_follows_the_codec(tiny_editor: Editor,
     parts = (tiny_editor.codec, tiny_editor.text_encoder, "editor", tmp_path)
     first, again = tokenized(scenes, *parts), tokenized(scenes, *parts)
     assert all((first[name] == again[name]).all() for name in first)
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(list(tmp_path.glob("*.safetensors"))) == 1
     pixels = torch.from_numpy(scenes[2].target).permute(2, 0, 1)[None] / 255
     assert (first["target_tokens"][2] == tiny_editor.codec.encode(pixels)[0]).all()
     tokenized(SceneDataset("train", size=3, resolution=32), *parts)
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2
 
 
 def test_two_processes_learn_what_one_does(tiny_bundle: Path, tmp_path: Path) -> None:
@@ -284,3 +284,21 @@ def test_two_processes_learn_what_one_does(tiny_bundle: Path, tmp_path: Path) ->
     assert run.returncode == 0, run.stderr[-2000:]
     for name, tensor in weights(alone).items():
         torch.testing.assert_close(weights(pair / "editor")[name], tensor, rtol=1e-4, atol=1e-5, msg=name)
+
+
+def test_scenes_that_two_processes_need_are_rendered_by_one(tiny_bundle: Path, tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from editmgt.data.scenes import SceneDataset\n"
+        "from editmgt.data.tokens import tokenized\n"
+        "from editmgt.editing import Editor\n"
+        "editor = Editor.from_pretrained(sys.argv[1])\n"
+        "scenes = SceneDataset('train', size=300, resolution=32)\n"
+        "tokenized(scenes, editor.codec, editor.text_encoder, 'editor', Path(sys.argv[2]))\n"
+    )
+    command = [sys.executable, "-c", script, str(tiny_bundle), str(tmp_path)]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = "".join(process.communicate(timeout=120)[0] for process in processes)
+    assert [process.returncode for process in processes] == [0, 0]
+    assert said.count("rendering 300 scenes") == 1

@@ -14,6 +14,7 @@ from editmgt.codec import Codec
 from editmgt.data.order import shuffled
 from editmgt.data.scenes import SceneDataset
 from editmgt.files import write_atomic
+from editmgt.lock import locked
 from editmgt.text import TextEncoder
 
 _CHUNK = 64
@@ -28,10 +29,10 @@ def tokenized(
     ``target_tokens`` [N, h, w], ``input_ids`` [N, T] and, for an editor, ``source_tokens`` [N, h, w].
     """
     path = cache_dir / f"{_key(scenes, codec, text, kind)}.safetensors"
-    if not path.exists():
-        write_atomic(
-            path, save({k: v.to(torch.int32) for k, v in _encode(scenes, codec, text, kind).items()})
-        )
+    with locked(path, lambda: print(f"Another process is rendering {len(scenes)} scenes; waiting for them")):
+        if not path.exists():
+            made = _encode(scenes, codec, text, kind)
+            write_atomic(path, save({name: tensor.to(torch.int32) for name, tensor in made.items()}))
     return {name: tensor.long() for name, tensor in load_file(path).items()}
 
 

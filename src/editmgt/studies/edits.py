@@ -23,8 +23,8 @@ from torch import Tensor
 from editmgt.editing import Editor, EditResult, EditSettings
 from editmgt.editing.localization import score_maps
 from editmgt.files import read_json, write_atomic, write_json
+from editmgt.lock import locked
 from editmgt.studies.fingerprint import digest, source_digest
-from editmgt.studies.lock import locked
 
 EDIT_SOURCE = ("model", "editing", "codec.py", "text.py")
 # What reads the attention map. It decides pictures only where region hold does.

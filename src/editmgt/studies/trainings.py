@@ -11,7 +11,7 @@ from typing import Any
 
 from editmgt.config import BUNDLE
 from editmgt.files import read_json, write_atomic, write_json
-from editmgt.studies.lock import locked
+from editmgt.lock import locked
 from editmgt.training import EDITOR, LAST, LOG
 
 
