@@ -156,3 +156,37 @@ def test_a_sweep_that_is_killed_at_any_moment_finishes_later(tmp_path: Path, tin
     assert done.returncode == 0, done.stderr[-2000:]
     outcome = json.loads(done.stdout.splitlines()[-1])
     assert outcome["kills"] == 4 and outcome["broken"] == []
+
+
+def test_the_study_of_components_is_killed_goes_on_and_answers(tmp_path: Path, tiny_bundle: Path) -> None:
+    small = [
+        "debug=smoke",
+        "benchmark.resolution=32",
+        "model.resolution=32",
+        "data.resolution=32",
+        "logger=none",
+    ]
+    small += ["model.localization.layers=[1,2]", "model.localization.single_layer=2", "trainer.num_threads=1"]
+    command = [sys.executable, ROOT / "train.py", "-m", "experiment=components", "seed=0,1", *small]
+    command += [f"init_from='{tiny_bundle}'"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    killed = subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True)
+    while killed.poll() is None and len(list(tmp_path.glob("outputs/sweeps/*/*/metrics.json"))) < 3:
+        time.sleep(0.05)
+    os.killpg(killed.pid, signal.SIGKILL)
+    assert killed.wait() == -signal.SIGKILL
+
+    again = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert again.returncode == 0, again.stderr[-2000:]
+    assert again.stdout.count("done before, skipped") >= 2  # the third may not have said so yet
+    assert len([path for path in (tmp_path / "outputs/trainings").iterdir() if path.is_dir()]) == 4
+    report = next(tmp_path.glob("outputs/sweeps/*/report"))
+    assert len(pandas.read_csv(report / "summary.csv").dropna(subset="seed")) >= 16
+    effects = pandas.read_csv(report / "effects.csv")
+    assert {"effect", "estimate", "low", "high", "p", "n"} <= set(effects)
+    for switch in ("attention_injection", "consolidation", "region_hold"):
+        assert effects["effect"].str.contains(switch).any()
+    first = "\n".join((report / "report.md").read_text().splitlines()[:5])
+    assert "edit/success" in first and "2 training seeds" in first
