@@ -137,6 +137,7 @@ def test_a_codec_is_made_or_brought(tiny_bundle: Path) -> None:
         "tiny_editor_finish",
         "tiny_editor_last",
         "tiny_editor_whole",
+        "tiny_editor_place",
     ],
 )
 def test_a_later_stage_starts_from_nothing_but_what_is_given(experiment: str) -> None:
