@@ -51,6 +51,8 @@ def test_a_sweep_over_slices(
         assert {path.parent.name for path in controls.glob("*/samples.csv")} == {
             "copy_source", "codec_source", "codec_target", "oracle_mask",
         }  # fmt: skip
+    stores = [path.name.split("-")[0] for path in Path("outputs/edits").iterdir() if path.is_dir()]
+    assert sorted(stores) == ["scenes_ambiguous", "scenes_noop"]  # side by side, neither waits for the other
     noop = read_json(sweep / "reference" / "scenes_noop" / "controls" / "oracle_mask" / "metrics.json")
     assert noop["edit/success"] == 1  # nothing may change, and nothing does
     text = robustness.table(sweep)

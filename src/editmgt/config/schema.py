@@ -184,7 +184,7 @@ class _Metrics(_Strict):
 
 
 class _Benchmark(_Strict):
-    name: str
+    name: Annotated[str, Field(pattern=NAME)]  # names directories
     size: Positive | None
     batch_size: Positive
     seed: NotNegative

@@ -224,15 +224,17 @@ def training_directory(config: dict[str, Any], owner: Path) -> Path:
 def edits_directory(
     weights: str, editor: "Editor", settings: "EditSettings", config: dict[str, Any], owner: Path
 ) -> Path:
-    """Return where edits live: shared by fingerprint, or with ``reuse=false`` the owner's alone.
+    """Return where a benchmark's edits live: shared by fingerprint, or with ``reuse=false`` the owner's alone.
 
-    ``weights`` is the name or the directory that ``editor`` was loaded from.
+    One process at a time has a directory; of two benchmarks neither waits for the other. ``weights`` is the name or the
+    directory that ``editor`` was loaded from.
     """
     from editmgt.studies.edits import edits_fingerprint
 
     seed, device = edit_seed(config), editor.device.type
     fingerprint = edits_fingerprint(weights_digest(weights), settings, seed, device)
-    return EDITS / (fingerprint if config["reuse"] else f"{fingerprint}-{owner.name}")
+    name = f"{config['benchmark']['name']}-{fingerprint}"
+    return EDITS / (name if config["reuse"] else f"{name}-{owner.name}")
 
 
 def edit_settings(config: dict[str, Any], editor: "Editor | None" = None) -> "EditSettings":
