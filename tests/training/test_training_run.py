@@ -17,6 +17,7 @@ from editmgt.data.tokens import TokenBatches, tokenized
 from editmgt.editing import Editor
 from editmgt.errors import UserError
 from editmgt.training import LAST, train
+from editmgt.training import run as training_run
 from editmgt.training.module import EditorModule
 
 
@@ -221,7 +222,16 @@ def test_a_codec_trains_on_a_sphere_and_each_code_sees_its_own_patch(
     assert not torch.allclose(latents, other_latents, atol=1e-2)
 
 
-def test_a_finished_codec_learns_to_draw_its_codes_and_keeps_them(tiny_bundle: Path, tmp_path: Path) -> None:
+def test_a_finished_codec_learns_to_draw_its_codes_and_keeps_them(
+    tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_data, directories = training_run._data, []
+
+    def data(config: dict[str, Any], directory: Path, *parts: Any) -> Any:
+        directories.append(directory)
+        return make_data(config, directory, *parts)
+
+    monkeypatch.setattr(training_run, "_data", data)
     config = configuration(tiny_bundle, tmp_path / "cache")
     config["model"]["kind"] = "codec"
     before = Codec.from_pretrained(tiny_bundle)
@@ -229,6 +239,8 @@ def test_a_finished_codec_learns_to_draw_its_codes_and_keeps_them(tiny_bundle: P
     scene = SceneDataset("train", size=1, resolution=16)[0]
     pixels = torch.from_numpy(scene.source).movedim(-1, 0)[None] / 255
     codes = before.encode(pixels)
+    # what is told of bad rows lies beside the training, not the weights
+    assert directories == [tmp_path / "run"]
     assert torch.equal(after.encode(pixels), codes)
     assert (after.decode(codes) - pixels).square().mean() < (before.decode(codes) - pixels).square().mean()
     for name, weight in before.vqvae.named_parameters():

@@ -29,10 +29,11 @@ def tokenized(
     ``target_tokens`` [N, h, w], ``input_ids`` [N, T] and, for an editor, ``source_tokens`` [N, h, w].
     """
     path = cache_dir / f"{_key(scenes, codec, text, kind)}.safetensors"
-    with locked(path, lambda: print("waiting for another process, which renders the same scenes")):
-        if not path.exists():
-            made = _encode(scenes, codec, text, kind)
-            write_atomic(path, save({name: tensor.to(torch.int32) for name, tensor in made.items()}))
+    if not path.exists():  # a cache that is there may be read-only
+        with locked(path, lambda: print("waiting for another process, which renders the same scenes")):
+            if not path.exists():
+                made = _encode(scenes, codec, text, kind)
+                write_atomic(path, save({name: tensor.to(torch.int32) for name, tensor in made.items()}))
     return {name: tensor.long() for name, tensor in load_file(path).items()}
 
 

@@ -24,6 +24,7 @@ from torch.nn.utils import parametrize
 
 from editmgt.codec import Codec, fold, unfold
 from editmgt.errors import UserError
+from editmgt.metrics.image import psnr
 from editmgt.training.optimizers import MakeOptimizer
 from editmgt.training.schedule import warmup_then_decay
 
@@ -102,8 +103,8 @@ class CodecModule(LightningModule):
         """How well dev pictures survive the round trip."""
         pixels = batch["pixels"]
         codec = Codec(self.vqvae)
-        error = (codec.decode(codec.encode(pixels)) - pixels).square().mean(dim=(1, 2, 3))
-        self.log("dev/psnr", (-10 * error.log10()).mean(), prog_bar=True, batch_size=len(pixels))
+        round_trip = codec.decode(codec.encode(pixels))
+        self.log("dev/psnr", psnr(round_trip, pixels).mean(), prog_bar=True, batch_size=len(pixels))
 
     def _on_sphere(self, vectors: Tensor, dim: int) -> Tensor:
         return F.normalize(vectors, dim=dim) * vectors.shape[dim] ** 0.5

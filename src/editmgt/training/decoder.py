@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from editmgt.codec import Codec, unfold
+from editmgt.metrics.image import psnr
 from editmgt.training.optimizers import MakeOptimizer
 from editmgt.training.schedule import warmup_then_decay
 
@@ -34,14 +35,14 @@ class DecoderModule(LightningModule):
         with torch.autocast(self.device.type, enabled=False):  # codes as editing will find them
             latents_BChw = vqvae.quantize.embedding(self.codec.encode(pixels)).movedim(-1, 1)
         decoded = unfold(vqvae.decoder(vqvae.post_quant_conv(latents_BChw)).float(), vqvae)
-        self.log("train/psnr", _psnr(decoded.detach(), pixels), prog_bar=True)
+        self.log("train/psnr", psnr(decoded.detach(), pixels).mean(), prog_bar=True)
         return F.mse_loss(decoded, pixels)
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """How well dev pictures survive the round trip."""
         pixels = batch["pixels"]
-        psnr = _psnr(self.codec.decode(self.codec.encode(pixels)), pixels)
-        self.log("dev/psnr", psnr, prog_bar=True, batch_size=len(pixels))
+        round_trip = self.codec.decode(self.codec.encode(pixels))
+        self.log("dev/psnr", psnr(round_trip, pixels).mean(), prog_bar=True, batch_size=len(pixels))
 
     def finished(self) -> Codec:
         """The codec, decoder trained."""
@@ -51,9 +52,3 @@ class DecoderModule(LightningModule):
         """The optimiser over the decoder, with its schedule."""
         optimizer = self.make_optimizer([{"params": [p for p in self.parameters() if p.requires_grad]}])
         return warmup_then_decay(optimizer, self.warmup_steps, int(self.trainer.estimated_stepping_batches))
-
-
-def _psnr(decoded: Tensor, pixels: Tensor) -> Tensor:
-    """Mean over pictures, in dB."""
-    error_B = F.mse_loss(decoded, pixels, reduction="none").mean(dim=(1, 2, 3))
-    return -10 * error_B.log10().mean()

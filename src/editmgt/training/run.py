@@ -139,8 +139,8 @@ def _codec_run(
         vqvae = fresh_vqvae(model["vqvae"])
         module = CodecModule(vqvae, optimizer_maker(model), model["warmup_steps"], model["continuous_steps"])
     else:
-        directory, variant = find(config["init_from"])
-        codec = Codec.from_pretrained(directory, variant=variant)
+        start, variant = find(config["init_from"])
+        codec = Codec.from_pretrained(start, variant=variant)
         module = DecoderModule(codec, optimizer_maker(model), model["warmup_steps"])
     data = _data(config, directory, None, None)
     return module, data, [], lambda path: module.finished().save_pretrained(path)
