@@ -273,6 +273,7 @@ def test_two_processes_learn_what_one_does(
     """From pixels: every process reads its own rows of each batch, none lost or doubled."""
     config = settings(tiny_bundle, datasets_, tmp_path)
     config["trainer"]["max_steps"] = 2
+    config["model"]["optimizer"]["eps"] = 1e-5  # at 1e-8 a gradient that is all rounding moves a weight too
     alone = train(config, tmp_path / "alone")
     config["trainer"] |= {"devices": 2, "strategy": "ddp"}
     (tmp_path / "pair").mkdir()
@@ -286,10 +287,10 @@ def test_two_processes_learn_what_one_does(
         check=False,
     )
     assert run.returncode == 0, run.stderr[-2000:]
+    together = weights(tmp_path / "pair" / "editor")
     for name, tensor in weights(alone).items():
-        torch.testing.assert_close(
-            weights(tmp_path / "pair" / "editor")[name], tensor, rtol=1e-4, atol=1e-5, msg=name
-        )
+        difference = (together[name] - tensor).abs().max()
+        assert difference < 2e-6, f"{name}: {difference}"
 
 
 def test_a_training_is_known_by_what_its_files_hold(tiny_bundle: Path, tmp_path: Path) -> None:

@@ -278,6 +278,9 @@ def test_two_processes_learn_what_one_does(tiny_bundle: Path, tmp_path: Path) ->
     from omegaconf import OmegaConf
 
     config = configuration(tiny_bundle, tmp_path / "cache", max_steps=2)
+    # Adam divides by the gradient's size: at its eps of 1e-8 a gradient that is all rounding moves a weight as far
+    # as any other does, and the two sides round differently.
+    config["model"]["optimizer"]["eps"] = 1e-5
     alone = train(config, tmp_path / "alone")
     pair = tmp_path / "pair"
     pair.mkdir()
@@ -294,8 +297,10 @@ def test_two_processes_learn_what_one_does(tiny_bundle: Path, tmp_path: Path) ->
         text=True,
     )
     assert run.returncode == 0, run.stderr[-2000:]
+    together = weights(pair / "editor")
     for name, tensor in weights(alone).items():
-        torch.testing.assert_close(weights(pair / "editor")[name], tensor, rtol=1e-4, atol=1e-5, msg=name)
+        difference = (together[name] - tensor).abs().max()
+        assert difference < 2e-6, f"{name}: {difference}"
 
 
 def test_scenes_that_two_processes_need_are_rendered_by_one(tiny_bundle: Path, tmp_path: Path) -> None:
