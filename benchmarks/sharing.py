@@ -29,9 +29,10 @@ def main(arguments: list[str]) -> None:
     os.chdir(tempfile.mkdtemp())
     import train
     from editmgt.benchmarks import build, evaluate
+    from editmgt.editing import Editor
     from editmgt.studies import command
-    from editmgt.studies.cell import edit_settings, load_editor
     from editmgt.studies.compose import compose_all
+    from editmgt.studies.identity import edit_settings
     from editmgt.training.run import train as run_training
 
     overrides = [*SMALL, "logger=none", *arguments]
@@ -45,7 +46,7 @@ def main(arguments: list[str]) -> None:
     start = time.process_time()
     for injection in (True, False):
         finished = run_training(config(injection, True, True), Path(f"bare-{injection}"))
-        editor = load_editor(str(finished))
+        editor = Editor.from_pretrained(finished)
         for consolidation, hold in ((True, False), (True, True), (False, True)):
             one = config(injection, consolidation, hold)
             benchmark, out = one["benchmark"], Path(f"bare-{injection}-{consolidation}-{hold}")

@@ -45,6 +45,25 @@ def call(directory: Path, script: str, *arguments: str) -> "subprocess.Completed
             ["resume=nowhere.ckpt", "init_from=nobody"],
             ["resume=nowhere.ckpt", "init_from=nobody"],
         ),
+        ("train.py", ["debug=null"], ["debug=null must be one of few, smoke."]),
+        ("train.py", ["seed=1", "-m", "seed=2"], ["flags such as -m come first"]),
+        (
+            "evaluate.py",
+            ["checkpoint=tiny_editor", "debug=smoke"],
+            ["debug=smoke sets data, trainer, which evaluate.py does not have. Made for it: few."],
+        ),
+        (
+            "evaluate.py",
+            ["checkpoint=tiny_editor", "experiment=tiny_base"],
+            [
+                "experiment=tiny_base cannot be a part of evaluate.py: In 'experiment/tiny_base': Could not override"
+            ],
+        ),
+        (
+            "train.py",
+            ["experiment=localization_layers"],
+            ["experiment=localization_layers sets localization_layers, which train.py does not have."],
+        ),
         ("evaluate.py", ["checkpoint=nobody"], ["checkpoint=nobody: there is no such directory"]),
         ("evaluate.py", ["checkpoint=."], ["of another architecture or incomplete"]),
     ],

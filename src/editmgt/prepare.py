@@ -19,6 +19,7 @@ from editmgt.data.edits import cache_facts, make_transform, open_all
 from editmgt.data.encoding import collate, encode
 from editmgt.data.rows import EditRows
 from editmgt.data.transform import Pair, Transform, View
+from editmgt.devices import find_device
 from editmgt.errors import UserError
 from editmgt.files import read_json
 from editmgt.text import TextEncoder
@@ -52,10 +53,8 @@ def prepare(config: dict[str, Any]) -> None:
     from editmgt.training.parts import starting_parts
 
     model, data, options = config["model"], config["data"], config["prepare"]
+    device = find_device("prepare.device", options["device"])
     codec, text, _ = starting_parts(config)
-    device = options["device"]
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     codec, text = codec.float().to(device).eval(), text.float().to(device).eval()
     directory, learns = Path(data["token_cache"]), model["train_text_encoder"]
     size = options["part_rows"]

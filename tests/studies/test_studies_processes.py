@@ -88,7 +88,7 @@ def test_a_killed_rank_ends_its_cell_and_the_sweep_goes_on(
 ) -> None:
     import shutil
 
-    from editmgt.studies.cell import training_directory
+    from editmgt.studies.identity import training_directory
 
     arguments = [
         "-m", "debug=smoke", "benchmark.resolution=32", "benchmark.size=2", "model.resolution=32", "data.resolution=32",

@@ -10,10 +10,12 @@ from typing import Any
 
 import pandas
 import pytest
+import torch
 import yaml
 from offline_runs import exit_codes, logged_keys, read_offline, run_record
 
 import editmgt.training
+from editmgt.editing import Editor
 from editmgt.files import read_json, write_json
 from editmgt.studies import command, trainings
 
@@ -112,6 +114,48 @@ def test_a_failing_cell_is_recorded_and_the_others_go_on(
     assert len(trained) == 3
     assert "retry     condition_dropout-0.9 (ValueError: no such luck)" in printed
     assert "done      condition_dropout-0.1" in printed
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+@pytest.mark.parametrize(
+    ("task", "arguments", "said"),
+    [
+        ("evaluate", ["checkpoint='{bundle}'", "device=cuda"], "device=cuda is not available here."),
+        (
+            "train",
+            ["init_from='{bundle}'", "model.localization.layers=[1,2]", "trainer=gpu"],
+            "trainer.accelerator=gpu trainer.devices=1: this machine has 0 such; trainer=cpu trains without.",
+        ),
+    ],
+)
+def test_a_gpu_that_is_not_there_fails_the_cell_in_one_line(
+    run: Callable[..., int],
+    tiny_bundle: Path,
+    capsys: pytest.CaptureFixture[str],
+    task: str,
+    arguments: list[str],
+    said: str,
+) -> None:
+    """The cell and not the command: on a cluster the machine that plans has none, and those that run have."""
+    assert run(task, *(text.format(bundle=tiny_bundle) for text in arguments), "logger=none") == 1
+    assert f"{task}-0001 failed: {said}" in capsys.readouterr().err.splitlines()
+    assert read_json(Path(f"outputs/runs/{task}-0001/status.json"))["error"] == said
+
+
+def test_whatever_a_table_shows_is_edited_in_the_precision_that_was_asked_for(
+    run: Callable[..., int], tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The controls too, and one load of the weights serves them all."""
+    loaded: list[torch.dtype] = []
+    whole = Editor.from_pretrained
+
+    def counted(*arguments: Any, **options: Any) -> Editor:
+        loaded.append(options["dtype"])
+        return whole(*arguments, **options)
+
+    monkeypatch.setattr(Editor, "from_pretrained", counted)
+    assert run("evaluate", *SMALL, f"checkpoint='{tiny_bundle}'", "dtype=bfloat16", "logger=none") == 0
+    assert loaded == [torch.bfloat16]
 
 
 def test_cells_with_the_same_active_settings_share_their_edits(

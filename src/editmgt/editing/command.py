@@ -14,7 +14,6 @@ from editmgt.errors import UserError, nearest
 from editmgt.files import write_atomic
 
 if TYPE_CHECKING:
-    import torch
     from PIL import Image
 
     from editmgt.editing.editor import Editor, EditResult
@@ -109,11 +108,13 @@ def load(options: argparse.Namespace) -> "Editor":
     from editmgt.editing.settings import EditSettings, validate
 
     validate(EditSettings().override(**overrides))
-    device = _device(options.device)
 
     import torch
 
+    from editmgt.devices import find_device
     from editmgt.editing.editor import Editor
+
+    device = find_device("--device", options.device)
 
     editor = Editor.from_pretrained(
         options.checkpoint,
@@ -207,7 +208,7 @@ def _parser() -> argparse.ArgumentParser:
         default=100_000_000,
         help="larger pictures are refused before they are decoded (default: %(default)s)",
     )
-    add("--device", help="cpu, cuda, cuda:1 ... (default: cuda where there is one)")
+    add("--device", default="auto", help="cpu, cuda, cuda:1 ... (default: cuda where there is one)")
     add(
         "--dtype",
         choices=("float32", "bfloat16", "float16"),
@@ -266,17 +267,6 @@ def encode(image: "Image.Image", picture_format: str) -> bytes:
     buffer = BytesIO()
     image.save(buffer, picture_format, **({"quality": 95} if picture_format in ("JPEG", "WEBP") else {}))
     return buffer.getvalue()
-
-
-def _device(name: str | None) -> "torch.device":
-    import torch
-
-    try:
-        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UserError(f"--device {name} is not available here.") from error
-    return device
 
 
 @contextmanager

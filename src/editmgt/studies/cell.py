@@ -6,7 +6,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,21 +13,26 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from editmgt.config import edit_values
 from editmgt.errors import UserError
 from editmgt.files import read_json, write_atomic, write_json
 from editmgt.studies import trainings
-from editmgt.studies.fingerprint import protocol_fingerprint, training_fingerprint, weights_digest
-from editmgt.studies.plan import EDITS, TRAININGS, read_layers, read_plan
+from editmgt.studies.identity import (
+    edit_seed,
+    edit_settings,
+    edits_directory,
+    identify,
+    ready_editor,
+    training_directory,
+)
+from editmgt.studies.plan import read_layers, read_plan
+from editmgt.studies.progress import progress_bar
+from editmgt.studies.status import INTERRUPTED, is_done, read_object, was_cut_off
 from editmgt.studies.study import PRIMARY
 from editmgt.studies.tracking import Tracker, start
 from editmgt.weights import local as local_directory
 
 if TYPE_CHECKING:
     from editmgt.editing import Editor, EditSettings
-
-_LOADING = ("checkpoint", "dtype", "text_encoder_afterwards")  # what decides how weights are loaded
-INTERRUPTED = "interrupted"  # the error of a cell that the user stopped
 
 
 def run_cell(composed: DictConfig) -> float | None:
@@ -117,9 +121,8 @@ class Cell:
     def _prepare(self) -> None:
         """Make the directory, without what an earlier attempt said of itself."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        if (self.directory / "metrics.json").is_file() and _read_object(
-            self.directory / "metrics.json"
-        ) is None:
+        results = self.directory / "metrics.json"
+        if results.is_file() and read_object(results) is None:
             self.say("metrics.json cannot be read: judging again")
         for stale in ("metrics.json", "error.txt"):
             (self.directory / stale).unlink(missing_ok=True)
@@ -137,9 +140,8 @@ class Cell:
     def _work(self, tracker: Tracker, resume: bool) -> dict[str, float]:
         config = self.config
         if config["task"] == "evaluate":
-            editor = self._checkpoint().to(_device(config["device"]))
             self._link_checkpoint(local_directory(config["checkpoint"]))
-            return self._judge(editor, config["checkpoint"], resume)
+            return self._judge(config["checkpoint"], resume)
         directory = training_directory(config, self.directory.parent if self.sweep else self.directory)
         finished = trainings.obtain(
             config,
@@ -152,19 +154,19 @@ class Cell:
         )
         tracker.link_training(trainings.log_of(directory))
         self._link_checkpoint(finished)
-        progress = _read_object(directory / "progress.json")
+        progress = read_object(directory / "progress.json")
         if progress is not None:
             write_json(self.directory / "progress.json", progress)
         if config["model"]["kind"] != "editor":  # a codec or a base model edits nothing
             after = dict((progress or {}).get("after", {}))
             write_json(self.directory / "metrics.json", after)
             return after
-        device = "cpu" if config["trainer"]["accelerator"] == "cpu" else "auto"
-        return self._judge(load_editor(str(finished)).to(_device(device)), str(finished), resume)
+        return self._judge(str(finished), resume)
 
-    def _judge(self, editor: "Editor", weights: str, resume: bool) -> dict[str, float]:
+    def _judge(self, weights: str, resume: bool) -> dict[str, float]:
         from editmgt.studies import edits
 
+        editor = ready_editor(self.config, weights)
         settings = edit_settings(self.config, editor)
         owner = self.directory.parent if self.sweep else self.directory
         store = edits_directory(weights, editor, settings, self.config, owner)
@@ -172,9 +174,6 @@ class Cell:
         asker = {"cell": self.name, "sweep": self.sweep}
         with edits.opened(editor, store, layers, asker, self.say) as stored:
             return judge(stored, settings, self.config, self.directory, self.say, resume)
-
-    def _checkpoint(self) -> "Editor":
-        return load_editor(*(self.config[key] for key in _LOADING))
 
     @contextmanager
     def _tracker(self) -> Iterator[Tracker]:
@@ -200,119 +199,6 @@ class Cell:
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(os.path.relpath(target, folder))
         temporary.replace(folder / "editor")
-
-
-def was_cut_off(directory: Path, fingerprints: dict[str, str | None]) -> bool:
-    """Whether ``directory`` holds rows of the same weights and protocol that something outside stopped.
-
-    A run that failed by itself is no such thing: it is tried again from its first row.
-    """
-    try:
-        status = read_json(directory / "status.json")
-        stopped = status["state"] == "running" or status["error"] == INTERRUPTED
-        return stopped and all(status.get(key) == value for key, value in fingerprints.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
-
-
-def training_directory(config: dict[str, Any], owner: Path) -> Path:
-    """Return where a training lives: shared by fingerprint, or with ``reuse=false`` the owner's alone."""
-    fingerprint = training_fingerprint(config)
-    return TRAININGS / (fingerprint if config["reuse"] else f"{fingerprint}-{owner.name}")
-
-
-def edits_directory(
-    weights: str, editor: "Editor", settings: "EditSettings", config: dict[str, Any], owner: Path
-) -> Path:
-    """Return where a benchmark's edits live: shared by fingerprint, or with ``reuse=false`` the owner's alone.
-
-    One process at a time has a directory; of two benchmarks neither waits for the other. ``weights`` is the name or the
-    directory that ``editor`` was loaded from.
-    """
-    from editmgt.studies.edits import edits_fingerprint
-
-    seed, device = edit_seed(config), editor.device.type
-    fingerprint = edits_fingerprint(weights_digest(weights), settings, seed, device)
-    name = f"{config['benchmark']['name']}-{fingerprint}"
-    return EDITS / (name if config["reuse"] else f"{name}-{owner.name}")
-
-
-def edit_settings(config: dict[str, Any], editor: "Editor | None" = None) -> "EditSettings":
-    """Return the settings of a cell's edits; what ``evaluate.py`` leaves null is the editor's own."""
-    from editmgt.editing import EditSettings
-
-    if config["task"] == "train":
-        return EditSettings().override(**edit_values(config))
-    return _override(EditSettings() if editor is None else editor.settings, config)
-
-
-def _override(start: "EditSettings", config: dict[str, Any]) -> "EditSettings":
-    values = edit_values(config)
-    return start.override(**{name: value for name, value in values.items() if value is not None})
-
-
-def edit_seed(config: dict[str, Any]) -> int:
-    """Return the seed of the edits' noise; a training has its own, so that its cells are edited alike."""
-    return int(config["seed"] if config["task"] == "evaluate" else config["benchmark"]["seed"])
-
-
-def identify(config: dict[str, Any]) -> dict[str, str | None]:
-    """Return the fingerprints of a cell's training and protocol."""
-    if config["task"] == "evaluate":
-        training, settings = weights_digest(config["checkpoint"]), cell_settings(config)
-    else:
-        training, settings = training_fingerprint(config), edit_settings(config)
-    protocol = protocol_fingerprint(config, settings.to_dict(), edit_seed(config))
-    return {"training_fingerprint": training, "protocol_fingerprint": protocol}
-
-
-def cell_settings(config: dict[str, Any]) -> "EditSettings":
-    """Return :func:`edit_settings` of a cell, its checkpoint's own ones among them."""
-    if config["task"] == "train":
-        return edit_settings(config)
-    return _override(_finished_with(*(config[key] for key in _LOADING)), config)
-
-
-@cache
-def _finished_with(checkpoint: str, dtype: str, text_encoder_afterwards: str) -> "EditSettings":
-    return load_editor(checkpoint, dtype, text_encoder_afterwards).settings
-
-
-def is_done(directory: Path, fingerprints: dict[str, str | None]) -> bool:
-    """Whether a cell's directory holds its finished results, of these very fingerprints."""
-    status = status_of(directory)
-    same = all(status.get(key) == value for key, value in fingerprints.items())
-    return status.get("state") == "done" and same and _read_object(directory / "metrics.json") is not None
-
-
-def status_of(directory: Path) -> dict[str, Any]:
-    """Return what ``status.json`` says; nothing, where it is absent or broken."""
-    return _read_object(directory / "status.json") or {}
-
-
-def _read_object(path: Path) -> dict[str, Any] | None:
-    """A JSON object; None for what is absent or broken."""
-    try:
-        values = read_json(path)
-    except (OSError, ValueError):
-        return None
-    return values if isinstance(values, dict) else None
-
-
-def load_editor(name: str, dtype: str = "float32", text_encoder_afterwards: str = "keep") -> "Editor":
-    """Return an editor, the last ones kept: cells of a sweep mostly share theirs."""
-    return _load_editor(name, dtype, text_encoder_afterwards)
-
-
-@lru_cache(maxsize=2)
-def _load_editor(name: str, dtype: str, text_encoder_afterwards: str) -> "Editor":
-    import torch
-
-    from editmgt.editing import Editor
-
-    return Editor.from_pretrained(
-        name, dtype=getattr(torch, dtype), text_encoder_afterwards=text_encoder_afterwards
-    )
 
 
 def judge(
@@ -345,41 +231,6 @@ def judge(
 
 
 @contextmanager
-def progress_bar(title: str, say: Callable[[str], None]) -> Iterator[Callable[[int, int], None]]:
-    """A bar with the time left on a terminal; in a file, a line every now and then."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    if not sys.stderr.isatty():
-        yield _Lines(title, say).update
-        return
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-class _Lines:
-    """Progress as lines, at most one every ``PAUSE`` seconds."""
-
-    PAUSE = 30.0
-
-    def __init__(self, title: str, say: Callable[[str], None]) -> None:
-        self.title, self.say = title, say
-        self._start = self._told = time.perf_counter()
-        self._first: int | None = None
-
-    def update(self, done: int, total: int) -> None:
-        now = time.perf_counter()
-        if self._first is None:
-            self._first = done  # what an earlier run did takes no time now
-        if now - self._told < self.PAUSE or done == self._first:
-            return
-        self._told = now
-        left = (now - self._start) / (done - self._first) * (total - done)
-        self.say(f"{self.title}: {done:,} of {total:,}, about {left / 60:.0f} min left")
-
-
-@contextmanager
 def _interrupts() -> Iterator[None]:
     """Lightning turns Ctrl-C into ``sys.exit(1)``, which would look like a failed cell: turn it back."""
     try:
@@ -388,11 +239,3 @@ def _interrupts() -> Iterator[None]:
         if isinstance(error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from error
         raise RuntimeError(f"the training ended the process with status {error.code}") from error
-
-
-def _device(wanted: str) -> str:
-    if wanted != "auto":
-        return wanted
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"

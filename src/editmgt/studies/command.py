@@ -83,8 +83,9 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = get_args_parser()
 
     def complain(message: str) -> NoReturn:
+        order = "flags such as -m come first; settings" if "=" in message else "settings"
         raise UserError(
-            f"{message[0].upper()}{message[1:]}. Settings are written key=value; --help lists them."
+            f"{message[0].upper()}{message[1:]}: {order} are written key=value, and --help lists them."
         )
 
     parser.error = complain  # type: ignore[method-assign]
@@ -114,7 +115,7 @@ def _check_benchmarks(composition: Composition) -> None:
 
 def _check_weights(composition: Composition) -> None:
     """Load what will be judged, and look for what will be resumed, before any work."""
-    from editmgt.studies.cell import edit_settings, load_editor, training_directory
+    from editmgt.studies.identity import edit_settings, load_editor, training_directory
     from editmgt.studies.trainings import LAST, state
 
     configs = [cell.config for cell in composition.cells]
@@ -124,7 +125,7 @@ def _check_weights(composition: Composition) -> None:
         mistakes = []
         for config in configs:
             try:
-                editor = load_editor(config["checkpoint"])
+                editor = load_editor(config, config["checkpoint"])
                 settings = edit_settings(config, editor)
                 validate(settings, editor.transformer.num_blocks, editor.pixels_per_cell)
             except UserError as error:

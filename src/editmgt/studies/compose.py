@@ -1,24 +1,33 @@
 """From a command line to composed, validated cells; every mistake is found here, before any work."""
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from editmgt.config import Study, problems, show
+from editmgt.config import Study, problems
 from editmgt.errors import UserError, nearest
 from editmgt.studies import study as studies
+from editmgt.studies.overrides import (
+    choices,
+    flatten,
+    group_choices,
+    group_mistakes,
+    is_hydra,
+    keep,
+    key_mistakes,
+    parse,
+)
 
 PLAN_KEY, PLANS = "plan", ("run", "only")  # what to do with a sweep: not a part of any cell
+_WHOLE = ("experiment=", "debug=")  # groups whose files set up a whole command
 
 
 @dataclass(frozen=True)
@@ -58,69 +67,104 @@ def compose_all(conf_dir: Path, task: str, arguments: list[str], multirun: bool)
     Raises:
         UserError: one line per mistake, each once, of all cells.
     """
-    overrides = _parse(arguments)
-    sweeps = [override for override in overrides if override.is_sweep_override()]
-    if sweeps and not multirun:
-        raise UserError(
-            "\n".join(
-                f"{override.input_line} names several values: add -m to run one cell for each."
-                for override in sweeps
-            )
-        )
-    cells, mistakes = [], list[str]()
+    overrides = parse(arguments)
+    if not multirun and any(override.is_sweep_override() for override in overrides):
+        raise UserError(_add_m(overrides))
+    mistakes: list[str] = []
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir)):
-        overrides = _keep(overrides, lambda override: _group_mistakes(conf_dir, override), mistakes)
-        groups = _group_choices(conf_dir, overrides)
+        overrides = keep(overrides, lambda override: group_mistakes(conf_dir, override), mistakes)
+        groups = group_choices(conf_dir, overrides)
+        if misplaced := _misplaced(conf_dir, task, groups):
+            raise _all([*mistakes, *misplaced])
         base = _plain(_compose(task, groups), resolve=False)
-        known = set(_flatten(base))
-        overrides = _keep(overrides, lambda override: _key_mistakes(conf_dir, known, override), mistakes)
-        study, added = None, list[Override]()
-        if base.get("study") is not None:
-            _apply(overrides, base)
-            computed = base["metrics"]["names"] or base["metrics"]["preset"]
-            mistakes += studies.problems(base["study"], _settable(known), computed)
-            if mistakes:
-                raise UserError("\n".join(dict.fromkeys(mistakes)))
-            study = Study.model_validate(base["study"])
-            added = _parse(studies.sweeps(study, {override.key_or_group for override in overrides}))
-            if not multirun:
-                raise UserError(
-                    f"{base['name']} is a study, a sweep over {', '.join(study.factors)}: add -m."
-                )
-        plain = [override for override in overrides if not override.is_sweep_override()]
-        hydra_overrides = [str(o.input_line) for o in plain if _is_hydra(o)]
+        known = set(flatten(base))
+        overrides = keep(overrides, lambda override: key_mistakes(conf_dir, known, override), mistakes)
+        study = _study(base, overrides, known, multirun, mistakes)
+        added = [] if study is None else parse(studies.sweeps(study, {o.key_or_group for o in overrides}))
+        hydras = [str(o.input_line) for o in overrides if is_hydra(o) and not o.is_sweep_override()]
         try:
-            full = _compose(task, [*hydra_overrides, *groups], hydra=True)
+            full = _compose(task, [*hydras, *groups], hydra=True)
         except UserError as error:
-            raise UserError("\n".join([*mistakes, str(error)])) from error
-        params = full.hydra.sweeper.get("params") if multirun else None
+            raise _all([*mistakes, str(error)]) from error
         adaptive = _adaptive(full) if multirun else None
         if adaptive is not None:
             mistakes += _direction_mistakes(full, study.primary if study else studies.PRIMARY)
-        swept = _parse([f"{key}={value}" for key, value in (params or {}).items()])
-        swept += [o for o in overrides if not _is_hydra(o) and o.key_or_group != PLAN_KEY]
+        params = full.hydra.sweeper.get("params") if multirun else None
+        swept = parse([f"{key}={value}" for key, value in (params or {}).items()])
+        swept += [o for o in overrides if not is_hydra(o) and o.key_or_group != PLAN_KEY]
         jobs = _jobs([*swept, *added], multirun, adaptive is not None)
-        for job in jobs:
-            try:
-                config = _plain(_compose(task, job))
-            except OmegaConfBaseException as error:
-                mistakes.append(_first_line(error))
-                continue
-            mistakes += problems(config)
-            cells.append(Composed(tuple(job), config))
+        cells = [cell for job in jobs if (cell := _cell(task, job, mistakes)) is not None]
     wanted = [str(override.value()) for override in overrides if override.key_or_group == PLAN_KEY]
     mistakes += _plan_mistakes(wanted, multirun)
     if mistakes:
-        raise UserError("\n".join(dict.fromkeys(mistakes)))
+        raise _all(mistakes)
     composition = Composition(
         cells=tuple(cells),
         varying=_varying(jobs),
-        directory=_named_directory(plain, multirun),
+        directory=_named_directory(overrides, multirun),
         sweeps=tuple(str(override.input_line) for override in added),
         adaptive=adaptive,
         plan_only=wanted[-1:] == ["only"],
     )
     return composition if study is None else _with_study(composition, study)
+
+
+def _all(mistakes: list[str]) -> UserError:
+    return UserError("\n".join(dict.fromkeys(mistakes)))
+
+
+def _add_m(overrides: list[Override]) -> str:
+    return "\n".join(
+        f"{override.input_line} names several values: add -m to run one cell for each."
+        for override in overrides
+        if override.is_sweep_override()
+    )
+
+
+def _misplaced(conf_dir: Path, task: str, groups: list[str]) -> list[str]:
+    """What is wrong with files that set up a whole command, and are for another one."""
+    own = set(_compose(task, []))
+
+    def misfit(text: str) -> str:
+        try:
+            foreign = sorted({*map(str, _compose(task, [text]))} - own)
+        except UserError as error:
+            return f"cannot be a part of {task}.py: {error}"
+        return f"sets {', '.join(foreign)}, which {task}.py does not have." if foreign else ""
+
+    found = []
+    for text in groups:
+        if text.startswith(_WHOLE) and (why := misfit(text)):
+            files = sorted((conf_dir / text.partition("=")[0]).glob("*.yaml"))
+            fitting = [path.stem for path in files if not misfit(f"{path.parent.name}={path.stem}")]
+            found.append(f"{text} {why} Made for it: {', '.join(fitting)}.")
+    return found
+
+
+def _study(
+    base: dict[str, Any], overrides: list[Override], known: set[str], multirun: bool, mistakes: list[str]
+) -> Study | None:
+    """The study that the configuration holds: it decides which cells there are, so its mistakes come first."""
+    if base.get("study") is None:
+        return None
+    _apply(overrides, base)
+    computed = base["metrics"]["names"] or base["metrics"]["preset"]
+    if found := [*mistakes, *studies.problems(base["study"], _settable(known), computed)]:
+        raise _all(found)
+    study = Study.model_validate(base["study"])
+    if not multirun:
+        raise UserError(f"{base['name']} is a study, a sweep over {', '.join(study.factors)}: add -m.")
+    return study
+
+
+def _cell(task: str, job: list[str], mistakes: list[str]) -> Composed | None:
+    try:
+        config = _plain(_compose(task, job))
+    except OmegaConfBaseException as error:
+        mistakes.append(_first_line(error))
+        return None
+    mistakes += problems(config)
+    return Composed(tuple(job), config)
 
 
 def _with_study(composition: Composition, study: Study) -> Composition:
@@ -177,20 +221,11 @@ def _jobs(overrides: list[Override], multirun: bool, adaptive: bool) -> list[lis
         return [[str(override.input_line) for override in overrides]]
     if not adaptive:
         return list(map(list, dict.fromkeys(map(tuple, BasicSweeper.split_arguments(overrides, None)[0]))))
-    columns = {override.get_key_element(): _choices(override) for override in overrides}
+    columns = {override.get_key_element(): choices(override) for override in overrides}
     count = max(map(len, columns.values()), default=1)
     return [
         [f"{key}={values[min(i, len(values) - 1)]}" for key, values in columns.items()] for i in range(count)
     ]
-
-
-def _choices(override: Override) -> list[str]:
-    if not override.is_sweep_override():
-        return [override.get_value_element_as_str()]
-    value = override.value()
-    if isinstance(value, IntervalSweep):
-        return [str(value.start), str(value.end)]
-    return [str(text) for text in override.sweep_string_iterator()]
 
 
 def _level(config: Mapping[str, Any], key: str) -> Any:
@@ -207,14 +242,8 @@ def _settable(known: Iterable[str]) -> set[str]:
     return {key for key in known if key not in parents or f"{key}.name" in known} - {"study"}
 
 
-def _group_choices(conf_dir: Path, overrides: list[Override]) -> list[str]:
-    """Overrides that choose a file of a group, the first one where several are swept."""
-    chosen = [override for override in overrides if _group(conf_dir, override.key_or_group) is not None]
-    return [f"{override.get_key_element()}={_choices(override)[0]}" for override in chosen]
-
-
-def _groups(conf_dir: Path) -> set[str]:
-    return {path.name for path in conf_dir.iterdir() if path.is_dir()}
+def _key(text: str) -> str:
+    return text.split("=", 1)[0].lstrip("+~").split("@")[0]
 
 
 def _plain(config: DictConfig, resolve: bool = True) -> dict[str, Any]:
@@ -222,101 +251,6 @@ def _plain(config: DictConfig, resolve: bool = True) -> dict[str, Any]:
     container = OmegaConf.to_container(config, resolve=resolve, throw_on_missing=resolve)
     assert isinstance(container, dict)
     return {str(key): value for key, value in container.items()}
-
-
-def _parse(arguments: Iterable[str]) -> list[Override]:
-    parser, parsed, mistakes = OverridesParser.create(), [], []
-    for argument in arguments:
-        try:
-            parsed += parser.parse_overrides([argument])
-        except (OverrideParseException, HydraException):
-            hint = "" if "=" in argument else f" Write {argument}=VALUE."
-            if argument.count("=") > 1 or re.search(r"[(),'\s]", argument):
-                hint = " A value that holds any of = , ( ) ' or a space needs quotes: \"key='a=b'\"."
-            mistakes.append(f"Cannot read '{argument}': it is not key=value.{hint}")
-    if mistakes:
-        raise UserError("\n".join(mistakes))
-    return parsed
-
-
-def _key(text: str) -> str:
-    return text.split("=", 1)[0].lstrip("+~").split("@")[0]
-
-
-def _is_hydra(override: Override) -> bool:
-    return re.match(r"hydra([./]|$)", override.key_or_group) is not None
-
-
-def _group(conf_dir: Path, key: str) -> Path | None:
-    """The directory of a config group, or None where ``key`` is none."""
-    directory = conf_dir / key
-    return directory if directory.is_dir() and not key.startswith("hydra") and "." not in key else None
-
-
-def _values(override: Override) -> Iterator[Any]:
-    if override.is_sweep_override():
-        yield from override.sweep_string_iterator()
-    else:
-        yield override.value()
-
-
-def _keep(
-    overrides: list[Override], check: Callable[[Override], list[str]], mistakes: list[str]
-) -> list[Override]:
-    """Return the overrides without mistakes, so that the rest can be composed and judged too."""
-    kept = []
-    for override in overrides:
-        found = check(override)
-        mistakes += found
-        if not found:
-            kept.append(override)
-    return kept
-
-
-def _group_mistakes(conf_dir: Path, override: Override) -> list[str]:
-    directory = _group(conf_dir, override.key_or_group)
-    if directory is None or override.is_delete():
-        return []
-    options = sorted(path.stem for path in directory.glob("*.yaml"))
-    names = [name for value in _values(override) for name in (value if isinstance(value, list) else [value])]
-    listed = (
-        f"must be one of {', '.join(options)}."
-        if options
-        else f"has no choices: conf/{directory.name}/ is empty."
-    )
-    return [
-        f"{override.key_or_group}={show(name)} {listed}{nearest(name, options)}"
-        for name in names
-        if name not in (None, "null") and str(name) not in options
-    ]
-
-
-def _key_mistakes(conf_dir: Path, known: set[str], override: Override) -> list[str]:
-    key = override.key_or_group
-    if _is_hydra(override) or _group(conf_dir, key) is not None or key in known:
-        return []
-    parents = [key.rsplit(".", depth)[0] for depth in range(1, key.count(".") + 1)]
-    if any(f"{parent}._target_" in known for parent in parents):
-        if override.is_add() or override.is_force_add():
-            return []  # an argument of a class: the class judges it
-        return [f"Unknown key '{key}'.{_suggest(key, known)} To add an argument write +{key}=..."]
-    return [f"Unknown key '{key}'.{_suggest(key, known | _groups(conf_dir))}"]
-
-
-def _suggest(key: str, known: set[str]) -> str:
-    last = key.rsplit(".", 1)[-1]
-    same = sorted((name for name in known if name.rsplit(".", 1)[-1] == last), key=len)
-    if same:
-        return f" Did you mean '{same[0]}'?"
-    return nearest(key, sorted(known))
-
-
-def _flatten(node: Any, prefix: str = "") -> Iterator[str]:
-    if isinstance(node, dict):
-        for name, value in node.items():
-            key = f"{prefix}.{name}" if prefix else str(name)
-            yield key
-            yield from _flatten(value, key)
 
 
 def _compose(task: str, overrides: list[str], hydra: bool = False) -> DictConfig:

@@ -9,17 +9,12 @@ import yaml
 from editmgt import assets
 from editmgt.errors import UserError
 from editmgt.files import read_json, write_json
-from editmgt.studies.cell import (
-    edit_seed,
-    edit_settings,
-    edits_directory,
-    judge,
-    load_editor,
-    progress_bar,
-    was_cut_off,
-)
+from editmgt.studies.cell import judge
 from editmgt.studies.fingerprint import protocol_fingerprint, weights_digest
+from editmgt.studies.identity import edit_seed, edit_settings, edits_directory, load_editor, ready_editor
 from editmgt.studies.plan import Plan
+from editmgt.studies.progress import progress_bar
+from editmgt.studies.status import was_cut_off
 
 SHIPPED = "tiny_editor"
 FOLDER, CONTROLS = "reference", "controls"
@@ -64,7 +59,7 @@ def _shipped(plan: Plan, config: dict[str, Any], out: Path, say: Callable[[str],
         say(f"{SHIPPED}: {text}")
 
     try:
-        editor = load_editor(SHIPPED)
+        editor = ready_editor(config, SHIPPED)
         settings = edit_settings(config, editor)
         store = edits_directory(SHIPPED, editor, settings, config, plan.directory)
         asker = {"cell": SHIPPED, "sweep": plan.directory.name}
@@ -79,7 +74,7 @@ def _controls(own: str, config: dict[str, Any], out: Path, say: Callable[[str], 
     from editmgt.benchmarks.registry import picture_path
     from editmgt.metrics import scorer_of
 
-    editor, benchmark = load_editor(own), config["benchmark"]
+    editor, benchmark = ready_editor(config, own), config["benchmark"]
     with progress_bar("controls", say) as advance:
         controls(
             editor,
@@ -96,7 +91,7 @@ def _controls(own: str, config: dict[str, Any], out: Path, say: Callable[[str], 
 
 
 def _once(out: Path, weights: str, config: dict[str, Any], work: Callable[[Path, bool], None]) -> None:
-    settings = edit_settings(config, load_editor(weights)).to_dict()
+    settings = edit_settings(config, load_editor(config, weights)).to_dict()
     identity: dict[str, str | None] = {
         "training_fingerprint": weights_digest(weights),
         "protocol_fingerprint": protocol_fingerprint(config, settings, edit_seed(config)),

@@ -52,6 +52,8 @@ def obtain(
     One process trains while the others wait. ``log`` names the W&B run that a training made here is logged to;
     :func:`log_of` tells it to whoever reuses it.
     """
+    from editmgt.devices import check_accelerator  # late: it imports torch
+
     name = directory.name
     with locked(directory, lambda: say(f"waiting for training {name}, which another process runs")) as lock:
         found = state(directory)
@@ -60,6 +62,7 @@ def obtain(
             here = sweep and status.get("sweep") == sweep and status.get("cell") != cell
             say(f"training shared with cell {status['cell']}" if here else f"reusing training {name}")
             return directory / EDITOR
+        check_accelerator(config["trainer"]["accelerator"], config["trainer"]["devices"])
         resume = None if config["resume"] in (None, "auto") else Path(config["resume"])
         if found == "corrupt":
             aside = _aside(directory)

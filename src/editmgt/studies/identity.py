@@ -1,0 +1,117 @@
+"""What makes a cell the one it is: the settings of its edits, its fingerprints, and so where shared work lives."""
+
+import os
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from editmgt import assets
+from editmgt.config import edit_values
+from editmgt.devices import find_device
+from editmgt.studies.fingerprint import protocol_fingerprint, training_fingerprint, weights_digest
+from editmgt.studies.plan import EDITS, TRAININGS
+
+if TYPE_CHECKING:
+    from editmgt.editing import Editor, EditSettings
+
+
+def edit_settings(config: dict[str, Any], editor: "Editor | None" = None) -> "EditSettings":
+    """Return the settings of a cell's edits; what ``evaluate.py`` leaves null is the editor's own."""
+    from editmgt.editing import EditSettings
+
+    if config["task"] == "train":
+        return EditSettings().override(**edit_values(config))
+    return _override(EditSettings() if editor is None else editor.settings, config)
+
+
+def _override(start: "EditSettings", config: dict[str, Any]) -> "EditSettings":
+    values = edit_values(config)
+    return start.override(**{name: value for name, value in values.items() if value is not None})
+
+
+def edit_seed(config: dict[str, Any]) -> int:
+    """Return the seed of the edits' noise; a training has its own, so that its cells are edited alike."""
+    return int(config["seed"] if config["task"] == "evaluate" else config["benchmark"]["seed"])
+
+
+def identify(config: dict[str, Any]) -> dict[str, str | None]:
+    """Return the fingerprints of a cell's training and protocol."""
+    if config["task"] == "evaluate":
+        training, settings = weights_digest(config["checkpoint"]), cell_settings(config)
+    else:
+        training, settings = training_fingerprint(config), edit_settings(config)
+    protocol = protocol_fingerprint(config, settings.to_dict(), edit_seed(config))
+    return {"training_fingerprint": training, "protocol_fingerprint": protocol}
+
+
+def cell_settings(config: dict[str, Any]) -> "EditSettings":
+    """Return :func:`edit_settings` of a cell, its checkpoint's own ones among them."""
+    if config["task"] == "train":
+        return edit_settings(config)
+    return _override(_finished_with(config["checkpoint"], *_loading(config)), config)
+
+
+@cache
+def _finished_with(checkpoint: str, dtype: str, text_encoder_afterwards: str) -> "EditSettings":
+    return _load_editor(checkpoint, dtype, text_encoder_afterwards).settings
+
+
+def training_directory(config: dict[str, Any], owner: Path) -> Path:
+    """Return where a training lives: shared by fingerprint, or with ``reuse=false`` the owner's alone."""
+    fingerprint = training_fingerprint(config)
+    return TRAININGS / (fingerprint if config["reuse"] else f"{fingerprint}-{owner.name}")
+
+
+def edits_directory(
+    weights: str, editor: "Editor", settings: "EditSettings", config: dict[str, Any], owner: Path
+) -> Path:
+    """Return where a benchmark's edits live: shared by fingerprint, or with ``reuse=false`` the owner's alone.
+
+    One process at a time has a directory; of two benchmarks neither waits for the other. ``weights`` is the name or the
+    directory that ``editor`` was loaded from.
+    """
+    from editmgt.studies.edits import edits_fingerprint
+
+    seed, device = edit_seed(config), editor.device.type
+    fingerprint = edits_fingerprint(weights_digest(weights), settings, seed, device)
+    name = f"{config['benchmark']['name']}-{fingerprint}"
+    return EDITS / (name if config["reuse"] else f"{name}-{owner.name}")
+
+
+def load_editor(config: dict[str, Any], weights: str) -> "Editor":
+    """Return the editor at ``weights`` in the precision of a cell, wherever it was last moved to.
+
+    The last ones are kept: cells of a sweep, and what their table shows beside them, mostly share theirs.
+    """
+    linked = Path(weights).exists() and weights not in assets.names()  # cells link to weights they share
+    name = os.path.realpath(weights) if linked else weights
+    return _load_editor(name, *_loading(config))
+
+
+def ready_editor(config: dict[str, Any], weights: str) -> "Editor":
+    """Return :func:`load_editor` on the cell's device; a ``UserError`` where this machine has none such."""
+    if config["task"] == "evaluate":
+        wanted = find_device("device", config["device"])
+    else:
+        wanted = find_device("device", "cpu" if config["trainer"]["accelerator"] == "cpu" else "auto")
+    return load_editor(config, weights).to(wanted)
+
+
+def _loading(config: dict[str, Any]) -> tuple[str, str]:
+    """The dtype, and what happens to the text encoder: a training's editor is as it was trained."""
+    return (
+        (config["dtype"], config["text_encoder_afterwards"])
+        if config["task"] == "evaluate"
+        else ("float32", "keep")
+    )
+
+
+@lru_cache(maxsize=2)
+def _load_editor(name: str, dtype: str, text_encoder_afterwards: str) -> "Editor":
+    import torch
+
+    from editmgt.editing import Editor
+
+    return Editor.from_pretrained(
+        name, dtype=getattr(torch, dtype), text_encoder_afterwards=text_encoder_afterwards
+    )

@@ -1,0 +1,42 @@
+"""What a cell's directory tells of how the cell ended."""
+
+from pathlib import Path
+from typing import Any
+
+from editmgt.files import read_json
+
+INTERRUPTED = "interrupted"  # the error of a cell that the user stopped
+
+
+def is_done(directory: Path, fingerprints: dict[str, str | None]) -> bool:
+    """Whether a cell's directory holds its finished results, of these very fingerprints."""
+    status = status_of(directory)
+    same = all(status.get(key) == value for key, value in fingerprints.items())
+    return status.get("state") == "done" and same and read_object(directory / "metrics.json") is not None
+
+
+def status_of(directory: Path) -> dict[str, Any]:
+    """Return what ``status.json`` says; nothing, where it is absent or broken."""
+    return read_object(directory / "status.json") or {}
+
+
+def read_object(path: Path) -> dict[str, Any] | None:
+    """Return a JSON object; None for what is absent or broken."""
+    try:
+        values = read_json(path)
+    except (OSError, ValueError):
+        return None
+    return values if isinstance(values, dict) else None
+
+
+def was_cut_off(directory: Path, fingerprints: dict[str, str | None]) -> bool:
+    """Whether ``directory`` holds rows of the same weights and protocol that something outside stopped.
+
+    A run that failed by itself is no such thing: it is tried again from its first row.
+    """
+    try:
+        status = read_json(directory / "status.json")
+        stopped = status["state"] == "running" or status["error"] == INTERRUPTED
+        return stopped and all(status.get(key) == value for key, value in fingerprints.items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
