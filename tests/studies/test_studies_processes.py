@@ -15,6 +15,7 @@ import pytest
 
 from editmgt.files import read_json
 from editmgt.studies.compose import compose_all
+from editmgt.studies.status import INTERRUPTED
 from editmgt.studies.trainings import state
 
 ROOT = Path(__file__).parent.parent.parent
@@ -128,6 +129,32 @@ def test_a_killed_rank_ends_its_cell_and_the_sweep_goes_on(
     )  # what rank 0 measured
     assert state(training) != "finished"
     assert not list(processes("editmgt.training.worker", str(training), ""))
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_a_sweep_that_is_terminated_ends_whole(tmp_path: Path, tiny_bundle: Path, devices: int) -> None:
+    """A scheduler's SIGTERM is Ctrl-C: no next cell, no rank left behind, and the same command goes on."""
+    group = ["trainer.devices=2", "trainer.strategy=ddp", "trainer.precision=32-true"] if devices == 2 else []
+    command = [
+        sys.executable, ROOT / "train.py", "-m", "debug=smoke", "benchmark.resolution=32", "benchmark.size=2",
+        "model.resolution=32", "data.resolution=32", "model.localization.layers=[1,2]", "logger=none",
+        f"init_from='{tiny_bundle}'", "trainer.max_steps=1000000", "trainer.val_check_interval=1000000",
+        *group, "seed=0,1",
+    ]  # fmt: skip
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    with (tmp_path / "said.txt").open("w") as said:
+        sweep = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=said, stderr=said)
+    while sweep.poll() is None and not list(tmp_path.glob("outputs/trainings/*/checkpoints/last.ckpt")):
+        time.sleep(0.2)
+    sweep.terminate()
+    assert sweep.wait(timeout=60) == 130
+    printed = (tmp_path / "said.txt").read_text()
+    assert "The same command goes on where this stopped" in printed and "Traceback" not in printed
+    [status] = tmp_path.glob("outputs/sweeps/*/*/status.json")
+    assert read_json(status)["error"] == INTERRUPTED and status.parent.name == "seed-0"
+    [training] = (path for path in (tmp_path / "outputs/trainings").iterdir() if path.is_dir())
+    assert state(training) == "unfinished"
+    assert not list(processes("editmgt.training.worker", str(training.relative_to(tmp_path)), ""))
 
 
 def processes(module: str, directory: str, variable: str) -> list[int]:

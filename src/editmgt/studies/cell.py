@@ -232,10 +232,12 @@ def judge(
 
 @contextmanager
 def _interrupts() -> Iterator[None]:
-    """Lightning turns Ctrl-C into ``sys.exit(1)``, which would look like a failed cell: turn it back."""
+    """Lightning turns Ctrl-C and SIGTERM into ways to exit, which would look like a failed cell: turn them back."""
     try:
         yield
     except SystemExit as error:
-        if isinstance(error.__context__, KeyboardInterrupt):
+        from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+        if isinstance(error, SIGTERMException) or isinstance(error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from error
         raise RuntimeError(f"the training ended the process with status {error.code}") from error

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -50,6 +51,7 @@ def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[
     if composition.plan_only:
         print(announcement)
         return 0
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         plan = create(plan, composition, layers)
         quiet()
@@ -66,6 +68,12 @@ def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[
         return INTERRUPTED
     finally:
         sys.argv = original
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(number: int, frame: Any) -> NoReturn:
+    """End the whole command as Ctrl-C does: Lightning would only end this cell's training."""
+    raise KeyboardInterrupt
 
 
 def quiet() -> None:

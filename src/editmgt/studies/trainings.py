@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from editmgt.config import BUNDLE
 from editmgt.files import read_json, write_atomic, write_json
 from editmgt.lock import locked
@@ -131,8 +133,7 @@ def _train_on_many(devices: int, directory: Path, logger: Any, lock: int) -> Pat
                 process.wait(timeout=1)
             _log(lines, logger)
     except BaseException:
-        process.terminate()
-        process.wait()
+        _kill(process)
         raise
     if process.returncode != 0:
         raise RuntimeError(
@@ -141,6 +142,16 @@ def _train_on_many(devices: int, directory: Path, logger: Any, lock: int) -> Pat
     if not _is_whole(directory / EDITOR):
         raise RuntimeError(f"training on {devices} processes left no editor in {directory}")
     return directory / EDITOR
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """End a process and all that it started at once: told to end, ranks wait for each other and print how they died."""
+    with suppress(psutil.NoSuchProcess):
+        group = psutil.Process(process.pid)
+        for member in (group, *group.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
+    process.wait()
 
 
 def _log(lines: Iterator[dict[str, Any] | None], logger: Any) -> None:
