@@ -16,6 +16,7 @@ from editmgt.benchmarks.slices.kinds import SMALL_SHARE, overlap
 from editmgt.benchmarks.slices.phrases import PARAPHRASES, STYLE_PARAPHRASES
 from editmgt.config import BENCHMARKS
 from editmgt.data.scenes.grammar import PHRASINGS, STYLE_PHRASINGS
+from editmgt.data.scenes.graph import SHAPES
 from editmgt.metrics import edit_success
 
 N = 40
@@ -120,3 +121,10 @@ def test_doing_nothing_is_right_for_a_noop_alone(slices: dict[str, list[Benchmar
         mask = torch.tensor(np.stack([row.edit_mask for row in rows]))
         success = edit_success(source, source, target, mask, source)
         assert set(success.tolist()) == ({1.0} if name == "noop" else {0.0})
+
+
+def test_a_mark_is_asked_for_on_its_object(slices: dict[str, list[BenchmarkSample]]) -> None:
+    """A place alone would not say where: the object need not stand in its middle."""
+    marks = [row.instruction for row in slices["texture"] if row.edit_type == "add"]
+    assert len(marks) > N / 4
+    assert all(re.search(rf" on the .*({'|'.join(SHAPES)}|object)", text) for text in marks)

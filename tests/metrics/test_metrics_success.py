@@ -1,10 +1,12 @@
 """Edit success: the thresholds, the noop rule, and what must hold for any pictures."""
 
+import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from editmgt.metrics import edit_ratio, edit_success, edit_success_strict
+from editmgt.benchmarks.slices import SliceDataset
+from editmgt.metrics import UNTOUCHED, changed_outside, edit_ratio, edit_success, edit_success_strict
 
 
 def case(seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -52,13 +54,42 @@ def test_where_nothing_should_change() -> None:
     nothing = torch.zeros(2, 12, 10, dtype=torch.bool)
     codec = (source + 0.1).clip(0, 1)  # a codec that loses a lot: not the editor's fault
     edited = codec.clone()
-    edited[1] = codec[1] - 0.021
+    edited[1, :, 5, 5] += 0.06  # one pixel of 120, twice what may be seen to differ
     assert edit_ratio(edited, source, source, nothing).isnan().all()
     assert edit_success(edited, source, source, nothing, codec).tolist() == [1, 0]
     assert edit_success_strict(edited, source, source, nothing, codec).tolist() == [1, 0]
+    edited[1, :, 5, 5] -= 0.02  # not seen
+    assert edit_success(edited, source, source, nothing, codec).tolist() == [1, 1]
     assert (
         edit_success(edited, source, source, nothing).isnan().all()
     )  # the rule needs the codec's round trip
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"), [("small", 1), ("overlap", 1), ("ambiguous", 1), ("texture", 0.95)]
+)
+def test_a_small_objects_edit_is_not_nothing(name: str, seen: float) -> None:
+    """Judged as if nothing should have changed, or as a change outside the edit, the edits of the slices are found."""
+    rows = [SliceDataset(name)[index] for index in range(60)]
+    source, target = (
+        torch.stack([torch.from_numpy(getattr(row, side)) for row in rows]).permute(0, 3, 1, 2) / 255
+        for side in ("source", "target")
+    )
+    nothing = torch.zeros(len(rows), *source.shape[2:], dtype=torch.bool)
+    assert edit_success(target, source, source, nothing, source).mean() <= 1 - seen
+    assert (changed_outside(target, source, nothing) > UNTOUCHED).float().mean() >= seen
+
+
+def test_what_was_changed_outside_is_a_share_of_the_picture() -> None:
+    source, edited = torch.zeros(3, 3, 10, 10), torch.zeros(3, 3, 10, 10)
+    mask = torch.zeros(3, 10, 10, dtype=torch.bool)
+    mask[:2, :5] = True
+    mask[2] = True
+    edited[0, :, :5] = 1  # all inside
+    edited[1, :, 4:6] = 1  # a row inside, a row outside
+    torch.testing.assert_close(
+        changed_outside(edited, source, mask), torch.tensor([0, 0.1, torch.nan]), equal_nan=True
+    )
 
 
 def test_an_edit_and_a_noop_in_one_batch() -> None:

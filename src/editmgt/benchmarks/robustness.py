@@ -15,10 +15,10 @@ from scipy.stats import binomtest
 
 from editmgt.errors import UserError
 from editmgt.files import read_json, write_atomic
+from editmgt.metrics import UNTOUCHED
 
-RESTRAINT = 0.02  # mean change outside the edit mask, beyond the codec's own, that counts as nothing touched
 _FEWEST = 10  # samples of an edit type that are named as failing
-_READ = ("edit/success", "edit/success_strict", "outside_codec/l1")
+_READ = ("edit/success", "edit/success_strict", "outside_codec/changed")
 _CONTROLS = (
     ("copy_source", "copy source"),
     ("codec_target", "codec of target"),
@@ -30,8 +30,8 @@ def table(directory: Path) -> str:
     """Return the sweep's cells as Markdown, a row per benchmark, then the edit types that fail most.
 
     Success is with its exact (Clopper-Pearson) 95% interval; samples are drawn independently, so they do not
-    cluster. Restraint is the share of samples whose mean change outside the edit mask, against the codec's round
-    trip of the source, is at most ``RESTRAINT``.
+    cluster. Restraint is the share of samples of which at most ``UNTOUCHED`` of the picture was visibly changed outside
+    the edit mask.
 
     Raises:
         UserError: where there is no finished cell.
@@ -48,7 +48,7 @@ def table(directory: Path) -> str:
         controls = _controls(directory, name)
         rows.append([
             f"`{name}`", checkpoint, _rate(success), _rate(strict),
-            f"{(outside <= RESTRAINT).mean():.3f} (n={len(outside)})" if len(outside) else "",
+            f"{(outside <= UNTOUCHED).mean():.3f} (n={len(outside)})" if len(outside) else "",
             *(controls.get(folder, "") for folder, _ in _CONTROLS),
             f"{len(scored)}" + (f" ({len(samples) - len(scored)} failed)" if len(scored) < len(samples) else ""),
         ])  # fmt: skip
@@ -60,7 +60,7 @@ def table(directory: Path) -> str:
         ]
     if not rows:
         raise UserError(f"{directory} holds no finished cell.")
-    header = ["slice", "checkpoint", "success [95%] ↑", "strict [95%] ↑", f"restraint (≤ {RESTRAINT:g}) ↑"]
+    header = ["slice", "checkpoint", "success [95%] ↑", "strict [95%] ↑", "restraint ↑"]
     header += [f"{title}: success" for _, title in _CONTROLS] + ["n"]
     lines = [f"| {' | '.join(header)} |", f"| --- | --- |{' ---: |' * (len(header) - 2)}"]
     lines += [f"| {' | '.join(row)} |" for row in rows]

@@ -17,6 +17,7 @@ from editmgt.metrics.modules import (
     L2,
     PSNR,
     SSIM,
+    ChangedOutside,
     EditMetric,
     EditRatio,
     EditSuccess,
@@ -39,7 +40,7 @@ from editmgt.metrics.network_modules import (
 from editmgt.metrics.perceptual import LPIPSNetwork, lpips_distance
 from editmgt.metrics.registry import REGISTRY, EditBatch, MetricSpec, metric_names
 from editmgt.metrics.scorer import Scorer, SetScores, chosen, identity, missing_weights, scorer_of
-from editmgt.metrics.success import edit_ratio, edit_success, edit_success_strict
+from editmgt.metrics.success import UNTOUCHED, changed_outside, edit_ratio, edit_success, edit_success_strict
 from editmgt.metrics.weights import MissingWeights
 
 __all__ = [
@@ -53,10 +54,12 @@ __all__ = [
     "PSNR",
     "REGISTRY",
     "SSIM",
+    "UNTOUCHED",
     "Backbones",
     "CLIPDirection",
     "CLIPImageSimilarity",
     "CLIPTextSimilarity",
+    "ChangedOutside",
     "DINOSimilarity",
     "EditBatch",
     "EditMetric",
@@ -76,6 +79,7 @@ __all__ = [
     "SetScores",
     "StructureDistance",
     "all_pixels",
+    "changed_outside",
     "chosen",
     "clip_direction",
     "clip_image_similarity",

@@ -115,6 +115,13 @@ class EditSuccessStrict(SampleMean):
     function = staticmethod(success.edit_success_strict)
 
 
+class ChangedOutside(SampleMean):
+    """Share of the picture that was visibly changed outside the edit."""
+
+    higher_is_better = False
+    function = staticmethod(success.changed_outside)
+
+
 class LocalizationAUC(SampleMean):
     """Area under the ROC curve of the attention map against the edit mask."""
 

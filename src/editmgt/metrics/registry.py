@@ -22,7 +22,7 @@ from editmgt.metrics.localization import (
     localization_iou_best,
 )
 from editmgt.metrics.perceptual import lpips_distance
-from editmgt.metrics.success import edit_ratio, edit_success, edit_success_strict
+from editmgt.metrics.success import changed_outside, edit_ratio, edit_success, edit_success_strict
 
 if TYPE_CHECKING:
     from editmgt.metrics.backbones import Backbones
@@ -172,7 +172,8 @@ def _picture_distances() -> Iterator[MetricSpec]:
 
 
 _RATIO = "r = mean|edited - target| / mean|source - target| over the edit mask"
-_NOOP = "where nothing should change, 1 where mean|edited - codec(source)| <= .02 over the picture"
+_SEEN = "differs from codec(source) by more than .05 (mean over RGB)"
+_NOOP = f"where nothing should change, 1 where at most .004 of the picture {_SEEN}"
 _EDIT = ("edited", "source", "target", "edit_mask")
 
 _SPECS = (
@@ -189,6 +190,11 @@ _SPECS = (
     MetricSpec(
         "edit/success_strict", "higher", "1", 0, 1, f"1 where r <= .25, else 0, with {_RATIO}; {_NOOP}",
         "this project", edit_success_strict, (*_EDIT, "source_codec"),
+    ),
+    MetricSpec(
+        "outside_codec/changed", "lower", "1", 0, 1,
+        f"share of the picture that lies outside the edit mask and {_SEEN}; not defined where the mask is full",
+        "this project", changed_outside, ("edited", "source_codec", "edit_mask"),
     ),
     MetricSpec(
         "localization/auc", "higher", "1", 0, 1,

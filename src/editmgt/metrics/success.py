@@ -11,7 +11,10 @@ from editmgt.metrics.image import l1
 
 SUCCESS_RATIO = 0.5
 STRICT_RATIO = 0.25
-NOOP_DISTANCE = 0.02
+VISIBLE = 0.05  # a pixel that differs by more than this (mean over RGB) is seen to
+UNTOUCHED = (
+    0.004  # share of a picture's pixels that may be seen to differ where nothing should: the smallest edit's
+)
 
 
 def edit_ratio(
@@ -36,18 +39,19 @@ def edit_success(
 ) -> Tensor:
     """Return 1.0 or 0.0 [B]: whether the edit came the fraction ``1 - ratio`` of the way to the target.
 
-    Where nothing should change (source and target are equal everywhere, a "noop") it is whether the edited
-    picture stayed within ``NOOP_DISTANCE`` (mean absolute difference over the picture) of ``source_codec``,
-    the codec's round trip of the source: the codec's own loss is not an edit. ``ratio`` plays no part
-    there, so success and strict success agree on noops. NaN where neither rule applies: a noop without
-    ``source_codec``, or a pair that differs outside the mask only.
+    Where nothing should change (source and target are equal everywhere, a "noop") it is whether at most
+    ``UNTOUCHED`` of the picture differs visibly from ``source_codec``, the codec's round trip of the source: the
+    codec's own loss is not an edit. A mean over the picture would not do: to remove a whole object moves it by less
+    than .02. ``ratio`` plays no part there, so success and strict success agree on noops. NaN where neither rule
+    applies: a noop without ``source_codec``, or a pair that differs outside the mask only.
     """
     ratio_B = edit_ratio(edited_B3HW, source_B3HW, target_B3HW, edit_mask_BHW)
     success_B = _verdict(ratio_B, ratio)
     if source_codec_B3HW is None:
         return success_B
     noop_B = (source_B3HW == target_B3HW).flatten(1).all(dim=1)
-    return torch.where(noop_B, _verdict(l1(edited_B3HW, source_codec_B3HW), NOOP_DISTANCE), success_B)
+    changed_B = _changed(edited_B3HW, source_codec_B3HW).flatten(1).float().mean(dim=1)
+    return torch.where(noop_B, _verdict(changed_B, UNTOUCHED), success_B)
 
 
 def edit_success_strict(
@@ -59,6 +63,21 @@ def edit_success_strict(
 ) -> Tensor:
     """Return :func:`edit_success` [B] at the strict ratio of 0.25."""
     return edit_success(edited_B3HW, source_B3HW, target_B3HW, edit_mask_BHW, source_codec_B3HW, STRICT_RATIO)
+
+
+def changed_outside(edited_B3HW: Tensor, source_codec_B3HW: Tensor, edit_mask_BHW: Tensor) -> Tensor:
+    """Return the share [B] of the picture that lies outside the edit mask and differs visibly from the codec's round trip.
+
+    In [0, 1]; of the picture and not of its outside, so that ``UNTOUCHED`` is the same area for every edit. NaN where
+    nothing lies outside.
+    """
+    changed_BHW = _changed(edited_B3HW, source_codec_B3HW) & ~edit_mask_BHW
+    full_B = edit_mask_BHW.flatten(1).all(dim=1)
+    return torch.where(full_B, torch.nan, changed_BHW.flatten(1).float().mean(dim=1))
+
+
+def _changed(a_B3HW: Tensor, b_B3HW: Tensor) -> Tensor:
+    return (a_B3HW - b_B3HW).abs().mean(dim=1) > VISIBLE
 
 
 def _verdict(values_B: Tensor, limit: float) -> Tensor:

@@ -19,7 +19,7 @@ from editmgt.benchmarks.slices.draft import (
 from editmgt.benchmarks.slices.phrases import paraphrase
 from editmgt.data.scenes.dataset import random_edit, random_scene, random_thing
 from editmgt.data.scenes.edits import EDIT_TYPES, Edit, apply
-from editmgt.data.scenes.grammar import PHRASINGS, expression, instruction
+from editmgt.data.scenes.grammar import PHRASINGS, expression, instruction, refer
 from editmgt.data.scenes.graph import COLORS, PATTERNS, PLACES, SHAPES, Scene, Thing
 
 SMALL_SHARE = 0.04  # an object of the slice ``small`` covers less of the picture
@@ -94,8 +94,9 @@ def texture(rng: Random) -> Draft | None:
     )  # fmt: skip
     if (extent(mark, _RESOLUTION) & ~extent(thing, _RESOLUTION)).any():
         return None  # it is a mark on the object, not beside it
-    edit = Edit("add", thing=mark)
-    return draft(scene, edit, instruction(scene, edit, rng))
+    # by the object and not by a place: only so do the words say where exactly
+    verb, new = rng.choice(("add", "put", "place", "draw")), f"a small {mark.color} {mark.shape}"
+    return draft(scene, Edit("add", thing=mark), f"{verb} {new} on {refer(scene, index, rng)}")
 
 
 def ambiguous(rng: Random) -> Draft | None:
