@@ -205,19 +205,20 @@ def test_text_stays_text_in_every_format(tmp_path: Path) -> None:
     )
     analysis = analyse(tmp_path)
     blocks = document(analysis, [], [])
+    widths = {len(block.header) for block in blocks if isinstance(block, Table)}
     assert "<b>" not in html("<b>", blocks, {})
     assert "<b>" not in markdown("t", blocks)
     for line in markdown("t", blocks).splitlines():
         if line.startswith("| checkpoint"):
-            assert len(re.findall(r"(?<!\\)\|", line)) == 12
+            assert len(re.findall(r"(?<!\\)\|", line)) - 1 in widths
     text = latex("t", blocks)
     assert text.isascii() and text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == text.count(
         r"\toprule"
     )
     assert escape("a_b % 5 & −1 → \\") == r"a\_b \% 5 \& $-$1 $\to$ \textbackslash{}"
     for line in text.splitlines():
-        columns = len(re.findall(r"(?<!\\)&", line))
-        assert columns in (0, 1, 10) and not LATEX_SPECIALS.search(
+        columns = len(re.findall(r"(?<!\\)&", line)) + 1
+        assert columns in (1, *widths) and not LATEX_SPECIALS.search(
             line.replace("&", "").replace("$", "").lstrip("%")
         )
 

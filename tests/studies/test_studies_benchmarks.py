@@ -7,12 +7,14 @@ from typing import Any
 
 import pandas
 import pytest
+import yaml
 from PIL import Image
 
 from editmgt.benchmarks import robustness
 from editmgt.benchmarks.published import LABEL
 from editmgt.files import read_json, write_json
 from editmgt.studies import command
+from editmgt.studies.report.stored import IDENTITY
 
 ROOT = Path(__file__).parent.parent.parent
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -121,16 +123,52 @@ def test_mistakes(
     assert not Path("outputs").exists()
 
 
-def test_published_numbers_are_labelled(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("benchmark", "preset", "metrics", "published_row"),
+    [
+        (
+            "magicbrush",
+            ["whole/l1", "whole/l2", "clip/i", "dino/i", "clip/t"],
+            {"whole/l1": 0.05, "clip/i": 0.9},
+            f"| EditMGT 960M on magicbrush ({LABEL}) | 0.058 | 0.911 |  |",
+        ),
+        (
+            "emu_edit",
+            ["clip/i_source", "clip/t", "clip/dir", "dino/i_source", "source/l1"],
+            {"clip/i_source": 0.9, "clip/t": 0.2, "source/l1": 0.1},
+            f"| EditMGT 960M on emu_edit ({LABEL}) | 0.878 | 0.308 |  |  |",
+        ),
+        ("pie_bench", ["outside_all/psnr", "clip/t"], {"outside_all/psnr": 20.0}, ""),
+        (
+            "gedit",
+            None,
+            {"judge/n": 1, "judge/failed": 2, "judge/overall": 6.0, "judge/overall[style]": 6.0},
+            f"| EditMGT 960M, English on gedit ({LABEL}) | 5.870 |  |",
+        ),
+    ],
+)
+def test_a_protocols_own_metrics_stand_beside_published_ones(
+    tmp_path: Path, benchmark: str, preset: list[str] | None, metrics: dict[str, float], published_row: str
+) -> None:
+    """The table has the columns that the run has, none of them empty, and says what was not measured here."""
     from editmgt.studies.report import build
 
-    config: dict[str, Any] = {"benchmark": {"name": "emu_edit"}}
+    scored = [name for name in metrics if not name.startswith("judge/")]
+    config: dict[str, Any] = {"benchmark": {"name": benchmark}, "metrics": {"names": None, "preset": preset}}
     write_json(tmp_path / "plan.json", {"task": "evaluate", "cells": {"": []}})
-    write_json(tmp_path / "config.yaml", config)
-    write_json(tmp_path / "status.json", {"state": "failed", "error": "x"})
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    write_json(tmp_path / "status.json", {"state": "done", "error": None})
+    write_json(tmp_path / "metrics.json", {"n": 1, "failed": 0, **metrics})
+    row = ["a", "a", "add", "", "add a hat", "0", "ok", "", *(str(metrics[name]) for name in scored)]
+    (tmp_path / "samples.csv").write_text("\n".join([",".join([*IDENTITY, *scored]), ",".join(row)]) + "\n")
     build(tmp_path)
     report = (tmp_path / "report" / "report.md").read_text()
-    assert LABEL in report and "EditMGT 960M on emu_edit: CLIP_im 0.878" in report
+    [head] = (line for line in report.splitlines() if line.startswith("|  |") and "n |" in line)
+    shown = [name for name in metrics if name not in ("judge/n", "judge/failed", "judge/overall[style]")]
+    assert [text.split()[0] for text in head.split("|")[2:-2]] == shown
+    assert "1 (2 not judged)" in report if benchmark == "gedit" else "(2 not judged)" not in report
+    if published_row:
+        assert published_row in report and f"{LABEL} (EditMGT, arXiv 2512.11715)" in report
 
 
 def test_the_layer_study_writes_its_table(run: Callable[..., int], tiny_bundle: Path) -> None:

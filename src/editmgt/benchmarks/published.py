@@ -1,4 +1,8 @@
-"""Numbers that others published for the protocols, to stand beside measured ones and never among them."""
+"""Numbers that others published for the protocols, to stand beside measured ones and never among them.
+
+Under our names of what the protocol measures: against the target, CLIP_im or CLIP-I is ``clip/i`` and DINO ``dino/i``;
+against the source (Emu Edit) ``clip/i_source`` and ``dino/i_source``; CLIP_out and CLIP-T are ``clip/t``.
+"""
 
 from dataclasses import dataclass
 
@@ -11,7 +15,7 @@ class Published:
 
     Attributes:
         method: as its authors call it.
-        values: the paper's own metric names -> values.
+        values: our metric names -> values.
         source: where they were read.
     """
 
@@ -25,20 +29,22 @@ _QUOTED = f"{_EDITMGT}, which quotes them"
 
 PUBLISHED: dict[str, tuple[Published, ...]] = {
     "magicbrush": (
-        Published("EditMGT 960M", {"CLIP_im": 0.911, "L1": 0.058, "DINO": 0.881}, _EDITMGT),
-        Published("AnyEdit", {"CLIP_im": 0.898, "L1": 0.051, "DINO": 0.881}, _QUOTED),
-        Published("VAREdit-8B", {"CLIP_im": 0.901, "L1": 0.083, "DINO": 0.844}, _QUOTED),
+        Published("EditMGT 960M", {"clip/i": 0.911, "whole/l1": 0.058, "dino/i": 0.881}, _EDITMGT),
+        Published("AnyEdit", {"clip/i": 0.898, "whole/l1": 0.051, "dino/i": 0.881}, _QUOTED),
+        Published("VAREdit-8B", {"clip/i": 0.901, "whole/l1": 0.083, "dino/i": 0.844}, _QUOTED),
         Published(
             "MagicBrush's own checkpoint, all turns",
-            {"L1": 0.0656, "CLIP-I": 0.9253, "DINO": 0.8895, "CLIP-T": 0.2722},
+            {"whole/l1": 0.0656, "clip/i": 0.9253, "dino/i": 0.8895, "clip/t": 0.2722},
             "OSU-NLP-Group/MagicBrush",
         ),
     ),
     "emu_edit": (
-        Published("EditMGT 960M", {"CLIP_im": 0.878, "CLIP_out": 0.308, "DINO": 0.832}, _EDITMGT),
-        Published("OmniGen2", {"CLIP_im": 0.876, "DINO": 0.822}, _QUOTED),
+        Published(
+            "EditMGT 960M", {"clip/i_source": 0.878, "clip/t": 0.308, "dino/i_source": 0.832}, _EDITMGT
+        ),
+        Published("OmniGen2", {"clip/i_source": 0.876, "dino/i_source": 0.822}, _QUOTED),
     ),
-    "gedit": (Published("EditMGT 960M, English", {"overall": 5.87}, _EDITMGT),),
+    "gedit": (Published("EditMGT 960M, English", {"judge/overall": 5.87}, _EDITMGT),),
 }
 
 

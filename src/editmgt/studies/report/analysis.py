@@ -1,5 +1,6 @@
 """Everything a report says, computed once from the stored rows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,7 @@ import pandas as pd
 from editmgt.metrics.registry import REGISTRY
 from editmgt.studies.contrasts import Design, Levels
 from editmgt.studies.effects import KEY, Effect, Scores, Seed, Summary, estimate, family, summarise
+from editmgt.studies.report.numbers import JUDGED
 from editmgt.studies.report.stored import REFERENCE, Line, collect
 from editmgt.studies.report.study import Study, read_study
 
@@ -24,6 +26,9 @@ MAIN = (
     "localization/iou_best",
     "speed/edit_seconds",
 )
+
+
+_WIDEST = 12  # metrics: a longer list that was asked for goes to the files whole
 
 
 @dataclass(frozen=True)
@@ -163,15 +168,33 @@ def _notes(lines: list[Line], study: Study) -> list[str]:
     return [*notes, *study.notes]
 
 
-def main_metrics(analysis: Analysis) -> list[str]:
-    """Return the metrics of tables for people, of those that were scored.
+def columns(lines: Sequence[Line]) -> list[str]:
+    """Return what the table of cells shows: the metrics that were asked for, as by a protocol, and judges' scores.
 
-    The primary first, then those of MAIN, then those of groups that MAIN knows nothing of, which somebody asked for.
+    Where none were asked for, or more than a table can hold, those of MAIN and of groups that MAIN knows nothing of. What
+    no line has is not shown.
     """
-    groups = {name.partition("/")[0] for name in MAIN}
-    scored = {name for line in analysis.lines for name in line.metrics}
-    asked = [name for name in REGISTRY if name.partition("/")[0] not in groups]
-    return list(dict.fromkeys([analysis.primary, *(name for name in (*MAIN, *asked) if name in scored)]))
+    have = dict.fromkeys(name for line in lines for name in line.metrics)
+    asked = dict.fromkeys(name for line in lines for name in _asked(line))
+    if not 0 < len(asked) <= _WIDEST:
+        groups = {name.partition("/")[0] for name in MAIN}
+        asked = dict.fromkeys([*MAIN, *(name for name in REGISTRY if name.partition("/")[0] not in groups)])
+    judged = [name for name in have if name.startswith(JUDGED) and "[" not in name]
+    return [
+        *(name for name in asked if name in have),
+        *(name for name in judged if name not in (f"{JUDGED}n", f"{JUDGED}failed")),
+    ]
+
+
+def _asked(line: Line) -> list[str]:
+    chosen = line.config.get("metrics") or {}
+    return chosen.get("names") or chosen.get("preset") or []
+
+
+def main_metrics(analysis: Analysis) -> list[str]:
+    """Return the metrics of tables for people that samples were scored by: the primary, then :func:`columns`."""
+    scored = [name for name in columns(analysis.lines) if name in REGISTRY]
+    return list(dict.fromkeys([analysis.primary, *scored]))
 
 
 def pictures(analysis: Analysis) -> dict[str, Path]:

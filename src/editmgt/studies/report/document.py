@@ -8,9 +8,10 @@ from editmgt.config import show
 from editmgt.metrics.registry import REGISTRY
 from editmgt.studies.contrasts import Levels
 from editmgt.studies.effects import Effect, Seed
-from editmgt.studies.report.analysis import MAIN, Analysis, main_metrics
+from editmgt.studies.report.analysis import Analysis, columns, main_metrics
 from editmgt.studies.report.numbers import (
-    ARROWS,
+    column_title,
+    decimals,
     interval,
     metric_title,
     p_value,
@@ -110,11 +111,11 @@ def configurations(analysis: Analysis) -> Table:
 
 
 def cells(lines: Sequence[Line]) -> Table:
-    """The stored means: every cell, then the references and controls."""
-    rows = [[line.name, *(value(line, name) for name in MAIN), count(line)] for line in lines]
-    return Table(
-        "Means of every cell", ["", *(name + ARROWS[REGISTRY[name].direction] for name in MAIN), "n"], rows
-    )
+    """The stored means: every cell, then the references and controls, then what others published."""
+    names = columns(lines)
+    rows = [[line.name, *(value(line, name) for name in names), count(line)] for line in lines]
+    rows += published_rows(lines, names)
+    return Table("Means of every cell", ["", *map(column_title, names), "n"], rows)
 
 
 def value(line: Line, name: str) -> str:
@@ -123,25 +124,40 @@ def value(line: Line, name: str) -> str:
         return "" if line.state == "done" else "-"
     undefined = line.metrics.get(f"{name}/undefined", 0)
     counted = f" (n={line.metrics['n'] - undefined:g})" if undefined and "n" in line.metrics else ""
-    return f"{line.metrics[name]:.{1 if REGISTRY[name].unit == 'dB' else 3}f}{counted}"
+    return f"{line.metrics[name]:.{decimals(name)}f}{counted}"
 
 
 def count(line: Line) -> str:
     """The samples scored, and failed ones where there are any; of an unfinished cell, how it ended."""
     if line.state != "done":
         return line.state
-    failed = line.metrics.get("failed", 0)
-    return f"{line.metrics.get('n', 0):g}" + (f" ({failed:g} failed)" if failed else "")
+    lacking = {"failed": line.metrics.get("failed", 0), "not judged": line.metrics.get("judge/failed", 0)}
+    told = ", ".join(f"{number:g} {what}" for what, number in lacking.items() if number)
+    return f"{line.metrics.get('n', 0):g}" + (f" ({told})" if told else "")
+
+
+def published_rows(lines: Sequence[Line], names: Sequence[str]) -> list[list[str]]:
+    """What others published for the benchmarks of the cells, under the table's columns; labelled as not measured."""
+    return [
+        [
+            f"{entry.method} on {benchmark} ({published.LABEL})",
+            *(f"{entry.values[name]:.{decimals(name)}f}" if name in entry.values else "" for name in names),
+            "",
+        ]
+        for benchmark in _benchmarks(lines)
+        for entry in published.PUBLISHED.get(benchmark, ())
+        if not entry.values.keys().isdisjoint(names)
+    ]
 
 
 def published_beside(lines: Sequence[Line]) -> list[str]:
-    """What others published for the benchmarks of the cells."""
-    names = dict.fromkeys(
-        line.config["benchmark"]["name"]
-        for line in lines
-        if line.kind == "cell" and "benchmark" in line.config
-    )
-    return [note for name in names for note in published.notes(name)]
+    """What others published for the benchmarks of the cells, and where."""
+    return [note for name in _benchmarks(lines) for note in published.notes(name)]
+
+
+def _benchmarks(lines: Sequence[Line]) -> list[str]:
+    cells = [line for line in lines if line.kind == "cell" and "benchmark" in line.config]
+    return list(dict.fromkeys(line.config["benchmark"]["name"] for line in cells))
 
 
 def trainings(lines: Sequence[Line]) -> list[str]:

@@ -9,12 +9,23 @@ from editmgt.studies.effects import Effect, Summary
 
 ARROWS = {"higher": " ↑", "lower": " ↓", "neither": ""}
 MINUS = "−"
+JUDGED = "judge/"  # scores that a judge gave, on the judge's own scale; higher is better
 
 
 def metric_title(name: str) -> str:
     """Return a metric's name, its unit where it has one, and which way is better."""
     spec = REGISTRY[name]
     return name + (f" [{spec.unit}]" if spec.unit != "1" else "") + ARROWS[spec.direction]
+
+
+def column_title(name: str) -> str:
+    """Return a metric's or a judge's name and which way is better."""
+    return name + ARROWS["higher" if name.startswith(JUDGED) else REGISTRY[name].direction]
+
+
+def decimals(name: str) -> int:
+    """Return the decimals that a metric's mean is shown with."""
+    return 3 if name not in REGISTRY or REGISTRY[name].unit != "dB" else 1
 
 
 def interval(summary: Summary, signed: bool = True) -> str:

@@ -6,10 +6,16 @@ from rich import table as rich_table
 from rich.console import Console
 from rich.markup import escape
 
-from editmgt.metrics.registry import REGISTRY
-from editmgt.studies.report.analysis import MAIN, Analysis
-from editmgt.studies.report.document import count, effects_table, published_beside, trainings, value
-from editmgt.studies.report.numbers import ARROWS, metric_title
+from editmgt.studies.report.analysis import Analysis, columns
+from editmgt.studies.report.document import (
+    count,
+    effects_table,
+    published_beside,
+    published_rows,
+    trainings,
+    value,
+)
+from editmgt.studies.report.numbers import column_title, metric_title
 from editmgt.studies.report.stored import Line
 from editmgt.studies.report.words import answer
 
@@ -35,15 +41,19 @@ def show(analysis: Analysis, console: Console | None = None) -> None:
 def _cells(lines: Sequence[Line]) -> rich_table.Table:
     table = rich_table.Table(header_style="bold")
     table.add_column("", overflow="fold")
-    for name in MAIN:
-        group, _, rest = f"{name}{ARROWS[REGISTRY[name].direction]}".partition("/")
+    names = columns(lines)
+    for name in names:
+        group, _, rest = column_title(name).partition("/")
         table.add_column(f"{group}\n{rest}", justify="right")
     table.add_column("n", justify="right")
     for index, line in enumerate(lines):
         style = "red" if line.state != "done" else "dim" if line.kind == "control" else ""
         last_of_kind = index + 1 < len(lines) and lines[index + 1].kind != line.kind
-        texts = [escape(line.name.replace("__", "\n")), *(value(line, name) for name in MAIN), count(line)]
+        texts = [escape(line.name.replace("__", "\n")), *(value(line, name) for name in names), count(line)]
         table.add_row(*texts, style=style, end_section=last_of_kind)
+    table.add_section()
+    for row in published_rows(lines, names):
+        table.add_row(*map(escape, row), style="dim italic")
     return table
 
 
