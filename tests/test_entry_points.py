@@ -1,6 +1,8 @@
 """Mistakes on the real command lines: a clear line for each, status 2, no traceback, nothing created."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +90,36 @@ def test_resume_auto_with_nothing_to_resume_and_a_directory_in_use(tmp_path: Pat
     (tmp_path / "mine" / "status.json").write_text("{}")
     result = call(tmp_path, "train.py", *base, "hydra.run.dir=mine")
     assert result.returncode == 2 and "hydra.run.dir=mine holds another run" in result.stderr
+
+
+def test_what_a_training_starts_from_is_opened_before_it_starts(tmp_path: Path, tiny_bundle: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_bundle, broken)
+    [weights] = (broken / "transformer").glob("*.safetensors")
+    weights.write_bytes(weights.read_bytes()[:1000])
+    (tmp_path / "junk.ckpt").write_text("no checkpoint")
+    layers = "model.localization.layers=[1,2]"
+    for arguments, said in (
+        ([f"init_from='{broken}'"], f"init_from={broken}"),
+        (
+            ["-m", f"init_from='{broken}','{tiny_bundle}'", "model.region_hold=true,false"],
+            f"init_from={broken}",
+        ),
+        ([f"init_from='{tiny_bundle}'", "resume=junk.ckpt"], "resume=junk.ckpt cannot be read"),
+    ):
+        result = call(tmp_path, "train.py", *arguments, layers)
+        assert result.returncode == 2 and result.stdout == "", result.stderr
+        [line] = result.stderr.splitlines()
+        assert line.startswith(said)
+        assert not (tmp_path / "outputs").exists()
+
+
+def test_callbacks_are_added_by_any_name(tmp_path: Path) -> None:
+    """As the comment in conf/callbacks says."""
+    comment = (ROOT / "conf" / "callbacks" / "default.yaml").read_text()
+    [argument] = re.findall(r"\+callbacks\S+", comment)
+    result = call(tmp_path, "train.py", "-m", argument, "seed=0,1", "plan=only")
+    assert result.returncode == 0 and "2 trainings" in result.stdout, result.stderr
 
 
 def test_help_and_cfg_still_work(tmp_path: Path, tiny_bundle: Path) -> None:

@@ -73,6 +73,26 @@ def test_what_training_reads_makes_another_one(config: dict[str, Any], key: str,
     assert training_fingerprint(changed(config, key, value)) != training_fingerprint(config)
 
 
+def test_a_fallback_counts_where_something_falls_back(config: dict[str, Any]) -> None:
+    never = changed(config, "model.injection_fallback", "none")
+    assert training_fingerprint(never) == training_fingerprint(config)
+    off, off_never = (changed(c, "model.attention_injection", False) for c in (config, never))
+    assert training_fingerprint(off) != training_fingerprint(off_never)
+
+
+def test_a_checkpoint_to_go_on_from_counts_unless_it_is_the_trainings_own(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
+    own = training_fingerprint(config)
+    paths = [tmp_path / name / "checkpoints" / "last.ckpt" for name in (own, "other", "copy", "another")]
+    for path, content in zip(paths, "abbc", strict=True):
+        path.parent.mkdir(parents=True)
+        path.write_text(content)
+    mine, other, copy, another = (training_fingerprint(config | {"resume": str(path)}) for path in paths)
+    assert mine == own == training_fingerprint(config | {"resume": "auto"})
+    assert other == copy and len({own, other, another}) == 3
+
+
 def test_the_init_weights_count_by_content(config: dict[str, Any], tmp_path: Path) -> None:
     first, copy, other = (tmp_path / name for name in ("first", "copy", "other"))
     for directory, content in ((first, "a"), (copy, "a"), (other, "b")):

@@ -109,6 +109,20 @@ def test_an_interrupted_training_resumes_to_the_same_weights(tiny_bundle: Path, 
         torch.testing.assert_close(weights(resumed)[name], tensor, msg=name)
 
 
+def test_a_checkpoint_of_another_architecture_is_refused(tiny_bundle: Path, tmp_path: Path) -> None:
+    config = configuration(tiny_bundle, tmp_path / "cache", max_steps=1)
+    train(config, tmp_path / "attention")
+    config["model"]["attention_injection"] = False
+    checkpoint = tmp_path / "attention" / LAST
+    with pytest.raises(UserError) as refused:
+        train(config, tmp_path / "input", resume=checkpoint)
+    said = str(refused.value)
+    assert (
+        said.startswith(f"resume={checkpoint} is the checkpoint of another training: ") and "\n" not in said
+    )
+    assert "is not there" in said
+
+
 def test_callbacks_of_the_configuration_take_part(tiny_bundle: Path, tmp_path: Path) -> None:
     config = configuration(tiny_bundle, tmp_path / "cache", max_steps=2)
     plain = weights(train(config, tmp_path / "plain"))

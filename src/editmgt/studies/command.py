@@ -1,6 +1,8 @@
 """What ``train.py`` and ``evaluate.py`` do around Hydra: check everything, run the cells, report."""
 
 import argparse
+import contextlib
+import json
 import logging
 import os
 import signal
@@ -122,27 +124,57 @@ def _check_benchmarks(composition: Composition) -> None:
 
 
 def _check_weights(composition: Composition) -> None:
-    """Load what will be judged, and look for what will be resumed, before any work."""
-    from editmgt.studies.identity import edit_settings, load_editor, training_directory
-    from editmgt.studies.trainings import LAST, state
-
+    """Load what will be judged or trained on, and look at what will be resumed, before any work."""
     configs = [cell.config for cell in composition.cells]
     if configs[0]["task"] == "evaluate":
-        from editmgt.editing import validate
-
-        mistakes = []
-        for config in configs:
-            try:
-                editor = load_editor(config, config["checkpoint"])
-                settings = edit_settings(config, editor)
-                validate(settings, editor.transformer.num_blocks, editor.pixels_per_cell)
-            except UserError as error:
-                mistakes.append(f"checkpoint={config['checkpoint']}: {error}")
-        if mistakes:
-            raise UserError("\n".join(dict.fromkeys(mistakes)))
+        _each(configs, "checkpoint", _check_checkpoint)
         return
-    resumed = [config for config in configs if config["resume"] == "auto"]
-    directories = [training_directory(config, Path()) for config in resumed]
+    _check_resumed([config for config in configs if config["resume"] is not None])
+    distinct = {json.dumps([c["init_from"], c["model"]], sort_keys=True): c for c in configs}
+    _each([*distinct.values()], "init_from", _check_start)
+
+
+def _each(configs: list[dict[str, Any]], key: str, check: Callable[[dict[str, Any]], None]) -> None:
+    mistakes = []
+    for config in configs:
+        try:
+            check(config)
+        except UserError as error:
+            named = f"{key}={config[key]}"
+            mistakes.append(str(error) if str(error).startswith(named) else f"{named}: {error}")
+    if mistakes:
+        raise UserError("\n".join(dict.fromkeys(mistakes)))
+
+
+def _check_checkpoint(config: dict[str, Any]) -> None:
+    from editmgt.editing import validate
+    from editmgt.studies.identity import edit_settings, load_editor
+
+    editor = load_editor(config, config["checkpoint"])
+    validate(edit_settings(config, editor), editor.transformer.num_blocks, editor.pixels_per_cell)
+
+
+def _check_start(config: dict[str, Any]) -> None:
+    from editmgt.studies.identity import training_directory
+    from editmgt.studies.trainings import state
+    from editmgt.training.parts import starting_parts
+
+    if config["model"]["kind"] != "codec" and state(training_directory(config, Path())) != "finished":
+        with contextlib.redirect_stdout(None):  # what starts fresh is said when it does
+            starting_parts(config)
+
+
+def _check_resumed(configs: list[dict[str, Any]]) -> None:
+    from editmgt.studies.identity import training_directory
+    from editmgt.studies.trainings import LAST, state
+
+    if not configs:
+        return
+    from editmgt.training.checkpoint import read_weights
+
+    for path in dict.fromkeys(config["resume"] for config in configs if config["resume"] != "auto"):
+        read_weights(Path(path))
+    directories = [training_directory(config, Path()) for config in configs if config["resume"] == "auto"]
     if directories and not any(state(directory) in ("finished", "unfinished") for directory in directories):
         raise UserError(
             f"resume=auto: there is nothing to resume, {directories[0] / LAST} does not exist. Leave resume out to "

@@ -38,18 +38,32 @@ PROTOCOL_SOURCE = ("model", "editing", "metrics", "benchmarks", "data/scenes", "
 
 
 def training_fingerprint(config: dict[str, Any]) -> str:
-    """Return the hash of everything in a ``train.py`` configuration that can change trained weights."""
+    """Return the hash of everything in a ``train.py`` configuration that can change trained weights.
+
+    So does a checkpoint to go on from, unless it is this training's own.
+    """
+    model = _without(config["model"], _INFERENCE)
+    if model.get("attention_injection"):
+        model["injection_fallback"] = None  # nobody falls back
     identity = {
         "seed": config["seed"],
         "init_from": None if config["init_from"] is None else weights_digest(config["init_from"]),
         "llm": None if config["model"].get("llm") is None else weights_digest(config["model"]["llm"]),
-        "model": _without(config["model"], _INFERENCE),
+        "model": model,
         "data": _data(config["data"]),
         "trainer": _without(config["trainer"], _RUNNING),
         "callbacks": config.get("callbacks") or {},
         "source": source_digest(*TRAINING_SOURCE),
     }
-    return digest(identity)
+    own = digest(identity)
+    if config["resume"] in (None, "auto"):
+        return own
+    checkpoint = Path(config["resume"]).resolve()
+    if checkpoint.parent.parent.name == own:
+        return own
+    stat = checkpoint.stat()
+    stats = ((checkpoint.name, stat.st_size, stat.st_mtime_ns),)
+    return digest(identity | {"resume": _files_digest(checkpoint.parent, stats)})
 
 
 def protocol_fingerprint(config: dict[str, Any], settings: dict[str, Any], seed: int) -> str:

@@ -12,6 +12,8 @@ from hydra.errors import HydraException, OverrideParseException
 from editmgt.config import show
 from editmgt.errors import UserError, nearest
 
+_FREE = ("callbacks.",)  # mappings whose entries users name
+
 
 def parse(arguments: Iterable[str]) -> list[Override]:
     """Read ``key=value`` arguments; a ``UserError`` has a line for each that is none."""
@@ -99,6 +101,8 @@ def key_mistakes(conf_dir: Path, known: set[str], override: Override) -> list[st
     """Return what is wrong with a key; ``known`` are all that the configuration has."""
     key = override.key_or_group
     if is_hydra(override) or _group(conf_dir, key) is not None or key in known:
+        return []
+    if key.startswith(_FREE):
         return []
     parents = [key.rsplit(".", depth)[0] for depth in range(1, key.count(".") + 1)]
     if any(f"{parent}._target_" in known for parent in parents):

@@ -17,6 +17,7 @@ from editmgt.data.module import SceneData
 from editmgt.editing import Editor, EditSettings
 from editmgt.errors import UserError
 from editmgt.training import EDITOR, LAST
+from editmgt.training.checkpoint import check_fits
 from editmgt.training.codec import CodecModule
 from editmgt.training.decoder import DecoderModule
 from editmgt.training.module import EditorModule
@@ -45,6 +46,8 @@ def train(
         torch.set_num_threads(config["trainer"]["num_threads"])
     make = _codec_run if config["model"]["kind"] == "codec" else _editor_run
     module, data, callbacks, save = make(config, training_dir)
+    if resume is not None:
+        check_fits(resume, module)
     callbacks = [*_chosen_callbacks(config.get("callbacks") or {}), *callbacks]
     trainer = _trainer(config["trainer"], training_dir, callbacks, logger)
     trainer.fit(module, data, ckpt_path=resume, weights_only=True)
