@@ -159,6 +159,18 @@ def test_resume_asks_nothing_twice(endpoint: Endpoint, tmp_path: Path) -> None:
     assert (tmp_path / "judge.csv").read_text().count("\n") == 4
 
 
+def test_resume_asks_again_where_nobody_answered(endpoint: Endpoint, tmp_path: Path) -> None:
+    samples = rows(tmp_path, "zebra", "yak")
+    endpoint.plan = {"zebra": [401, 401]}
+    assert judged(tmp_path, samples, endpoint)["judge/failed"] == 1
+    asked = len(endpoint.bodies)
+    endpoint.plan = {}
+    found = judged(tmp_path, samples, endpoint, resume=True)
+    assert len(endpoint.bodies) == asked + 2  # the two questions of one sample
+    assert (found["judge/n"], found["judge/failed"]) == (2, 0)
+    assert (tmp_path / "judge.csv").read_text().count("\n") == 3
+
+
 def test_gedits_mean_is_over_groups() -> None:
     def row(name: str, group: str, value: float) -> list[str]:
         return [name, group, "ok", "", repr(value), repr(value), repr(value)]

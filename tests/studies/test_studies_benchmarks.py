@@ -1,10 +1,13 @@
 """Several benchmarks in one sweep: rows, controls of each, published numbers, the robustness table; bad input."""
 
 import json
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pandas
 import pytest
 import yaml
@@ -74,6 +77,67 @@ def test_a_sweep_over_slices(
     assert capsys.readouterr().out.count("done before, skipped") == 1
     assert (cell / "samples.csv").read_text().startswith(kept)
     assert len(pandas.read_csv(cell / "samples.csv")) == 4 and read_json(cell / "metrics.json")["n"] == 4
+
+
+def judged_pictures(path: Path) -> Path:
+    """A directory that is ImgEdit's and GEdit's at once."""
+    path.mkdir()
+    Image.new("RGB", (32, 24), "red").save(path / "1.png")
+    entry = {"id": "1.png", "prompt": "make it blue", "edit_type": "color"}
+    (path / "basic_edit.json").write_text(json.dumps({"1": entry}))
+    row = {"task_type": "color", "key": "k", "instruction": "make it red", "instruction_language": "en"}
+    picture = {"bytes": (path / "1.png").read_bytes(), "path": None}
+    features = {name: datasets.Value("string") for name in row} | {"input_image": datasets.Image()}
+    rows = datasets.Dataset.from_list([row | {"input_image": picture}], datasets.Features(features))
+    rows.to_parquet(path / "train.parquet")
+    return path
+
+
+def test_a_key_below_a_group_that_is_swept(
+    run: Callable[..., int], tiny_bundle: Path, tmp_path: Path
+) -> None:
+    """``benchmark.path`` is of both benchmarks, and not of the one that nobody chose."""
+    path = judged_pictures(tmp_path / "judged")
+    arguments = ["-m", f"checkpoint='{tiny_bundle}'", "benchmark=gedit,imgedit", f"benchmark.path='{path}'"]
+    assert run(*arguments, "logger=none", "sampler.steps=1") == 0
+    [sweep] = Path("outputs/sweeps").iterdir()
+    for name in ("gedit", "imgedit"):
+        assert read_json(sweep / f"benchmark-{name}" / "metrics.json")["n"] == 1
+
+
+def test_a_judge_that_did_not_answer_is_asked_again(
+    run: Callable[..., int], tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200 if len(asked) > 1 else 503)
+            self.end_headers()
+            reply = {"choices": [{"message": {"content": '{"score": [4, 3, 2]}'}}]}
+            self.wfile.write(json.dumps(reply).encode())
+
+        def log_message(self, *_: Any) -> None:
+            """Keep quiet."""
+
+    path = judged_pictures(tmp_path / "judged")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        arguments = [
+            "-m", f"checkpoint='{tiny_bundle}'", "benchmark=imgedit", f"benchmark.path='{path}'", "logger=none",
+            f"benchmark.judge.endpoint=http://127.0.0.1:{server.server_address[1]}/v1", "benchmark.judge.model=seer",
+            "benchmark.judge.attempts=1", "sampler.steps=1", "seed=0,1",
+        ]  # fmt: skip
+        assert run(*arguments) == 0
+        assert "0 judged, 1 not (judge.csv says why; the same command asks again)" in capsys.readouterr().out
+        assert run(*arguments) == 0
+        printed = capsys.readouterr().out
+        assert len(asked) == 3 and printed.count("done before, skipped") == 1 and "1 judged\n" in printed
+        assert run(*arguments) == 0
+        assert len(asked) == 3 and capsys.readouterr().out.count("done before, skipped") == 2
+        server.shutdown()
 
 
 def test_your_own_pictures_and_their_mistakes(

@@ -74,7 +74,7 @@ def judge_pictures(
 
     ``judge.csv`` has a row per sample, in the order they finish; ``judge.jsonl`` every raw reply with its date,
     judge and prompt hash. A sample without a picture or without a usable reply is a failed row. With ``resume``,
-    rows that are there are kept.
+    scores that are there are kept, and failed rows are asked for again.
 
     Args:
         name: ``gedit`` or ``imgedit``.
@@ -171,10 +171,10 @@ def _judge(
 
 
 def _read(path: Path, scores: Sequence[str]) -> dict[str, list[str]]:
-    """Whole rows of an earlier run of the same benchmark, by sample."""
+    """Whole rows with scores of an earlier run of the same benchmark, by sample."""
     text = path.read_bytes() if path.is_file() else b""
     header, *rows = csv.reader(io.StringIO(text[: text.rfind(b"\n") + 1].decode())) if b"\n" in text else [[]]
-    return {row[0]: row for row in rows} if header == [*_COLUMNS, *scores] else {}
+    return {row[0]: row for row in rows if row[2] == "ok"} if header == [*_COLUMNS, *scores] else {}
 
 
 def _append(path: Path, text: str) -> None:

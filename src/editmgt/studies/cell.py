@@ -227,6 +227,10 @@ def judge(
         raise RuntimeError(f"none of the {size} samples could be edited; samples.csv says why")
     failed = f", {metrics['failed']:g} failed (samples.csv names them)" if metrics["failed"] else ""
     say(f"{metrics['n']:g} edited in {time.perf_counter() - start:.0f} s{failed}")
+    if "judge/n" in metrics:
+        unjudged = metrics["judge/failed"]
+        again = f", {unjudged:g} not (judge.csv says why; the same command asks again)" if unjudged else ""
+        say(f"{metrics['judge/n']:g} judged{again}")
     return metrics
 
 

@@ -59,7 +59,11 @@ def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[
         quiet()
         print(announcement or f"Run {plan.directory}", flush=True)
         key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
-        rest = [text for text in arguments if not text.startswith((f"{key}=", f"{PLAN_KEY}="))]
+        rest = [
+            _settled(text, composition.varying)
+            for text in arguments
+            if not text.startswith((f"{key}=", f"{PLAN_KEY}="))
+        ]
         status = _hand_over(run, [*rest, *composition.sweeps, f"{key}='{plan.directory}'"])
         return _finish(plan, composition) or status
     except OSError as error:  # a disk that is full, a directory that cannot be written
@@ -71,6 +75,11 @@ def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[
     finally:
         sys.argv = original
         signal.signal(signal.SIGTERM, before)
+
+
+def _settled(argument: str, varying: Sequence[str]) -> str:
+    """Below a group that is swept, Hydra would look a key up in the group's first choice, which need not have it."""
+    return f"++{argument}" if argument.startswith(tuple(f"{key}." for key in varying)) else argument
 
 
 def _interrupt(number: int, frame: Any) -> NoReturn:

@@ -46,8 +46,9 @@ class Plan:
 
     def name_of(self, overrides: Sequence[str]) -> str:
         """Return the cell that these overrides make; what no plan foresaw is named by its content."""
+        wanted = sorted(text.lstrip("+") for text in overrides)
         for name, planned in self.cells.items():
-            if not self.adaptive and sorted(planned) == sorted(overrides):
+            if not self.adaptive and sorted(text.lstrip("+") for text in planned) == wanted:
                 return name
         return cell_name(overrides, [])
 

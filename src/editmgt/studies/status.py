@@ -9,10 +9,11 @@ INTERRUPTED = "interrupted"  # the error of a cell that the user stopped
 
 
 def is_done(directory: Path, fingerprints: dict[str, str | None]) -> bool:
-    """Whether a cell's directory holds its finished results, of these very fingerprints."""
+    """Whether a cell's directory holds its finished results, of these very fingerprints; what was not judged is not."""
     status = status_of(directory)
     same = all(status.get(key) == value for key, value in fingerprints.items())
-    return status.get("state") == "done" and same and read_object(directory / "metrics.json") is not None
+    metrics = read_object(directory / "metrics.json")
+    return status.get("state") == "done" and same and metrics is not None and not _unjudged(metrics)
 
 
 def status_of(directory: Path) -> dict[str, Any]:
@@ -32,11 +33,17 @@ def read_object(path: Path) -> dict[str, Any] | None:
 def was_cut_off(directory: Path, fingerprints: dict[str, str | None]) -> bool:
     """Whether ``directory`` holds rows of the same weights and protocol that something outside stopped.
 
-    A run that failed by itself is no such thing: it is tried again from its first row.
+    So does a judge that did not answer. A run that failed by itself is no such thing: it is tried again from its first
+    row.
     """
     try:
         status = read_json(directory / "status.json")
         stopped = status["state"] == "running" or status["error"] == INTERRUPTED
-        return stopped and all(status.get(key) == value for key, value in fingerprints.items())
+        unjudged = status["state"] == "done" and _unjudged(read_object(directory / "metrics.json") or {})
+        return (stopped or unjudged) and all(status.get(key) == value for key, value in fingerprints.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
+
+
+def _unjudged(metrics: dict[str, Any]) -> bool:
+    return bool(metrics.get("judge/failed"))
