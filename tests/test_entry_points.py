@@ -47,6 +47,7 @@ def call(directory: Path, script: str, *arguments: str) -> "subprocess.Completed
             ["resume=nowhere.ckpt", "init_from=nobody"],
             ["resume=nowhere.ckpt", "init_from=nobody"],
         ),
+        ("train.py", ["checkpoint=tiny_editor"], ["Unknown key 'checkpoint'. It is a key of evaluate."]),
         ("train.py", ["debug=null"], ["debug=null must be one of few, smoke."]),
         ("train.py", ["seed=1", "-m", "seed=2"], ["flags such as -m come first"]),
         (

@@ -18,6 +18,7 @@ import editmgt.training
 from editmgt.editing import Editor
 from editmgt.files import read_json, write_json
 from editmgt.studies import command, trainings
+from editmgt.studies.fingerprint import digest
 
 ROOT = Path(__file__).parent.parent.parent
 SMALL = ["debug=few", "benchmark.resolution=32", "benchmark.size=2"]
@@ -85,7 +86,8 @@ def test_cells_that_differ_at_inference_share_a_training_and_a_rerun_skips_them(
     assert (summary["kind"] == "control").sum() == 4
     for name in ("region_hold-true", "region_hold-false"):
         status = read_json(directory / name / "status.json")
-        assert status["state"] == "done" and status["protocol_fingerprint"]
+        assert status["state"] == "done"
+        assert status["protocol_fingerprint"] == digest(read_json(directory / name / "protocol.json"))
         assert (directory / name / "checkpoints" / "editor" / "model_index.json").is_file()
         assert f"../{name}/samples.png" in (directory / "report" / "report.md").read_text()
     assert run("train", *arguments) == 0

@@ -21,6 +21,7 @@ from editmgt.studies.identity import (
     edit_settings,
     edits_directory,
     identify,
+    protocol_of,
     ready_editor,
     training_directory,
 )
@@ -127,6 +128,7 @@ class Cell:
         for stale in ("metrics.json", "error.txt"):
             (self.directory / stale).unlink(missing_ok=True)
         write_atomic(self.directory / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(self.config)))
+        write_json(self.directory / "protocol.json", protocol_of(self.config))
         self._status("running")
 
     def _fail(self, message: str, details: str = "") -> None:

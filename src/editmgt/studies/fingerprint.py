@@ -66,8 +66,8 @@ def training_fingerprint(config: dict[str, Any]) -> str:
     return digest(identity | {"resume": _files_digest(checkpoint.parent, stats)})
 
 
-def protocol_fingerprint(config: dict[str, Any], settings: dict[str, Any], seed: int) -> str:
-    """Return the hash of everything that can change a score given the weights.
+def protocol(config: dict[str, Any], settings: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Return everything that can change a score given the weights: plain values, and hashes of files.
 
     ``settings`` are the edit settings as they were used, nothing left to a checkpoint's defaults; ``seed`` is that
     of the edits' noise.
@@ -75,7 +75,7 @@ def protocol_fingerprint(config: dict[str, Any], settings: dict[str, Any], seed:
     from editmgt.metrics import chosen  # late: it imports torch
     from editmgt.metrics import identity as metrics_identity
 
-    identity = {
+    return {
         "settings": settings,
         "dtype": config.get("dtype", "float32"),  # a training's own evaluation is in float32
         "seed": seed,
@@ -83,7 +83,6 @@ def protocol_fingerprint(config: dict[str, Any], settings: dict[str, Any], seed:
         "metrics": metrics_identity(chosen(config["metrics"]), config["metrics"]),
         "source": source_digest(*PROTOCOL_SOURCE),
     }
-    return digest(identity)
 
 
 def weights_digest(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from editmgt import assets
 from editmgt.config import edit_values
 from editmgt.devices import find_device
-from editmgt.studies.fingerprint import protocol_fingerprint, training_fingerprint, weights_digest
+from editmgt.studies.fingerprint import digest, protocol, training_fingerprint, weights_digest
 from editmgt.studies.plan import EDITS, TRAININGS
 
 if TYPE_CHECKING:
@@ -36,12 +36,14 @@ def edit_seed(config: dict[str, Any]) -> int:
 
 def identify(config: dict[str, Any]) -> dict[str, str | None]:
     """Return the fingerprints of a cell's training and protocol."""
-    if config["task"] == "evaluate":
-        training, settings = weights_digest(config["checkpoint"]), cell_settings(config)
-    else:
-        training, settings = training_fingerprint(config), edit_settings(config)
-    protocol = protocol_fingerprint(config, settings.to_dict(), edit_seed(config))
-    return {"training_fingerprint": training, "protocol_fingerprint": protocol}
+    evaluates = config["task"] == "evaluate"
+    training = weights_digest(config["checkpoint"]) if evaluates else training_fingerprint(config)
+    return {"training_fingerprint": training, "protocol_fingerprint": digest(protocol_of(config))}
+
+
+def protocol_of(config: dict[str, Any]) -> dict[str, Any]:
+    """Return :func:`protocol` of a cell."""
+    return protocol(config, cell_settings(config).to_dict(), edit_seed(config))
 
 
 def cell_settings(config: dict[str, Any]) -> "EditSettings":

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.errors import HydraException, OverrideParseException
@@ -109,7 +110,16 @@ def key_mistakes(conf_dir: Path, known: set[str], override: Override) -> list[st
         if override.is_add() or override.is_force_add():
             return []  # an argument of a class: the class judges it
         return [f"Unknown key '{key}'.{_suggest(key, known)} To add an argument write +{key}=..."]
-    return [f"Unknown key '{key}'.{_suggest(key, known | _groups(conf_dir))}"]
+    elsewhere = _elsewhere(conf_dir, key)
+    return [f"Unknown key '{key}'.{elsewhere or _suggest(key, known | _groups(conf_dir))}"]
+
+
+def _elsewhere(conf_dir: Path, key: str) -> str:
+    """Which command has a key that this one has not."""
+    for path in sorted(conf_dir.glob("*.yaml")):
+        if key in yaml.safe_load(path.read_text()):
+            return f" It is a key of {path.stem}."
+    return ""
 
 
 def _suggest(key: str, known: set[str]) -> str:

@@ -10,7 +10,7 @@ from editmgt import assets
 from editmgt.errors import UserError
 from editmgt.files import read_json, write_json
 from editmgt.studies.cell import judge
-from editmgt.studies.fingerprint import protocol_fingerprint, weights_digest
+from editmgt.studies.fingerprint import digest, protocol, weights_digest
 from editmgt.studies.identity import edit_seed, edit_settings, edits_directory, load_editor, ready_editor
 from editmgt.studies.plan import Plan
 from editmgt.studies.progress import progress_bar
@@ -94,7 +94,7 @@ def _once(out: Path, weights: str, config: dict[str, Any], work: Callable[[Path,
     settings = edit_settings(config, load_editor(config, weights)).to_dict()
     identity: dict[str, str | None] = {
         "training_fingerprint": weights_digest(weights),
-        "protocol_fingerprint": protocol_fingerprint(config, settings, edit_seed(config)),
+        "protocol_fingerprint": digest(protocol(config, settings, edit_seed(config))),
     }
     status = {"state": "done", "error": None, **identity}
     try:
