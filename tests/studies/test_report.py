@@ -25,6 +25,7 @@ from editmgt.studies.report.document import Paragraph, Table, document
 from editmgt.studies.report.html import html
 from editmgt.studies.report.latex import escape, latex
 from editmgt.studies.report.markdown import markdown
+from editmgt.studies.report.strip import disagreement
 from editmgt.studies.report.tables import effects_csv, summary_csv
 from editmgt.studies.report.words import answer
 
@@ -193,6 +194,18 @@ def test_a_broken_file_fails_its_cell_with_one_line(
     found = {e.contrast.name: e.summary.n for e in analysis.of_family("edit/success", "comparisons")}
     assert found[f"cell: {HOLD}: true → false"] == 24
     assert {p.name: p.read_bytes() for p in cell.iterdir()} == kept  # nothing lost
+
+
+def test_the_strip_is_of_cells_that_disagree_and_not_of_seeds(tmp_path: Path) -> None:
+    """Sample 1 is solved by one training and not by the other, whatever the cell; sample 2 by one cell alone."""
+
+    def score(levels: dict[str, Any], seed: int, i: int) -> dict[str, float]:
+        return {"edit/success": {1: float(seed == 0), 2: float(levels[HOLD])}.get(i, 1.0)}
+
+    write_sweep(tmp_path, {HOLD: [True, False]}, [0, 1], score)
+    analysis = analyse(tmp_path)
+    assert analysis.scores is not None
+    assert [analysis.scores.samples[i][0] for i in disagreement(analysis)] == ["s2"]
 
 
 def test_text_stays_text_in_every_format(tmp_path: Path) -> None:

@@ -65,11 +65,7 @@ def test_an_adaptive_sweeper_chooses_as_it_goes(
         "hydra/sweeper=optuna",
         "hydra.sweeper.n_trials=3",
     ]
-    arguments += [
-        "hydra.sweeper.sampler.seed=0",
-        "hydra.sweeper.n_jobs=1",
-        "model.hold.threshold=interval(0.0,1.0)",
-    ]
+    arguments += ["hydra.sweeper.n_jobs=1", "model.hold.threshold=interval(0.0,1.0)"]
     assert run("evaluate", *arguments) == 2
     assert "set hydra.sweeper.direction=maximize" in capsys.readouterr().err
     assert run("evaluate", *arguments, "hydra.sweeper.direction=maximize", "plan=only") == 0

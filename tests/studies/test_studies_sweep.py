@@ -92,6 +92,11 @@ def test_cells_that_differ_at_inference_share_a_training_and_a_rerun_skips_them(
         assert f"../{name}/samples.png" in (directory / "report" / "report.md").read_text()
     assert run("train", *arguments) == 0
     assert len(trained) == 1 and capsys.readouterr().out.count("done before, skipped") == 2
+    rows = directory / "region_hold-true" / "samples.csv"
+    whole = rows.read_text()
+    rows.write_text("".join(whole.splitlines(keepends=True)[:2]))
+    assert run("train", *arguments) == 0
+    assert rows.read_text() == whole and capsys.readouterr().out.count("done before, skipped") == 1
     assert run("train", *arguments, "reuse=false") == 0
     assert len(trained) == 2
     assert all("=" not in path.name for path in Path("outputs").rglob("*"))

@@ -32,7 +32,7 @@ def test_a_rerun_goes_on_with_its_run_and_a_failed_one_is_failed(tmp_path: Path)
     again.link_training("editmgt/abc")
     write_atomic(tmp_path / "samples.csv", "sample_id,edit/success\na,1.0\n")
     Image.new("RGB", (4, 4)).save(tmp_path / "samples.png")
-    again.log_results({"edit/success": 1.0}, {"training_fingerprint": "f"})
+    again.log_results({"edit/success": 1.0})
     again.finish(failed=False)
     runs = sorted(offline_runs(tmp_path), key=lambda records: exit_codes(records) != [1])
     assert [exit_codes(records) for records in runs] == [[1], [0]]

@@ -104,7 +104,7 @@ class Cell:
             self._prepare()
             with self._tracker() as tracker, _interrupts():
                 metrics = self._work(tracker, resume)
-                tracker.log_results(metrics, self._fingerprints)
+                tracker.log_results(metrics)
             self._status("done")
             return metrics
         except KeyboardInterrupt:
@@ -179,7 +179,7 @@ class Cell:
 
     @contextmanager
     def _tracker(self) -> Iterator[Tracker]:
-        tracker = start(self.directory, self.config, self.sweep or None, self.name)
+        tracker = start(self.directory, self.config | self._fingerprints, self.sweep or None, self.name)
         try:
             yield tracker
         except BaseException:
@@ -220,7 +220,7 @@ def judge(
     for name, reason in scorer_of(config["metrics"]).not_run.items():
         say(f"{name} not run: {reason}")
     size = len(build(benchmark))
-    say(f"editing {size} samples of {benchmark['name']}, {settings.steps} steps each")
+    say(f"{size} samples of {benchmark['name']}, {settings.steps} steps each")
     start = time.perf_counter()
     metrics = run(
         editor, settings, config, directory, lambda title: progress_bar(title, say), edit_seed(config), resume
@@ -228,7 +228,7 @@ def judge(
     if not metrics["n"]:
         raise RuntimeError(f"none of the {size} samples could be edited; samples.csv says why")
     failed = f", {metrics['failed']:g} failed (samples.csv names them)" if metrics["failed"] else ""
-    say(f"{metrics['n']:g} edited in {time.perf_counter() - start:.0f} s{failed}")
+    say(f"{metrics['n']:g} scored in {time.perf_counter() - start:.0f} s{failed}")
     if "judge/n" in metrics:
         unjudged = metrics["judge/failed"]
         again = f", {unjudged:g} not (judge.csv says why; the same command asks again)" if unjudged else ""

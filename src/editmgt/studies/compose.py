@@ -47,7 +47,7 @@ class Composition:
         varying: keys that take more than one value.
         directory: ``hydra.run.dir`` or ``hydra.sweep.dir`` where the user named one.
         study: what a sweep compares, where its configuration says so.
-        sweeps: what the study adds to the command line.
+        sweeps: what the study, and a sweeper that draws, add to the command line.
         adaptive: the sweeper's name where it chooses the cells as it goes; None where they are known.
         plan_only: whether to print the plan and stop.
     """
@@ -102,7 +102,10 @@ def compose_all(conf_dir: Path, task: str, arguments: list[str], multirun: bool)
         cells=tuple(cells),
         varying=_varying(jobs),
         directory=_named_directory(overrides, multirun),
-        sweeps=tuple(str(override.input_line) for override in added),
+        sweeps=(
+            *(str(override.input_line) for override in added),
+            *(_sampler_seed(full) if adaptive else ()),
+        ),
         adaptive=adaptive,
         plan_only=wanted[-1:] == ["only"],
     )
@@ -199,6 +202,16 @@ def _adaptive(full: DictConfig) -> str | None:
     """The sweeper's name, unless it is Hydra's own, which takes every combination."""
     target = str(full.hydra.sweeper.get("_target_"))
     return None if target.endswith(".BasicSweeper") else target.rsplit(".", 1)[-1]
+
+
+def _sampler_seed(full: DictConfig) -> list[str]:
+    """A seed for a sampler without one: only then does the same command ask for the same cells again."""
+    key = "sweeper.sampler.seed"
+    unset = (
+        OmegaConf.select(full.hydra, "sweeper.sampler") is not None
+        and OmegaConf.select(full.hydra, key) is None
+    )
+    return [f"hydra.{key}=0"] if unset else []
 
 
 def _direction_mistakes(full: DictConfig, primary: str) -> list[str]:

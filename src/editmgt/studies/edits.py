@@ -88,7 +88,11 @@ def opened(
         if not finished:
             write_json(directory / "status.json", {"state": "done", **owner})
         elif stored.taken:
-            here = owner["sweep"] and before.get("sweep") == owner["sweep"]
+            here = (
+                owner["sweep"]
+                and before.get("sweep") == owner["sweep"]
+                and before.get("cell") != owner["cell"]
+            )
             say(f"edits shared with cell {before.get('cell')}" if here else f"reused edits {directory.name}")
 
 

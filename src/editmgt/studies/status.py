@@ -13,7 +13,8 @@ def is_done(directory: Path, fingerprints: dict[str, str | None]) -> bool:
     status = status_of(directory)
     same = all(status.get(key) == value for key, value in fingerprints.items())
     metrics = read_object(directory / "metrics.json")
-    return status.get("state") == "done" and same and metrics is not None and not _unjudged(metrics)
+    whole = metrics is not None and not _unjudged(metrics) and _has_rows(directory, metrics)
+    return status.get("state") == "done" and same and whole
 
 
 def status_of(directory: Path) -> dict[str, Any]:
@@ -47,3 +48,16 @@ def was_cut_off(directory: Path, fingerprints: dict[str, str | None]) -> bool:
 
 def _unjudged(metrics: dict[str, Any]) -> bool:
     return bool(metrics.get("judge/failed"))
+
+
+def _has_rows(directory: Path, metrics: dict[str, Any]) -> bool:
+    """Whether the rows are there that the metrics are of; a codec's or a base model's training has none."""
+    from editmgt.studies.report.stored import read_samples  # late: pandas
+
+    if "n" not in metrics:
+        return True
+    try:
+        samples, _ = read_samples(directory / "samples.csv")
+    except (OSError, ValueError):
+        return False
+    return bool((samples["status"] == "ok").sum() == metrics["n"])

@@ -33,7 +33,7 @@ class Tracker:
     def link_training(self, log: str | None) -> None:
         """Say which W&B run the cell's training was logged to."""
 
-    def log_results(self, metrics: dict[str, float], fingerprints: dict[str, str | None]) -> None:
+    def log_results(self, metrics: dict[str, float]) -> None:
         """Log what ``directory`` holds once its cell is done."""
 
     def finish(self, failed: bool) -> None:
@@ -94,11 +94,10 @@ class WandbTracker(Tracker):
 
         return WandbLogger(experiment=self._run, save_dir=self.directory)
 
-    def log_results(self, metrics: dict[str, float], fingerprints: dict[str, str | None]) -> None:
+    def log_results(self, metrics: dict[str, float]) -> None:
         """Log the metrics to the summary, the picture page and the table of samples."""
         import wandb
 
-        self._run.config.update(fingerprints, allow_val_change=True)
         logged: dict[str, Any] = {name: value for name, value in metrics.items() if math.isfinite(value)}
         if (self.directory / "samples.png").is_file():
             logged["samples"] = wandb.Image(str(self.directory / "samples.png"))

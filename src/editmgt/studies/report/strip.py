@@ -58,11 +58,12 @@ def strip(analysis: Analysis) -> tuple[bytes | None, str]:
 
 
 def disagreement(analysis: Analysis) -> list[int]:
-    """Return the samples by the spread of the primary metric over the cells, widest first."""
+    """Return the samples by the spread of the primary metric over the cells of the seed that is shown, widest first."""
     assert analysis.scores is not None
+    shown = [frame for (_, seed), frame in analysis.scores.frames.items() if seed == analysis.scores.seeds[0]]
     spreads = []
     for metric in (analysis.primary, _TIES):
-        values = [analysis.scores.values(frame, metric) for frame in analysis.scores.frames.values()]
+        values = [analysis.scores.values(frame, metric) for frame in shown]
         spread = np.nan_to_num(np.ptp(np.stack(values), axis=0), nan=-1.0)  # undefined somewhere: last
         spreads.append(spread if metric in REGISTRY else np.zeros_like(spread))
     order = np.lexsort((-spreads[1], -spreads[0]))
