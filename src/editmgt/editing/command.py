@@ -46,10 +46,15 @@ def edit(options: argparse.Namespace) -> str:
     picture_format = output_format(options.output, lossless=options.composite)
     check_instructions(options.instruction)
 
+    from PIL import Image
+
     from editmgt.editing.composite import edited_region, largest_change
     from editmgt.editing.images import black_or_white, read_image, upright_rgb, working_size
 
     source = upright_rgb(read_image(options.image, options.max_pixels))
+    encode(
+        Image.new("RGB", source.size), picture_format
+    )  # some formats have a largest size: known before any work
     mask = None
     if options.mask is not None:
         mask = black_or_white(read_image(options.mask, options.max_pixels), source.size)
@@ -250,7 +255,14 @@ def output_format(path: Path, lossless: bool = False) -> str:
             f"--output {path}: '{path.suffix}' is no image format that can be written; "
             f"try .png or .jpg.{nearest(path.suffix, COMMON_FORMATS)}"
         )
-    if lossless and extensions[path.suffix.lower()] not in LOSSLESS:
+    picture_format = extensions[path.suffix.lower()]
+    try:
+        encode(Image.new("RGB", (1, 1)), picture_format)
+    except UserError as error:  # Pillow registers writers that take no colour, or that need a plugin
+        raise UserError(
+            f"--output {path}: a '{path.suffix}' file cannot hold a colour picture; try .png or .jpg."
+        ) from error
+    if lossless and picture_format not in LOSSLESS:
         raise UserError(
             f"--output {path}: --composite keeps pixels bit for bit, so name a .png, .tiff or .bmp file."
         )
@@ -259,13 +271,19 @@ def output_format(path: Path, lossless: bool = False) -> str:
         folder = folder.parent
     if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
         raise UserError(f"--output {path} cannot be written.")
-    return extensions[path.suffix.lower()]
+    return picture_format
 
 
 def encode(image: "Image.Image", picture_format: str) -> bytes:
-    """Return the picture as the content of a file."""
+    """Return the picture as the content of a file; what the format cannot hold is a ``UserError``."""
     buffer = BytesIO()
-    image.save(buffer, picture_format, **({"quality": 95} if picture_format in ("JPEG", "WEBP") else {}))
+    try:
+        image.save(buffer, picture_format, **({"quality": 95} if picture_format in ("JPEG", "WEBP") else {}))
+    except Exception as error:  # Pillow's encoders raise half a dozen kinds of error over a picture too large
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            f"A picture of {image.width}x{image.height} pixels cannot be written as {picture_format}: {reason}."
+        ) from error
     return buffer.getvalue()
 
 
