@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 LOSSLESS = ("PNG", "TIFF", "BMP")
+LONGEST_PART = 255  # bytes, on every common file system
+LONGEST_OUTPUT = 220  # leaves room for _1, _explain.png and the temporary name that is written first
 COMMON_FORMATS = (".png", ".jpg", ".jpeg", ".webp", ".tiff", ".bmp", ".gif")
 
 
@@ -162,6 +164,19 @@ class _Parser(argparse.ArgumentParser):
         raise UserError(f"{message[0].upper()}{message[1:]}. See {self.prog} --help.")
 
 
+def _name(value: str) -> str:
+    """Return a path as it is; one too long for any file system is most likely an instruction in its place."""
+    if len(os.fsencode(value)) > 4000 or any(len(os.fsencode(p)) > LONGEST_PART for p in Path(value).parts):
+        raise argparse.ArgumentTypeError(
+            f"'{value[:40]}...' is too long for the name of a file: the picture comes first, then the instruction"
+        )
+    return value
+
+
+def _path(value: str) -> Path:
+    return Path(_name(value))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="edit.py",
@@ -170,7 +185,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Settings that are not given are those the checkpoint was finished with.",
     )
     add = parser.add_argument
-    add("image", type=Path, help="picture to edit, any size and aspect ratio, or a directory of pictures")
+    add("image", type=_path, help="picture to edit, any size and aspect ratio, or a directory of pictures")
     add(
         "instruction",
         nargs="+",
@@ -178,16 +193,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--output",
-        type=Path,
+        type=_path,
         required=True,
         help="file to write, its extension chooses the format; for a directory the directory to write to",
     )
     add(
         "--checkpoint",
+        type=_name,
         default="tiny_editor",
         help="shipped name, directory, or hub id with @REVISION or :VARIANT after it (default: %(default)s)",
     )
-    add("--adapter", type=Path, help="directory of a LoRA to put on the checkpoint")
+    add("--adapter", type=_path, help="directory of a LoRA to put on the checkpoint")
     add("--steps", type=int, help="sampling steps")
     add("--guidance-scale", type=float, help="classifier-free guidance; up to 1: none")
     add("--reference-strength", type=float, help="how strongly the source is heard (gamma); 1: as trained")
@@ -195,7 +211,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--negative-prompt", help="what guidance leads away from")
     add(
         "--mask",
-        type=Path,
+        type=_path,
         help="picture of the same size: white may change, all else keeps the source's tokens",
     )
     add("--query", metavar="WORD", help="a word of the instruction: its attention alone says where to edit")
@@ -271,6 +287,8 @@ def output_format(path: Path, lossless: bool = False) -> str:
         folder = folder.parent
     if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
         raise UserError(f"--output {path} cannot be written.")
+    if len(os.fsencode(path.name)) > LONGEST_OUTPUT:
+        raise UserError(f"--output {path}: the name is longer than {LONGEST_OUTPUT} bytes.")
     return picture_format
 
 
