@@ -137,6 +137,29 @@ def test_mistakes_are_one_line(
     assert sorted(folder.iterdir()) == before
 
 
+def test_all_mistakes_are_told_together(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def told(image: Path, instruction: str, output: str, *options: str) -> list[str]:
+        assert (
+            command.main([str(image), instruction, "--output", str(photo.with_name(output)), *options]) == 2
+        )
+        return capsys.readouterr().err.splitlines()
+
+    contradictions = ["--no-region-hold", "--hold-threshold", ".3"]
+    hold, settings = told(photo, "x", "out.png", *contradictions, "--steps", "0", "--guidance-scale", "-1")
+    assert hold.startswith("--hold-threshold has no effect")
+    assert "steps=0 must be" in settings and "guidance_scale=-1.0 must be" in settings
+    unled = ["--negative-prompt", "a", "--guidance-scale", "1"]
+    for image, output in ((photo, "out.png"), (photo.parent, "out")):
+        hold, negative = told(image, "x", output, *contradictions, *unled)
+        assert hold.startswith("--hold-threshold") and negative.startswith("--negative-prompt")
+    missing = photo.with_name("none")
+    lines = told(missing, " ", "out.xyz", "--mask", str(missing), "--checkpoint", str(missing),
+                 "--adapter", str(missing), "--device", "toaster")  # fmt: skip
+    said = ("no image format", "instruction is empty", "There is no image file", "There is no image file",
+            "--device=toaster", "There is no editor", "--adapter")  # fmt: skip
+    assert len(lines) == len(said) and all(words in line for words, line in zip(said, lines, strict=True))
+
+
 def test_several_instructions_and_the_users_own_pixels(
     tiny_bundle: Path, photo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

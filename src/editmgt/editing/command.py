@@ -45,21 +45,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def edit(options: argparse.Namespace) -> str:
     """Check everything, load the editor, edit, write; returns a line that says what was done."""
-    picture_format = output_format(options.output, lossless=options.composite)
-    check_instructions(options.instruction)
-
     from PIL import Image
 
     from editmgt.editing.composite import edited_region, largest_change
     from editmgt.editing.images import black_or_white, read_image, upright_rgb, working_size
 
-    source = upright_rgb(read_image(options.image, options.max_pixels))
-    encode(
-        Image.new("RGB", source.size), picture_format
-    )  # some formats have a largest size: known before any work
-    mask = None
+    problems: list[str] = []
+    picture_format, source, mask = "", None, None
+    with gathered(problems):
+        picture_format = output_format(options.output, lossless=options.composite)
+    with gathered(problems):
+        check_instructions(options.instruction)
+    with gathered(problems):
+        source = upright_rgb(read_image(options.image, options.max_pixels))
+        if picture_format:  # some formats have a largest size: known before any work
+            encode(Image.new("RGB", source.size), picture_format)
     if options.mask is not None:
-        mask = black_or_white(read_image(options.mask, options.max_pixels), source.size)
+        with gathered(problems):
+            mask = read_image(options.mask, options.max_pixels)
+            mask = mask if source is None else black_or_white(mask, source.size)
+    with gathered(problems):
+        check_settings(options)
+    tell(problems)
+    assert source is not None
     editor = load(options)
     with plain_warnings(), progress_bar("Editing, step") as progress:
         result = edit_one(editor, source, options, mask, progress)
@@ -108,33 +116,67 @@ def check_instructions(instructions: Sequence[str]) -> None:
         ) from error
 
 
-def load(options: argparse.Namespace) -> "Editor":
-    """Check settings and device and return the editor, with the settings of the command line as its own."""
-    overrides = _overrides(options)
+@contextmanager
+def gathered(problems: list[str]) -> Iterator[None]:
+    """Keep a user's mistake in ``problems``, so that what else is wrong is told with it."""
+    try:
+        yield
+    except UserError as error:
+        problems.append(str(error))
 
+
+def tell(problems: list[str]) -> None:
+    """Raise one ``UserError`` with a line for each of ``problems``, if there are any."""
+    if problems:
+        raise UserError("\n".join(problems))
+
+
+def check_settings(options: argparse.Namespace) -> None:
+    """Raise a ``UserError`` for all of settings, device and weights that can be known without loading them."""
+    from editmgt.devices import find_device
     from editmgt.editing.settings import EditSettings, validate
+    from editmgt.weights import find, on_hub
 
-    validate(EditSettings().override(**overrides))
+    problems: list[str] = []
+    if options.no_region_hold and options.hold_threshold is not None:
+        problems.append("--hold-threshold has no effect with --no-region-hold: leave one of them out.")
+    if options.guidance_scale is not None:
+        with gathered(problems):
+            _check_guidance(options, options.guidance_scale)
+    with gathered(problems):
+        validate(EditSettings().override(**_overrides(options)))
+    with gathered(problems):
+        find_device("--device", options.device)
+    with gathered(problems):
+        if not on_hub(options.checkpoint):
+            find(options.checkpoint)
+    if options.adapter is not None and not options.adapter.is_dir():
+        problems.append(f"--adapter {options.adapter}: there is no such directory.")
+    tell(problems)
 
+
+def _check_guidance(options: argparse.Namespace, scale: float) -> None:
+    if options.negative_prompt is not None and scale <= 1:
+        raise UserError(
+            f"--negative-prompt has no effect without guidance: --guidance-scale {scale:g} must be more than 1."
+        )
+
+
+def load(options: argparse.Namespace) -> "Editor":
+    """Return the editor, with the settings of the command line, which are known to be good, as its own."""
     import torch
 
     from editmgt.devices import find_device
     from editmgt.editing.editor import Editor
-
-    device = find_device("--device", options.device)
 
     editor = Editor.from_pretrained(
         options.checkpoint,
         dtype=getattr(torch, options.dtype),
         adapter=options.adapter,
         text_encoder_afterwards=options.text_encoder,
-    ).to(device)
-    editor.settings = editor.settings.override(**overrides)
-    if options.negative_prompt is not None and editor.settings.guidance_scale <= 1:
-        raise UserError(
-            f"--negative-prompt has no effect without guidance: --guidance-scale {editor.settings.guidance_scale:g} "
-            "must be more than 1."
-        )
+    ).to(find_device("--device", options.device))
+    editor.settings = editor.settings.override(**_overrides(options))
+    _check_guidance(options, editor.settings.guidance_scale)
     return editor
 
 
@@ -250,8 +292,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _overrides(options: argparse.Namespace) -> dict[str, Any]:
     """Return the edit settings that were given; the checkpoint's own stand for the others."""
-    if options.no_region_hold and options.hold_threshold is not None:
-        raise UserError("--hold-threshold has no effect with --no-region-hold: leave one of them out.")
     names = ("steps", "guidance_scale", "negative_prompt", "reference_strength", "hold_threshold")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     if options.no_region_hold:
