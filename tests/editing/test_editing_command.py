@@ -85,6 +85,16 @@ def test_options_reach_the_editor(tiny_bundle: Path, photo: Path) -> None:
         (["{photo}", " ", "--output", "{tmp}/out.png"], "instruction is empty"),
         (["{photo}", "x", "--output", "{tmp}/out.xyz"], "'.xyz' is no image format"),
         (["{photo}", "x", "--output", "{tmp}/out.pgn"], "Did you mean '.png'?"),
+        *(
+            (["{photo}", "x", "--output", f"{{tmp}}/out.{end}"], f"a '.{end}' file cannot hold a colour picture")
+            for end in ("blp", "bufr", "emf", "grib", "h5", "hdf", "msp", "palm", "wmf", "xbm")
+        ),
+        (["{tmp}/wide.png", "x", "--output", "{tmp}/out.webp"],
+         "A picture of 17000x200 pixels cannot be written as WEBP: encoding error 5: Image size exceeds"),
+        (["make it blue " * 25, "{photo}", "--output", "{tmp}/out.png"], "the picture comes first"),
+        (["{photo}", "x", "--output", "{tmp}/" + "o" * 255 + ".png"], "Argument --output: "),
+        (["{photo}", "x", "--output", "{tmp}/" + "o" * 245 + ".png"], "the name is longer than 220 bytes"),
+        (["{photo}", "x", "--output", "{tmp}/out.png", "--checkpoint", "c" * 300], "Argument --checkpoint: "),
         (["{photo}", "x", "--output", "{photo}/out.png"], "cannot be written"),
         (["{photo}", "x", "--output", "{tmp}/folder.png"], "cannot be written"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--steps", "0", "--hold-threshold", "2"],
@@ -102,7 +112,7 @@ def test_options_reach_the_editor(tiny_bundle: Path, photo: Path) -> None:
         (["{photo}", "x", " ", "--output", "{tmp}/out.png"], "instruction is empty"),
         (["{tmp}", "x", "y", "--output", "{tmp}/out"], "2 instructions came with a directory"),
         (["{tmp}", "x", "--output", "{tmp}/out", "--mask", "{photo}"], "--mask is of one picture"),
-        (["{photo}", "x", "--output", "{tmp}/out.png", "--device", "toaster"], "--device toaster"),
+        (["{photo}", "x", "--output", "{tmp}/out.png", "--device", "toaster"], "--device=toaster"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--device", "cpu", "--checkpoint", "{tmp}/none"],
          "There is no editor"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--device", "cpu", "--checkpoint", "{tmp}"],
@@ -116,6 +126,7 @@ def test_mistakes_are_one_line(
     (folder / "half.png").write_bytes(photo.read_bytes()[:-60])
     (folder / "text.png").write_text("not a picture")
     Image.new("L", (5, 4)).save(folder / "small.png")
+    Image.new("L", (17_000, 200)).save(folder / "wide.png")
     (folder / "folder.png").mkdir()
     before = sorted(folder.iterdir())
     line = [argument.format(photo=photo, tmp=folder) for argument in arguments]
@@ -124,6 +135,29 @@ def test_mistakes_are_one_line(
     assert captured.out == "" and captured.err.count("\n") == 1
     assert said in captured.err
     assert sorted(folder.iterdir()) == before
+
+
+def test_all_mistakes_are_told_together(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def told(image: Path, instruction: str, output: str, *options: str) -> list[str]:
+        assert (
+            command.main([str(image), instruction, "--output", str(photo.with_name(output)), *options]) == 2
+        )
+        return capsys.readouterr().err.splitlines()
+
+    contradictions = ["--no-region-hold", "--hold-threshold", ".3"]
+    hold, settings = told(photo, "x", "out.png", *contradictions, "--steps", "0", "--guidance-scale", "-1")
+    assert hold.startswith("--hold-threshold has no effect")
+    assert "steps=0 must be" in settings and "guidance_scale=-1.0 must be" in settings
+    unled = ["--negative-prompt", "a", "--guidance-scale", "1"]
+    for image, output in ((photo, "out.png"), (photo.parent, "out")):
+        hold, negative = told(image, "x", output, *contradictions, *unled)
+        assert hold.startswith("--hold-threshold") and negative.startswith("--negative-prompt")
+    missing = photo.with_name("none")
+    lines = told(missing, " ", "out.xyz", "--mask", str(missing), "--checkpoint", str(missing),
+                 "--adapter", str(missing), "--device", "toaster")  # fmt: skip
+    said = ("no image format", "instruction is empty", "There is no image file", "There is no image file",
+            "--device=toaster", "There is no editor", "--adapter")  # fmt: skip
+    assert len(lines) == len(said) and all(words in line for words, line in zip(said, lines, strict=True))
 
 
 def test_several_instructions_and_the_users_own_pixels(
@@ -160,7 +194,10 @@ def test_a_directory_of_mixed_files(
     folder.mkdir()
     with Image.open(photo) as image:
         image.save(folder / "a.jpg")
+        image.convert("1").save(folder / "a.xbm")  # can be read, but not written in colour
         image.resize((20, 60)).save(folder / "b.png")
+    Image.new("RGB", (17_000, 20)).save(folder / "wide.png")
+    (folder / "wide.png").rename(folder / "wide.webp")  # read as what it is, too large to be written as WebP
     (folder / "half.png").write_bytes(photo.read_bytes()[:-60])
     (folder / "text.jpg").write_text("not a picture")
     (folder / "notes.txt").write_text("not a picture either")
@@ -169,24 +206,26 @@ def test_a_directory_of_mixed_files(
     assert command.main(line) == 1
     captured = capsys.readouterr()
     assert (
-        captured.out.startswith("Edited 2 pictures of ") and "2 failed, 1 other files skipped" in captured.out
+        captured.out.startswith("Edited 2 pictures of ") and "4 failed, 1 other files skipped" in captured.out
     )
-    assert len(captured.err.splitlines()) == 2
+    assert len(captured.err.splitlines()) == 4
     out = photo.parent / "new" / "out"
     assert sorted(path.name for path in out.iterdir()) == ["a.jpg", "b.png", "edits.csv"]
     rows = [row.split(",")[:2] for row in (out / "edits.csv").read_text().splitlines()]
     assert rows == [
         ["file", "status"],
         ["a.jpg", "ok"],
+        ["a.xbm", "failed"],
         ["b.png", "ok"],
         ["half.png", "failed"],
         ["notes.txt", "skipped"],
         ["text.jpg", "failed"],
+        ["wide.webp", "failed"],
     ]
     with Image.open(out / "b.png") as image:
         assert image.size == (20, 60)
-    (folder / "half.png").unlink()
-    (folder / "text.jpg").unlink()
+    for name in ("a.xbm", "half.png", "text.jpg", "wide.webp"):
+        (folder / name).unlink()
     assert command.main(line) == 0
     assert command.main([*line, "--text-encoder", "drop"]) == 0  # one instruction is read once
 

@@ -334,3 +334,14 @@ def test_hub_without_network(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_importing_the_package_is_light() -> None:
     code = "import sys, editmgt, editmgt.editing; assert not {'torch', 'diffusers'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("path", ["photo.png", Path("photo.png"), ["photo.png"]])
+def test_a_path_is_no_picture(tiny_editor: Editor, path: Any) -> None:
+    with pytest.raises(UserError, match=r"photo.png'\)? is no picture: give a PIL image"):
+        tiny_editor.edit(path, INSTRUCTIONS[0])
+
+
+def test_a_batch_has_a_sample(tiny_editor: Editor) -> None:
+    with pytest.raises(UserError, match="batch_size=0 must be at least 1"):
+        tiny_editor.edit(picture(), INSTRUCTIONS[0], batch_size=0)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 LOSSLESS = ("PNG", "TIFF", "BMP")
+LONGEST_PART = 255  # bytes, on every common file system
+LONGEST_OUTPUT = 220  # leaves room for _1, _explain.png and the temporary name that is written first
 COMMON_FORMATS = (".png", ".jpg", ".jpeg", ".webp", ".tiff", ".bmp", ".gif")
 
 
@@ -43,16 +45,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def edit(options: argparse.Namespace) -> str:
     """Check everything, load the editor, edit, write; returns a line that says what was done."""
-    picture_format = output_format(options.output, lossless=options.composite)
-    check_instructions(options.instruction)
+    from PIL import Image
 
     from editmgt.editing.composite import edited_region, largest_change
     from editmgt.editing.images import black_or_white, read_image, upright_rgb, working_size
 
-    source = upright_rgb(read_image(options.image, options.max_pixels))
-    mask = None
+    problems: list[str] = []
+    picture_format, source, mask = "", None, None
+    with gathered(problems):
+        picture_format = output_format(options.output, lossless=options.composite)
+    with gathered(problems):
+        check_instructions(options.instruction)
+    with gathered(problems):
+        source = upright_rgb(read_image(options.image, options.max_pixels))
+        if picture_format:  # some formats have a largest size: known before any work
+            encode(Image.new("RGB", source.size), picture_format)
     if options.mask is not None:
-        mask = black_or_white(read_image(options.mask, options.max_pixels), source.size)
+        with gathered(problems):
+            mask = read_image(options.mask, options.max_pixels)
+            mask = mask if source is None else black_or_white(mask, source.size)
+    with gathered(problems):
+        check_settings(options)
+    tell(problems)
+    assert source is not None
     editor = load(options)
     with plain_warnings(), progress_bar("Editing, step") as progress:
         result = edit_one(editor, source, options, mask, progress)
@@ -101,33 +116,67 @@ def check_instructions(instructions: Sequence[str]) -> None:
         ) from error
 
 
-def load(options: argparse.Namespace) -> "Editor":
-    """Check settings and device and return the editor, with the settings of the command line as its own."""
-    overrides = _overrides(options)
+@contextmanager
+def gathered(problems: list[str]) -> Iterator[None]:
+    """Keep a user's mistake in ``problems``, so that what else is wrong is told with it."""
+    try:
+        yield
+    except UserError as error:
+        problems.append(str(error))
 
+
+def tell(problems: list[str]) -> None:
+    """Raise one ``UserError`` with a line for each of ``problems``, if there are any."""
+    if problems:
+        raise UserError("\n".join(problems))
+
+
+def check_settings(options: argparse.Namespace) -> None:
+    """Raise a ``UserError`` for all of settings, device and weights that can be known without loading them."""
+    from editmgt.devices import find_device
     from editmgt.editing.settings import EditSettings, validate
+    from editmgt.weights import find, on_hub
 
-    validate(EditSettings().override(**overrides))
+    problems: list[str] = []
+    if options.no_region_hold and options.hold_threshold is not None:
+        problems.append("--hold-threshold has no effect with --no-region-hold: leave one of them out.")
+    if options.guidance_scale is not None:
+        with gathered(problems):
+            _check_guidance(options, options.guidance_scale)
+    with gathered(problems):
+        validate(EditSettings().override(**_overrides(options)))
+    with gathered(problems):
+        find_device("--device", options.device)
+    with gathered(problems):
+        if not on_hub(options.checkpoint):
+            find(options.checkpoint)
+    if options.adapter is not None and not options.adapter.is_dir():
+        problems.append(f"--adapter {options.adapter}: there is no such directory.")
+    tell(problems)
 
+
+def _check_guidance(options: argparse.Namespace, scale: float) -> None:
+    if options.negative_prompt is not None and scale <= 1:
+        raise UserError(
+            f"--negative-prompt has no effect without guidance: --guidance-scale {scale:g} must be more than 1."
+        )
+
+
+def load(options: argparse.Namespace) -> "Editor":
+    """Return the editor, with the settings of the command line, which are known to be good, as its own."""
     import torch
 
     from editmgt.devices import find_device
     from editmgt.editing.editor import Editor
-
-    device = find_device("--device", options.device)
 
     editor = Editor.from_pretrained(
         options.checkpoint,
         dtype=getattr(torch, options.dtype),
         adapter=options.adapter,
         text_encoder_afterwards=options.text_encoder,
-    ).to(device)
-    editor.settings = editor.settings.override(**overrides)
-    if options.negative_prompt is not None and editor.settings.guidance_scale <= 1:
-        raise UserError(
-            f"--negative-prompt has no effect without guidance: --guidance-scale {editor.settings.guidance_scale:g} "
-            "must be more than 1."
-        )
+    ).to(find_device("--device", options.device))
+    editor.settings = editor.settings.override(**_overrides(options))
+    _check_guidance(options, editor.settings.guidance_scale)
     return editor
 
 
@@ -157,6 +206,19 @@ class _Parser(argparse.ArgumentParser):
         raise UserError(f"{message[0].upper()}{message[1:]}. See {self.prog} --help.")
 
 
+def _name(value: str) -> str:
+    """Return a path as it is; one too long for any file system is most likely an instruction in its place."""
+    if len(os.fsencode(value)) > 4000 or any(len(os.fsencode(p)) > LONGEST_PART for p in Path(value).parts):
+        raise argparse.ArgumentTypeError(
+            f"'{value[:40]}...' is too long for the name of a file: the picture comes first, then the instruction"
+        )
+    return value
+
+
+def _path(value: str) -> Path:
+    return Path(_name(value))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="edit.py",
@@ -165,7 +227,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Settings that are not given are those the checkpoint was finished with.",
     )
     add = parser.add_argument
-    add("image", type=Path, help="picture to edit, any size and aspect ratio, or a directory of pictures")
+    add("image", type=_path, help="picture to edit, any size and aspect ratio, or a directory of pictures")
     add(
         "instruction",
         nargs="+",
@@ -173,16 +235,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--output",
-        type=Path,
+        type=_path,
         required=True,
         help="file to write, its extension chooses the format; for a directory the directory to write to",
     )
     add(
         "--checkpoint",
+        type=_name,
         default="tiny_editor",
         help="shipped name, directory, or hub id with @REVISION or :VARIANT after it (default: %(default)s)",
     )
-    add("--adapter", type=Path, help="directory of a LoRA to put on the checkpoint")
+    add("--adapter", type=_path, help="directory of a LoRA to put on the checkpoint")
     add("--steps", type=int, help="sampling steps")
     add("--guidance-scale", type=float, help="classifier-free guidance; up to 1: none")
     add("--reference-strength", type=float, help="how strongly the source is heard (gamma); 1: as trained")
@@ -190,7 +253,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--negative-prompt", help="what guidance leads away from")
     add(
         "--mask",
-        type=Path,
+        type=_path,
         help="picture of the same size: white may change, all else keeps the source's tokens",
     )
     add("--query", metavar="WORD", help="a word of the instruction: its attention alone says where to edit")
@@ -229,8 +292,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _overrides(options: argparse.Namespace) -> dict[str, Any]:
     """Return the edit settings that were given; the checkpoint's own stand for the others."""
-    if options.no_region_hold and options.hold_threshold is not None:
-        raise UserError("--hold-threshold has no effect with --no-region-hold: leave one of them out.")
     names = ("steps", "guidance_scale", "negative_prompt", "reference_strength", "hold_threshold")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     if options.no_region_hold:
@@ -250,7 +311,14 @@ def output_format(path: Path, lossless: bool = False) -> str:
             f"--output {path}: '{path.suffix}' is no image format that can be written; "
             f"try .png or .jpg.{nearest(path.suffix, COMMON_FORMATS)}"
         )
-    if lossless and extensions[path.suffix.lower()] not in LOSSLESS:
+    picture_format = extensions[path.suffix.lower()]
+    try:
+        encode(Image.new("RGB", (1, 1)), picture_format)
+    except UserError as error:  # Pillow registers writers that take no colour, or that need a plugin
+        raise UserError(
+            f"--output {path}: a '{path.suffix}' file cannot hold a colour picture; try .png or .jpg."
+        ) from error
+    if lossless and picture_format not in LOSSLESS:
         raise UserError(
             f"--output {path}: --composite keeps pixels bit for bit, so name a .png, .tiff or .bmp file."
         )
@@ -259,13 +327,21 @@ def output_format(path: Path, lossless: bool = False) -> str:
         folder = folder.parent
     if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
         raise UserError(f"--output {path} cannot be written.")
-    return extensions[path.suffix.lower()]
+    if len(os.fsencode(path.name)) > LONGEST_OUTPUT:
+        raise UserError(f"--output {path}: the name is longer than {LONGEST_OUTPUT} bytes.")
+    return picture_format
 
 
 def encode(image: "Image.Image", picture_format: str) -> bytes:
-    """Return the picture as the content of a file."""
+    """Return the picture as the content of a file; what the format cannot hold is a ``UserError``."""
     buffer = BytesIO()
-    image.save(buffer, picture_format, **({"quality": 95} if picture_format in ("JPEG", "WEBP") else {}))
+    try:
+        image.save(buffer, picture_format, **({"quality": 95} if picture_format in ("JPEG", "WEBP") else {}))
+    except Exception as error:  # Pillow's encoders raise half a dozen kinds of error over a picture too large
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            f"A picture of {image.width}x{image.height} pixels cannot be written as {picture_format}: {reason}."
+        ) from error
     return buffer.getvalue()
 
 

@@ -10,12 +10,15 @@ from editmgt.editing.command import (
     FAILED,
     INTERRUPTED,
     check_instructions,
+    check_settings,
     edit_one,
     encode,
+    gathered,
     load,
     output_format,
     plain_warnings,
     progress_bar,
+    tell,
 )
 from editmgt.errors import UserError
 from editmgt.files import write_atomic
@@ -30,20 +33,25 @@ def edit_directory(options: argparse.Namespace) -> int:
     ``skipped`` for what has no picture's extension. Pictures written before an interruption are whole.
     """
     source_dir, output = options.image, options.output
-    check_instructions(options.instruction)
+    problems: list[str] = []
+    with gathered(problems):
+        check_instructions(options.instruction)
     if options.explain:
-        raise UserError("--explain shows one edit: give it one picture.")
+        problems.append("--explain shows one edit: give it one picture.")
     if options.mask is not None:
-        raise UserError("--mask is of one picture: give it that picture, not a directory.")
+        problems.append("--mask is of one picture: give it that picture, not a directory.")
     if len(options.instruction) > 1:
-        raise UserError(
+        problems.append(
             f"{len(options.instruction)} instructions came with a directory: give them one picture."
         )
     if output.exists() and (not output.is_dir() or output.samefile(source_dir)):
-        raise UserError(f"--output {output} must be a directory, another one than {source_dir}.")
+        problems.append(f"--output {output} must be a directory, another one than {source_dir}.")
     files = sorted(file for file in source_dir.iterdir() if file.is_file() and not file.name.startswith("."))
     if not any(_is_picture(file) for file in files):
-        raise UserError(f"{source_dir} holds no picture.")
+        problems.append(f"{source_dir} holds no picture.")
+    with gathered(problems):
+        check_settings(options)
+    tell(problems)
 
     from editmgt.editing.images import read_image, upright_rgb
 

@@ -193,6 +193,8 @@ class Editor:
         start = time.perf_counter()
         settings = self.settings.override(**overrides)
         validate(settings, self.transformer.num_blocks, self.pixels_per_cell)
+        if batch_size < 1:
+            raise UserError(f"batch_size={batch_size} must be at least 1.")
         self._check_recorded(record_layers)
         samples = self._samples(images, instructions, sample_ids, mask, query, settings)
         self._warn_of_cuts(samples)
@@ -290,6 +292,8 @@ class Editor:
         settings: EditSettings,
     ) -> list[_Sample]:
         """Pair everything up, or say what does not pair."""
+        if isinstance(images, str):
+            images = [images]  # a path, which is refused whole and not letter by letter
         pictures = [upright_rgb(image) for image in (images if isinstance(images, Sequence) else [images])]
         sentences = [instructions] if isinstance(instructions, str) else list(instructions)
         if len(pictures) == 1:

@@ -71,6 +71,10 @@ def upright_rgb(image: ImageLike) -> Image.Image:
         if image.dtype != np.uint8:
             raise UserError(f"An image array must be uint8, not {image.dtype}.")
         image = Image.fromarray(image)
+    if not isinstance(image, Image.Image):
+        raise UserError(
+            f"{image!r} is no picture: give a PIL image, as Image.open reads one, or a uint8 array."
+        )
     image = ImageOps.exif_transpose(image)
     if image.mode == "F":
         raise UserError("A picture of floating-point numbers has no known range: save it with 8 or 16 bits.")
