@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from editmgt.benchmarks import BenchmarkSample, build, evaluate, rows_digest
+from editmgt.benchmarks import BenchmarkSample, build, controls, evaluate, rows_digest
 from editmgt.benchmarks.pictures import run_length_mask
 from editmgt.benchmarks.registry import picture_path
 from editmgt.editing import Editor
@@ -205,6 +205,36 @@ def test_every_protocol_runs_end_to_end(
 def samples(config: dict[str, Any]) -> list[BenchmarkSample]:
     rows = build(config)
     return [BenchmarkSample.of(rows[i]) for i in range(len(rows))]
+
+
+def test_controls_run_where_any_row_can_have_them(tiny_editor: Editor, tmp_path: Path) -> None:
+    """The folder's first sample has no mask, its second has."""
+    rows = build(folder(tmp_path / "data"))
+    found = controls(tiny_editor, rows, tiny_editor.settings, tmp_path / "out", metrics=["whole/l1"])
+    oracle = found["control: oracle mask"]
+    assert (oracle["n"], oracle["failed"], oracle["whole/l1/undefined"]) == (2, 0, 1)
+    assert found["control: codec round trip of target"]["n"] == 2
+    again = controls(
+        tiny_editor, rows, tiny_editor.settings, tmp_path / "out", metrics=["whole/l1"], resume=True
+    )
+    assert again == found
+
+
+def test_what_a_protocol_never_has_is_known_without_decoding(
+    tiny_editor: Editor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    rows = build(emu_edit(tmp_path / "data"))
+    read: list[int] = []
+    convert = rows.convert  # type: ignore[attr-defined]
+
+    def counted(record: Any, index: int) -> BenchmarkSample:
+        read.append(index)
+        return convert(record, index)
+
+    monkeypatch.setattr(rows, "convert", counted)
+    found = controls(tiny_editor, rows, tiny_editor.settings, tmp_path / "out", metrics=["whole/l1"])
+    assert set(found) == {"control: copy source", "control: codec round trip of source"}
+    assert len(read) == 2 * len(rows)  # once for each control
 
 
 def test_magicbrush_sessions(tmp_path: Path) -> None:

@@ -40,7 +40,8 @@ def folder(path: str) -> Table:
         for stem, line in lines.items()
     ]
     files = [Path(record[name]) for record in records for name in pictures if name in record]
-    return Table(records, _sample, files)
+    lacks = [field for field, name in (("target", "target"), ("edit_mask", "masks")) if not pictures[name]]
+    return Table(records, _sample, files, lacks)
 
 
 def _sample(row: Record, index: int) -> BenchmarkSample:

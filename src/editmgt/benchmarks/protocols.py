@@ -40,7 +40,7 @@ def magicbrush(path: str, split: str, turns: str) -> Table:
             before=tuple(table[position]["instruction"] for position in positions[:-1]),
         )
 
-    return Table(last, convert)
+    return Table(last, convert, lacks=("edit_mask",))
 
 
 def _magicbrush_turn(row: Record, index: int) -> BenchmarkSample:
@@ -77,7 +77,7 @@ def emu_edit(path: str, split: str) -> Table:
             target_caption=row["output_caption"] or "",
         )
 
-    return Table(table, convert)
+    return Table(table, convert, lacks=("target", "edit_mask"))
 
 
 def anybench(path: str, split: str) -> Table:
@@ -96,7 +96,7 @@ def anybench(path: str, split: str) -> Table:
             target_caption=row.get("output") or "",
         )
 
-    return Table(table, convert)
+    return Table(table, convert, lacks=("edit_mask",))
 
 
 def pie_bench(path: str, split: str) -> Table:
@@ -140,7 +140,7 @@ def pie_bench(path: str, split: str) -> Table:
             target_caption=row["editing_prompt"].replace("[", "").replace("]", ""),
         )
 
-    return Table(records, convert, files)
+    return Table(records, convert, files, lacks=("target",))
 
 
 def gedit(path: str, split: str, language: str) -> Table:
@@ -160,7 +160,7 @@ def gedit(path: str, split: str, language: str) -> Table:
             slice=language,
         )
 
-    return Table(table, convert)
+    return Table(table, convert, lacks=("target", "edit_mask"))
 
 
 def imgedit(path: str) -> Table:
@@ -184,4 +184,5 @@ def imgedit(path: str) -> Table:
             edit_type=row["edit_type"],
         )
 
-    return Table(records, convert, [Path(record["image"]) for record in records])
+    files = [Path(record["image"]) for record in records]
+    return Table(records, convert, files, lacks=("target", "edit_mask"))
