@@ -133,7 +133,7 @@ def pie_bench(path: str, split: str) -> Table:
             instruction=row["editing_instruction"],
             edit_type=str(row["editing_type_id"]),
             edit_mask=None
-            if row["mask"] in (None, "", [])
+            if row["mask"] in (None, "")  # an empty list is a mask: the official decoder's border alone
             else run_length_mask(row["mask"], source.shape[:2]),
             # square brackets mark the words that the prompts differ in
             source_caption=row["original_prompt"].replace("[", "").replace("]", ""),
