@@ -298,6 +298,29 @@ def test_run_length_masks(runs: list[tuple[int, int]], height: int, as_text: boo
             assert found[row, column] == (border or inside)
 
 
+def test_a_key_that_is_there_twice_and_a_set_without_rows_stop_on_opening(tmp_path: Path) -> None:
+    def again(config: dict[str, Any], **filters: Any) -> dict[str, Any]:
+        path = Path(config["path"])
+        file = path if path.is_file() else next(path.rglob("*.parquet"))
+        table = datasets.Dataset.from_parquet(str(file))
+        datasets.concatenate_datasets([table, table.select([0])]).to_parquet(str(tmp_path / "twice.parquet"))
+        return config | {"path": str(tmp_path / "twice.parquet")} | filters
+
+    with pytest.raises(UserError, match="idx 0 is there twice"):
+        build(again(emu_edit(tmp_path / "emu")))
+    with pytest.raises(UserError, match="img_id-turn_index 242679-1 is there twice"):
+        build(again(magicbrush(tmp_path / "brush")))
+    config = gedit(tmp_path / "gedit")
+    with pytest.raises(UserError, match="key k0 is there twice"):
+        build(again(config))
+    with pytest.raises(UserError, match=r"benchmark\.language=de: .* has no row of it; it has cn, en"):
+        build(config | {"language": "de"})
+    empty = imgedit(tmp_path / "img")
+    (tmp_path / "img" / "basic_edit.json").write_text("{}")
+    with pytest.raises(UserError, match="has no rows"):
+        build(empty)
+
+
 def test_unmatched_files_are_listed_and_stop(tmp_path: Path) -> None:
     config = folder(tmp_path)
     (tmp_path / "source" / "lonely.jpg").write_bytes(png())

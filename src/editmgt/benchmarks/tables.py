@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,15 @@ def first(table: Table, size: int | None) -> Table:
     records = table.records
     records = records[:size] if isinstance(records, list) else records.select(range(size))  # type: ignore[attr-defined]
     return Table(records, table.convert, table.files[:size] if table.files else (), table.lacks)
+
+
+def check_keys(path: str, name: str, keys: Iterable[object]) -> None:
+    """Raise a ``UserError`` for a key that two rows have: it names a row's picture and its line of results."""
+    seen: set[object] = set()
+    for key in keys:
+        if key in seen:
+            raise UserError(f"benchmark.path={path}: {name} {key} is there twice; every row needs its own.")
+        seen.add(key)
 
 
 def open_table(path: str, split: str, columns: Sequence[str]) -> Any:
