@@ -332,6 +332,22 @@ def test_unmatched_files_are_listed_and_stop(tmp_path: Path) -> None:
     assert "source/lonely.jpg has no instruction" in text
 
 
+def test_a_folders_names_may_have_dots_and_must_be_unique(tmp_path: Path) -> None:
+    config = folder(tmp_path)
+    for name in ("source", "target"):
+        (tmp_path / name / "img.v0001.png").write_bytes(png(32, 24))
+        (tmp_path / name / "img.v0002.png").write_bytes(png(32, 24))
+    with (tmp_path / "instructions.jsonl").open("a") as file:
+        file.write(
+            '{"file": "img.v0001", "instruction": "x"}\n{"file": "img.v0002.png", "instruction": "y"}\n'
+        )
+    assert [row.sample_id for row in samples(config)] == ["a", "b", "img.v0001", "img.v0002"]
+    (tmp_path / "source" / "a.png").write_bytes(png())
+    build(config | {"path": str(folder(tmp_path / "other")["path"])})  # the last build is kept
+    with pytest.raises(UserError, match=r"source/a\.jpg and source/a\.png have one name"):
+        build(config)
+
+
 def test_a_folders_broken_lines_are_named(tmp_path: Path) -> None:
     config = folder(tmp_path)
     with (tmp_path / "instructions.jsonl").open("a") as file:
