@@ -207,6 +207,11 @@ def samples(config: dict[str, Any]) -> list[BenchmarkSample]:
     return [BenchmarkSample.of(rows[i]) for i in range(len(rows))]
 
 
+def test_bytes_that_are_no_picture_are_told_so(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="the bytes are no picture"):
+        build(magicbrush(tmp_path))[3]
+
+
 def test_controls_run_where_any_row_can_have_them(tiny_editor: Editor, tmp_path: Path) -> None:
     """The folder's first sample has no mask, its second has."""
     rows = build(folder(tmp_path / "data"))
