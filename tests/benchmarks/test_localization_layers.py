@@ -1,14 +1,17 @@
 """Layer by layer: the table agrees with the metrics of an edit that used those layers."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pandas
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
 from PIL import Image
 
-from editmgt.benchmarks import scenes
+from editmgt.benchmarks import BenchmarkSample, scenes
 from editmgt.benchmarks.localization import study
 from editmgt.editing import Editor
 from editmgt.metrics.localization import localization_auc, localization_iou, pointing_game, reliability
@@ -44,6 +47,42 @@ def test_the_table_says_what_an_edit_with_those_layers_says(tiny_editor: Editor,
     assert "layers 0+3, gaussian" in (tmp_path / "localization_layers.md").read_text()
     with Image.open(tmp_path / "localization_layers.png") as image:
         assert image.width > 800
+
+
+def test_a_sample_that_cannot_be_measured_is_left_out_and_counted(
+    tiny_editor: Editor, tmp_path: Path
+) -> None:
+    rows = scenes(n=5, resolution=32, split="dev")
+    samples = [BenchmarkSample.of(rows[i]) for i in range(5)]
+    settings = tiny_editor.settings.override(region_hold=False)
+    good = study(tiny_editor, samples[:3], settings, tmp_path, [], [0.2])
+    assert (tmp_path / "localization_layers.md").read_text().endswith("Measured: 3 of 3 samples.\n")
+    samples[3] = dataclasses.replace(samples[3], instruction=" ")
+    samples[4] = dataclasses.replace(samples[4], edit_mask=None)
+    mixed = study(tiny_editor, samples, settings, tmp_path, [], [0.2])
+    for alone, among in zip(good, mixed, strict=True):
+        assert among.mean("auc")[3] == alone.mean("auc")[3]
+        assert among.mean("auc")[0] == pytest.approx(alone.mean("auc")[0], abs=2e-3)
+        assert among.counts.sum() == alone.counts.sum()
+    told = (tmp_path / "localization_layers.md").read_text()
+    assert "Measured: 3 of 5 samples. Left out: 1 that could not be read or edited" in told
+    assert "and 1 without an edit mask" in told
+    study(tiny_editor, samples[3:], settings, tmp_path, [], [0.2])
+    assert "Measured: 0 of 2 samples" in (tmp_path / "localization_layers.md").read_text()
+
+
+def test_the_dev_split_is_that_of_scenes_alone() -> None:
+    conf = str(Path(__file__).parents[2] / "conf")
+    with initialize_config_dir(version_base="1.3", config_dir=conf):
+
+        def benchmark(*overrides: str) -> DictConfig:
+            return compose("evaluate", list(overrides)).benchmark
+
+        layers = "experiment=localization_layers"
+        assert benchmark().split == "test"
+        assert benchmark(layers).split == benchmark(layers, "benchmark=scenes_small").split == "dev"
+        assert benchmark(layers, "benchmark.split=test").split == "test"
+        assert "split" not in benchmark(layers, "benchmark=folder", "benchmark.path=x")
 
 
 def test_pointing_game() -> None:

@@ -4,6 +4,7 @@ The controls (a copy of the source, the codec's round trips, an oracle's mask) g
 """
 
 import io
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -132,7 +133,7 @@ def controls(
 
     Doing nothing; losing what the codec loses; the best picture this codec could give; and the editor's own edit
     with everything outside the true edit mask held and region hold off, as if it knew where to edit. A control
-    that needs a target or a mask is left out where the benchmark's first sample has none. Metrics of maps and of
+    that needs a target or a mask is left out where no row has one; rows that lack it have no value. Metrics of maps and of
     time do not apply and are left out. Each control's rows go to a directory of its own in ``out_dir``; the pictures
     of those in ``_SHOWN``, source and target, are kept there where ``picture_path`` says.
     """
@@ -153,11 +154,11 @@ def controls(
             lambda group: Outcome(_edit(group, oracle, seed, group.masks).images),
         ),
     }  # fmt: skip
-    first = _first(samples)
-    ways = {title: way for title, way in ways.items() if first is None or getattr(first, way[1]) is not None}
+    known = _known(samples)
+    ways = {title: way for title, way in ways.items() if way[1] in known}
     found = {}
     run = _Run(editor, samples, settings, scorer, batch_size, seed)
-    for position, (title, (directory, _, produce)) in enumerate(ways.items()):
+    for position, (title, (directory, needs, produce)) in enumerate(ways.items()):
 
         def advance(done: int, total: int, before: int = position) -> None:
             if progress is not None:
@@ -165,7 +166,7 @@ def controls(
 
         to = Path(out_dir) / directory
         keep = _keep_pictures(to, picture_path) if directory in _SHOWN and picture_path else _keep_nothing
-        found[title] = run.write(produce, to, resume, advance, keep)
+        found[title] = run.write(produce, to, resume, advance, keep, needs)
     return found
 
 
@@ -202,8 +203,12 @@ class _Run:
         resume: bool,
         progress: Progress | None,
         observe: Observe,
+        needs: str = "source",
     ) -> dict[str, float]:
-        """Append every batch's rows to ``samples.csv``, then write ``metrics.json`` and return its content."""
+        """Append every batch's rows to ``samples.csv``, then write ``metrics.json`` and return its content.
+
+        A sample that lacks what the pictures are made from, ``needs``, has a row without values.
+        """
         file = RowFile(out_dir / "samples.csv", self.scorer.names)
         if resume:
             rows = file.resume()
@@ -215,7 +220,7 @@ class _Run:
             progress(len(rows), total)
         while len(rows) < total:
             indexes = range(len(rows), min(len(rows) + self.batch_size, total))
-            finished = self._rows(indexes, produce, observe, sets)
+            finished = self._rows(indexes, produce, observe, sets, needs)
             file.append(finished)
             rows += finished
             if progress is not None:
@@ -228,7 +233,9 @@ class _Run:
         write_json(out_dir / "metrics.json", summary)
         return summary
 
-    def _rows(self, indexes: range, produce: Produce, observe: Observe, sets: SetScores) -> list[Row]:
+    def _rows(
+        self, indexes: range, produce: Produce, observe: Observe, sets: SetScores, needs: str
+    ) -> list[Row]:
         rows: dict[int, Row] = {}
 
         def work(batch: dict[int, BenchmarkSample]) -> None:
@@ -256,6 +263,9 @@ class _Run:
                 sample = BenchmarkSample.of(self.samples[index])
             except Exception as error:  # a corrupt file is a failed row, too
                 rows[index] = Row(sample_id=f"#{index}", seed=self.seed, error=_one_line(error))
+                continue
+            if getattr(sample, needs) is None:
+                rows[index] = Row.of(sample, self.seed, values=dict.fromkeys(self.scorer.names, math.nan))
             else:
                 groups.setdefault(kind(sample), {})[index] = sample
         for batch in groups.values():
@@ -263,14 +273,19 @@ class _Run:
         return [rows[index] for index in indexes]
 
 
-def _first(samples: Samples) -> BenchmarkSample | None:
-    """The first sample that can be read; it tells what the benchmark knows."""
+def _known(samples: Samples) -> set[str]:
+    """What some row has of what a control may need; rows are read until all that is possible has been seen."""
+    possible = {"source", "target", "edit_mask"} - set(getattr(samples, "lacks", ()))
+    found = {"source"}
     for index in range(len(samples)):
+        if found == possible:
+            break
         try:
-            return BenchmarkSample.of(samples[index])
+            sample = BenchmarkSample.of(samples[index])
         except Exception:  # its row will say what is wrong with it
             continue
-    return None
+        found |= {name for name in possible if getattr(sample, name) is not None}
+    return found
 
 
 def _save(image: Image.Image, path: Path) -> None:

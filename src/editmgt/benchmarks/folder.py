@@ -27,28 +27,38 @@ def folder(path: str) -> Table:
     directory = Path(path)
     if not (directory / INDEX).is_file() or not (directory / "source").is_dir():
         raise UserError(f"benchmark.path={path} needs a folder source/ and a file {INDEX}.")
-    lines = _lines(directory / INDEX)
-    pictures = {
-        name: {
-            file.stem: file for file in sorted((directory / name).glob("*")) if not file.name.startswith(".")
-        }
+    files_of = {
+        name: [file for file in sorted((directory / name).glob("*")) if not file.name.startswith(".")]
         for name in ("source", "target", "masks")
     }
-    _check_matches(path, lines, pictures)
+    pictures = {name: {file.stem: file for file in files} for name, files in files_of.items()}
+    lines = _lines(directory / INDEX, pictures["source"])
+    twice = [
+        f"{name}/{file.name} and {name}/{pictures[name][file.stem].name} have one name"
+        for name, files in files_of.items()
+        for file in files
+        if file != pictures[name][file.stem]
+    ]
+    _check_matches(path, lines, pictures, twice)
     records: list[Record] = [
-        {**line, **{name: str(found[stem]) for name, found in pictures.items() if stem in found}}
+        {
+            **line,
+            "file": stem,
+            **{name: str(found[stem]) for name, found in pictures.items() if stem in found},
+        }
         for stem, line in lines.items()
     ]
     files = [Path(record[name]) for record in records for name in pictures if name in record]
-    return Table(records, _sample, files)
+    lacks = [field for field, name in (("target", "target"), ("edit_mask", "masks")) if not pictures[name]]
+    return Table(records, _sample, files, lacks)
 
 
 def _sample(row: Record, index: int) -> BenchmarkSample:
     source = picture(row["source"])
     target = picture(row["target"]) if "target" in row else None
     return BenchmarkSample(
-        sample_id=Path(row["file"]).stem,
-        source_id=Path(row["file"]).stem,
+        sample_id=row["file"],
+        source_id=row["file"],
         source=source,
         instruction=row["instruction"],
         edit_type=row.get("type", ""),
@@ -58,7 +68,15 @@ def _sample(row: Record, index: int) -> BenchmarkSample:
     )
 
 
-def _lines(path: Path) -> dict[str, dict[str, Any]]:
+def _stem(name: str, sources: dict[str, Path]) -> str:
+    """Which stem a line means: a dot in it need not begin an ending."""
+    stem = Path(name).stem
+    if stem in sources and (name not in sources or sources[stem].name == name):
+        return stem
+    return name
+
+
+def _lines(path: Path, sources: dict[str, Path]) -> dict[str, dict[str, Any]]:
     """The instructions by the stem of their file."""
     found: dict[str, dict[str, Any]] = {}
     wrong = []
@@ -67,7 +85,7 @@ def _lines(path: Path) -> dict[str, dict[str, Any]]:
             continue
         try:
             line = json.loads(text)
-            stem = Path(line["file"]).stem
+            stem = _stem(line["file"], sources)
             if not isinstance(line["instruction"], str) or stem in found:
                 raise ValueError
             found[stem] = line
@@ -82,7 +100,9 @@ def _lines(path: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _check_matches(path: str, lines: dict[str, Any], pictures: dict[str, dict[str, Path]]) -> None:
+def _check_matches(
+    path: str, lines: dict[str, Any], pictures: dict[str, dict[str, Path]], twice: list[str]
+) -> None:
     needed = ("source", *(name for name in ("target",) if pictures[name]))
     lacking = [f"{name}/{stem} is missing" for name in needed for stem in lines if stem not in pictures[name]]
     extra = [
@@ -91,7 +111,7 @@ def _check_matches(path: str, lines: dict[str, Any], pictures: dict[str, dict[st
         for stem, file in found.items()
         if stem not in lines
     ]
-    if unmatched := lacking + extra:
+    if unmatched := twice + lacking + extra:
         rest = f" and {len(unmatched) - _SHOWN} more" if len(unmatched) > _SHOWN else ""
         raise UserError(
             f"benchmark.path={path}: {len(unmatched)} files do not match: {'; '.join(unmatched[:_SHOWN])}{rest}."

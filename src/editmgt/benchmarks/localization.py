@@ -103,21 +103,34 @@ def study(
     blocks = range(editor.transformer.num_blocks)
     sets = dict.fromkeys([*((layer,) for layer in blocks), settings.layers, *map(tuple, subsets)])
     choices = [Choice(layers, smoothing) for layers in sets for smoothing in SMOOTHINGS]
+    unknown = broken = 0  # samples that are left out
+
+    def attempt(group: list[BenchmarkSample]) -> int:
+        """Measure a group, one by one where that fails; return how many of it could not be measured."""
+        try:
+            _measure(Group(group, editor, settings.resolution), settings, seed, choices, thresholds)
+        except Exception:  # as in an evaluation, whatever a sample can raise is that sample's failure alone
+            return 1 if len(group) == 1 else sum(attempt([sample]) for sample in group)
+        return 0
+
     for start in range(0, len(samples), batch_size):
         groups: dict[Any, list[BenchmarkSample]] = defaultdict(list)
         for index in range(start, min(start + batch_size, len(samples))):
             try:
                 sample = BenchmarkSample.of(samples[index])
             except Exception:  # its row of samples.csv says what is wrong with it
+                broken += 1
                 continue
-            if sample.edit_mask is not None and not sample.before:
+            if sample.edit_mask is None or sample.before:
+                unknown += 1
+            else:
                 groups[kind(sample)].append(sample)
-        for group in groups.values():
-            _measure(Group(group, editor, settings.resolution), settings, seed, choices, thresholds)
+        broken += sum(attempt(group) for group in groups.values())
         if progress is not None:
             progress(min(start + batch_size, len(samples)), len(samples))
     write_atomic(directory / "localization_layers.csv", _csv(choices, thresholds))
-    write_atomic(directory / "localization_layers.md", _markdown(choices, thresholds))
+    coverage = _coverage(len(samples), unknown, broken)
+    write_atomic(directory / "localization_layers.md", _markdown(choices, thresholds) + coverage)
     write_atomic(directory / "localization_layers.png", _figure(choices, settings, thresholds))
     return choices
 
@@ -136,6 +149,7 @@ def _measure(
     )
     maps_BSLhw = torch.stack(list(result.layer_maps))
     mask_BHW = torch.tensor(np.stack([np.asarray(mask) for mask in group.masks]))
+    measured = []
     for choice in choices:
         scores_Bhw = score_maps(maps_BSLhw[:, :, list(choice.layers)], choice.smoothing)
         found = {
@@ -145,9 +159,11 @@ def _measure(
         }
         for threshold in thresholds:
             found[f"iou@{threshold:g}"] = localization_iou(scores_Bhw, mask_BHW, threshold)
+        measured.append((found, reliability(scores_Bhw, mask_BHW, BINS)))
+    # only now, so that a group that fails has left nothing behind when its samples are tried one by one
+    for choice, (found, (scores, hits, counts)) in zip(choices, measured, strict=True):
         for measure, values in found.items():
             choice.values[measure] += values.tolist()
-        scores, hits, counts = reliability(scores_Bhw, mask_BHW, BINS)
         choice.scores += scores
         choice.hits += hits
         choice.counts += counts
@@ -199,6 +215,16 @@ def _markdown(choices: Sequence[Choice], thresholds: Sequence[float]) -> str:
         "score is from the share of pixels with it that lie in the mask. Choose on the dev split, report on test.",
     ]
     return "\n".join([*lines, *notes]) + "\n"
+
+
+def _coverage(total: int, unknown: int, broken: int) -> str:
+    left_out = []
+    if broken:
+        left_out.append(f"{broken} that could not be read or edited (samples.csv says why)")
+    if unknown:
+        left_out.append(f"{unknown} without an edit mask of one edit")
+    rest = f" Left out: {' and '.join(left_out)}." if left_out else ""
+    return f"Measured: {total - unknown - broken} of {total} samples.{rest}\n"
 
 
 def _figure(choices: Sequence[Choice], settings: EditSettings, thresholds: Sequence[float]) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from editmgt.editing.images import read_image, upright_rgb
 
@@ -69,6 +69,9 @@ def _open(value: Any) -> Image.Image:
         return read_image(value)
     if not isinstance(value, bytes):
         raise ValueError(f"a picture is missing: there is {type(value).__name__} in its place")
-    with Image.open(io.BytesIO(value)) as image:
-        image.load()
-        return image
+    try:
+        with Image.open(io.BytesIO(value)) as image:
+            image.load()
+            return image
+    except UnidentifiedImageError:  # its own words are a memory address
+        raise ValueError("the bytes are no picture") from None

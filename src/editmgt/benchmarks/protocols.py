@@ -5,7 +5,7 @@ from typing import Any
 
 from editmgt.benchmarks.pictures import is_missing, mask, picture, run_length_mask
 from editmgt.benchmarks.sample import BenchmarkSample
-from editmgt.benchmarks.tables import Record, Table, open_table
+from editmgt.benchmarks.tables import Record, Table, check_keys, open_table
 from editmgt.errors import UserError
 from editmgt.files import read_json
 
@@ -14,11 +14,15 @@ def magicbrush(path: str, split: str, turns: str) -> Table:
     """MagicBrush (``osunlp/MagicBrush``): every turn on its own, or whole sessions (``evaluation/image_eval.py``).
 
     ``turns`` is ``all`` (each turn starts from the picture that its row gives) or ``final`` (a session's turns one
-    after the other, each on the result of the one before, judged by the last target).
+    after the other, each on the result of the one before, judged by the last target). The authors' CLIP-T reads local captions that no column holds.
     """
     table = open_table(
         path, split, ("img_id", "turn_index", "source_img", "mask_img", "instruction", "target_img")
     )
+    turn_keys = (
+        f"{row['img_id']}-{row['turn_index']}" for row in table.select_columns(["img_id", "turn_index"])
+    )
+    check_keys(path, "img_id-turn_index", turn_keys)
     if turns == "all":
         return Table(table, _magicbrush_turn)
     sessions: dict[str, list[int]] = {}
@@ -40,7 +44,7 @@ def magicbrush(path: str, split: str, turns: str) -> Table:
             before=tuple(table[position]["instruction"] for position in positions[:-1]),
         )
 
-    return Table(last, convert)
+    return Table(last, convert, lacks=("edit_mask",))
 
 
 def _magicbrush_turn(row: Record, index: int) -> BenchmarkSample:
@@ -53,7 +57,6 @@ def _magicbrush_turn(row: Record, index: int) -> BenchmarkSample:
         edit_type=f"turn {row['turn_index']}",
         target=target,
         edit_mask=mask(row["mask_img"], target.shape[:2]),
-        target_caption=row.get("target_caption") or "",
     )
 
 
@@ -65,6 +68,7 @@ def emu_edit(path: str, split: str) -> Table:
     table = open_table(
         path, split, ("instruction", "image", "task", "idx", "input_caption", "output_caption")
     )
+    check_keys(path, "idx", map(str, table["idx"]))
 
     def convert(row: Record, index: int) -> BenchmarkSample:
         return BenchmarkSample(
@@ -77,7 +81,7 @@ def emu_edit(path: str, split: str) -> Table:
             target_caption=row["output_caption"] or "",
         )
 
-    return Table(table, convert)
+    return Table(table, convert, lacks=("target", "edit_mask"))
 
 
 def anybench(path: str, split: str) -> Table:
@@ -96,7 +100,7 @@ def anybench(path: str, split: str) -> Table:
             target_caption=row.get("output") or "",
         )
 
-    return Table(table, convert)
+    return Table(table, convert, lacks=("edit_mask",))
 
 
 def pie_bench(path: str, split: str) -> Table:
@@ -122,6 +126,10 @@ def pie_bench(path: str, split: str) -> Table:
             "editing_type_id",
         )
         records, files = open_table(path, split, columns), []
+        for name in ("key", "id"):
+            if name in records.column_names:
+                check_keys(path, name, (str(key) for key in records[name] if key))
+                break
 
     def convert(row: Record, index: int) -> BenchmarkSample:
         source = picture(row["image"])
@@ -133,14 +141,14 @@ def pie_bench(path: str, split: str) -> Table:
             instruction=row["editing_instruction"],
             edit_type=str(row["editing_type_id"]),
             edit_mask=None
-            if row["mask"] in (None, "", [])
+            if row["mask"] in (None, "")  # an empty list is a mask: the official decoder's border alone
             else run_length_mask(row["mask"], source.shape[:2]),
             # square brackets mark the words that the prompts differ in
             source_caption=row["original_prompt"].replace("[", "").replace("]", ""),
             target_caption=row["editing_prompt"].replace("[", "").replace("]", ""),
         )
 
-    return Table(records, convert, files)
+    return Table(records, convert, files, lacks=("target",))
 
 
 def gedit(path: str, split: str, language: str) -> Table:
@@ -149,6 +157,12 @@ def gedit(path: str, split: str, language: str) -> Table:
     table = open_table(path, split, columns)
     languages = table["instruction_language"]
     table = table.select([i for i, found in enumerate(languages) if found == language])
+    if not len(table):
+        raise UserError(
+            f"benchmark.language={language}: benchmark.path={path} has no row of it; "
+            f"it has {', '.join(sorted(set(languages))) or 'none'}."
+        )
+    check_keys(path, "key", table["key"])
 
     def convert(row: Record, index: int) -> BenchmarkSample:
         return BenchmarkSample(
@@ -160,7 +174,7 @@ def gedit(path: str, split: str, language: str) -> Table:
             slice=language,
         )
 
-    return Table(table, convert)
+    return Table(table, convert, lacks=("target", "edit_mask"))
 
 
 def imgedit(path: str) -> Table:
@@ -184,4 +198,5 @@ def imgedit(path: str) -> Table:
             edit_type=row["edit_type"],
         )
 
-    return Table(records, convert, [Path(record["image"]) for record in records])
+    files = [Path(record["image"]) for record in records]
+    return Table(records, convert, files, lacks=("target", "edit_mask"))

@@ -12,6 +12,7 @@ from editmgt.benchmarks.sample import BenchmarkSample, Samples
 from editmgt.benchmarks.scenes import scenes
 from editmgt.benchmarks.slices import SliceDataset
 from editmgt.benchmarks.tables import Table, first
+from editmgt.errors import UserError
 
 
 def build(config: Mapping[str, Any]) -> Samples:
@@ -56,4 +57,7 @@ def _build(config_json: str) -> Samples:
     keys = {"magicbrush": ("split", "turns"), "gedit": ("split", "language"), "imgedit": (), "folder": ()}
     options = {key: config[key] for key in keys.get(protocol, ("split",))}
     opened = folder if name == "folder" else getattr(protocols, protocol)
-    return first(opened(config["path"], **options), size)
+    table = opened(config["path"], **options)
+    if not len(table):
+        raise UserError(f"benchmark.path={config['path']} has no rows.")
+    return first(table, size)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ class Table:
         records: a ``datasets.Dataset`` or a list.
         convert: a record and its position -> the sample.
         files: pictures that the records name by path; they are part of the identity.
+        lacks: ``target``, ``edit_mask``: what no row has, so that nobody decodes all of them to find it out.
     """
 
     def __init__(
@@ -27,8 +28,9 @@ class Table:
         records: Sequence[Record],
         convert: Callable[[Record, int], BenchmarkSample],
         files: Sequence[Path] = (),
+        lacks: Collection[str] = (),
     ) -> None:
-        self.records, self.convert, self.files = records, convert, files
+        self.records, self.convert, self.files, self.lacks = records, convert, files, lacks
 
     def __len__(self) -> int:
         return len(self.records)
@@ -63,7 +65,16 @@ def first(table: Table, size: int | None) -> Table:
         return table
     records = table.records
     records = records[:size] if isinstance(records, list) else records.select(range(size))  # type: ignore[attr-defined]
-    return Table(records, table.convert, table.files[:size] if table.files else ())
+    return Table(records, table.convert, table.files[:size] if table.files else (), table.lacks)
+
+
+def check_keys(path: str, name: str, keys: Iterable[object]) -> None:
+    """Raise a ``UserError`` for a key that two rows have: it names a row's picture and its line of results."""
+    seen: set[object] = set()
+    for key in keys:
+        if key in seen:
+            raise UserError(f"benchmark.path={path}: {name} {key} is there twice; every row needs its own.")
+        seen.add(key)
 
 
 def open_table(path: str, split: str, columns: Sequence[str]) -> Any:

@@ -269,6 +269,7 @@ BENCHMARKS: dict[str, type[_Benchmark]] = {
 
 
 class _LocalizationLayers(_Strict):
+    split: Literal["test", "dev"]  # that benchmarks of scenes take
     subsets: list[Layers]
     thresholds: list[Fraction]
 
