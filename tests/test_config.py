@@ -119,7 +119,7 @@ def train_config() -> dict[str, Any]:
         ("model.injection_fallback", "imput", "must be one of input, none. Did you mean 'input'?"),
         ("model.regionhold", True, "Unknown key 'model.regionhold'. Did you mean 'region_hold'?"),
         ("trainer.max_time", "5 minutes", "must be days:hours:minutes:seconds"),
-        ("trainer.strategy", "dpp", "Did you mean 'ddp'?"),
+        ("trainer.strategy", "dpp", "trainer.strategy=dpp must be one of auto, single_device, ddp,"),
         ("data.resolution", 128, "data.resolution=128 is not model.resolution=64."),
         ("seed", 1.5, "seed=1.5 must be a whole number."),
         ("model.optimizer._target_", "os.system", "must come from one of torch"),
