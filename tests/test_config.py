@@ -1,14 +1,25 @@
 """Every file of conf/ composes, validates and instantiates; what is wrong is told by key, value and choice."""
 
+import json
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+import torch
 from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from lightning import Trainer
+from lightning.pytorch.strategies import StrategyRegistry
 from omegaconf import OmegaConf
 
 from editmgt import config as schema
+from editmgt.codec import Codec
+from editmgt.config.schema import Strategy
+from editmgt.editing.bundle import check_parts
+from editmgt.training.codec import CodecModule
+from editmgt.training.optimizers import optimizer_maker
+from editmgt.training.parts import fresh_text_encoder, fresh_vqvae
 
 CONF = Path(__file__).parent.parent / "conf"
 GROUPS = sorted(
@@ -30,19 +41,51 @@ def wrong(config: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize(("group", "name"), GROUPS)
-def test_every_file_composes_validates_and_its_transformer_builds(group: str, name: str) -> None:
+def test_every_file_composes_validates_and_instantiates(group: str, name: str, tmp_path: Path) -> None:
     task = "evaluate" if (group, name) in EVALUATE_ONLY else "train"
     more = ["benchmark=scenes"] if group == "data" and not name.startswith("scenes") else []
     more += ["data.datasets.folder.path=."] if (group, name) == ("data", "folder") else []
     config = composed(task, f"{group}={name}", *more)
     found = [line for line in wrong(config) if not (group == "model" and "init_from" in line)]
     assert found == []
-    if task == "train" and config["model"]["transformer"] is not None:
-        import torch
-        from hydra.utils import instantiate
-
+    if task == "evaluate":
+        return
+    model, trainer = config["model"], config["trainer"]
+    [parameters] = optimizer_maker(model)([{"params": [torch.nn.Parameter(torch.zeros(1))]}]).param_groups
+    assert parameters["lr"] == model["optimizer"]["lr"]
+    # the strategy is made on the CPU as for GPUs; the schema knows the accelerators
+    Trainer(
+        accelerator="cpu",
+        **{key: trainer[key] for key in ("devices", "strategy", "precision", "max_steps", "max_time")},
+        callbacks=[instantiate(node) for node in (config["callbacks"] or {}).values()],
+        default_root_dir=tmp_path,
+        logger=False,
+    )
+    if model["vqvae"] is not None:
+        CodecModule(fresh_vqvae(model["vqvae"]), optimizer_maker(model))
+    if model["transformer"] is not None:
         with torch.device("meta"):
-            assert instantiate(config["model"]["transformer"]).num_blocks > 0
+            transformer = instantiate(model["transformer"])
+        if model["text_encoder"] is not None:
+            codec = Codec(fresh_vqvae(composed("train", "model=tiny_codec")["model"]["vqvae"]))
+            check_parts(codec, fresh_text_encoder(model["text_encoder"]), transformer)
+
+
+@pytest.mark.parametrize("name", ["editmgt_1024", "meissonic_1024", "meissonic_512"])
+def test_a_released_model_has_the_released_sizes(golden: Path, name: str) -> None:
+    released = json.loads((golden / f"{name}.state_dict.json").read_text())["config"]
+    node = composed("train", f"model={name}")["model"]["transformer"]
+    assert node == released | {"_target_": "editmgt.model.MGTransformer"}
+
+
+@pytest.mark.parametrize("data", sorted(path.stem for path in CONF.glob("data/*.yaml")))
+def test_prepare_composes(data: str) -> None:
+    if data.startswith("scenes"):
+        [line] = wrong(composed("prepare", f"data={data}"))
+        assert "nothing is to prepare" in line
+    else:
+        more = ["data.datasets.folder.path=."] if data == "folder" else []
+        assert wrong(composed("prepare", f"data={data}", "data.token_cache=codes", *more)) == []
 
 
 def test_evaluate_composes_with_every_preset_it_shares() -> None:
@@ -76,6 +119,8 @@ def train_config() -> dict[str, Any]:
         ("model.injection_fallback", "imput", "must be one of input, none. Did you mean 'input'?"),
         ("model.regionhold", True, "Unknown key 'model.regionhold'. Did you mean 'region_hold'?"),
         ("trainer.max_time", "5 minutes", "must be days:hours:minutes:seconds"),
+        ("trainer.strategy", "dpp", "trainer.strategy=dpp must be one of auto, single_device, ddp,"),
+        ("data.resolution", 128, "data.resolution=128 is not model.resolution=64."),
         ("seed", 1.5, "seed=1.5 must be a whole number."),
         ("model.optimizer._target_", "os.system", "must come from one of torch"),
         (
@@ -94,6 +139,11 @@ def test_a_mistake_is_one_line(train_config: dict[str, Any], key: str, value: An
     node[last] = value
     [found] = wrong(config)
     assert line in found and "\n" not in found
+
+
+def test_lightning_knows_every_strategy() -> None:
+    known = {"auto", *StrategyRegistry.available_strategies()}
+    assert set(get_args(Strategy)) <= known
 
 
 def test_contradictions_are_told_together(train_config: dict[str, Any]) -> None:

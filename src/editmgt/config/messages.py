@@ -36,7 +36,7 @@ def show(value: Any) -> str:
 def _line(schema: type[BaseModel], entry: dict[str, Any], parent: str) -> str:
     """One pydantic error as one line."""
     # pydantic names the branch of a union as if it were a key
-    branch = re.compile(r"[\[(]|^(int|float|str|bool|constrained|list|dict)")
+    branch = re.compile(r"[\[(]|^constrained|^(int|float|str|bool|list|dict)$")
     loc = [part for part in entry["loc"] if not (isinstance(part, str) and branch.search(part))]
     key = ".".join(filter(None, [parent, *map(str, loc)]))
     kind, value = entry["type"], entry["input"]

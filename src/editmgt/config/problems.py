@@ -34,7 +34,10 @@ def problems(config: dict[str, Any]) -> list[str]:
     if found:
         return found
     found = list(_targets(config))
-    if "datasets" in config.get("data", ()):
+    data, resolution = config.get("data", {}), config["model"]["resolution"]
+    if data and data["resolution"] != resolution:
+        found.append(f"data.resolution={data['resolution']} is not model.resolution={resolution}.")
+    if "datasets" in data:
         found += _data_problems(config)
     if config["task"] == "prepare":
         return found + _prepare_problems(config)
@@ -191,10 +194,6 @@ def _data_problems(config: dict[str, Any]) -> list[str]:
         )
     if data["streaming"] and data["num_workers"] > 1:
         found.append(f"data.num_workers={data['num_workers']} must be 0 or 1 with data.streaming=true.")
-    if data["resolution"] != config["model"]["resolution"]:
-        found.append(
-            f"data.resolution={data['resolution']} is not model.resolution={config['model']['resolution']}."
-        )
     return found
 
 

@@ -15,6 +15,23 @@ Scope = Literal["all", "image"]
 Smoothing = Literal["adaptive", "gaussian", "none"]
 Schedule = Literal["cosine", "linear"]
 Fallback = Literal["input", "none"]
+# Lightning's names of what one `python -m torch.distributed.run` can start (its registry needs torch)
+Strategy = Literal[
+    "auto",
+    "single_device",
+    "ddp",
+    "ddp_find_unused_parameters_false",
+    "ddp_find_unused_parameters_true",
+    "fsdp",
+    "fsdp_cpu_offload",
+    "deepspeed",
+    "deepspeed_stage_1",
+    "deepspeed_stage_2",
+    "deepspeed_stage_2_offload",
+    "deepspeed_stage_3",
+    "deepspeed_stage_3_offload",
+    "deepspeed_stage_3_offload_nvme",
+]
 Node = dict[str, Any]  # a `_target_` with its arguments
 
 
@@ -134,7 +151,7 @@ _Data = Annotated[
 class _Trainer(_Strict):
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"]
     devices: Positive | Literal["auto"]
-    strategy: str
+    strategy: Strategy
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"]
     max_steps: Annotated[int, Field(ge=-1)]
     max_time: Annotated[str, Field(pattern=r"^\d\d:\d\d:\d\d:\d\d$")] | None
