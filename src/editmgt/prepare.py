@@ -33,6 +33,9 @@ def main(arguments: list[str]) -> int:
     from editmgt.studies.command import quiet
     from editmgt.studies.compose import compose_all
 
+    if {"-h", "--help"} & {*arguments}:
+        print(f"{__doc__}\n\nIts settings, changed by key=value:\n\n{(CONF / 'prepare.yaml').read_text()}")
+        return 0
     try:
         if not CONF.is_dir():
             raise UserError(f"There is no {CONF}: run from a checkout, installed with pip install -e .")
@@ -100,7 +103,7 @@ def prepare(config: dict[str, Any]) -> None:
                 encoder.make(part_path(directory, folder, number), number * size, tables)
                 advance()
     names, lengths = [rows.name for rows in datasets], [len(ts) for ts in texts]
-    if missing := cache.finish(directory, names, lengths, parts):
+    if missing := cache.finish(directory, names, lengths, parts, data["max_bad_share"]):
         print(f"{directory}: {missing} parts are left to other shards")
     else:
         bad_rows = read_json(directory / cache.INDEX)["bad"]

@@ -267,6 +267,18 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], ti
     )
 
 
+def test_too_many_bad_rows_stop_however_often_it_is_run(
+    tiny_bundle: Path, datasets_: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    """Each run counts its own parts: the whole is judged before the cache is finished."""
+    config = settings(tiny_bundle, datasets_, tmp_path, max_bad_share=0.0)
+    config["data"]["token_cache"] = str(tmp_path / "cache")
+    for _ in range(20):
+        with pytest.raises(UserError, match=r"rows are bad.* more than data\.max_bad_share=0\.0"):
+            prepare(config)
+    assert not (tmp_path / "cache" / "index.json").exists()
+
+
 def test_two_processes_learn_what_one_does(
     tiny_bundle: Path, datasets_: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:

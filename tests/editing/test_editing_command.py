@@ -238,4 +238,4 @@ def test_interrupted(
 
     monkeypatch.setattr(command, "edit", interrupt)
     assert command.main([str(photo), "x", "--output", str(photo.with_name("out.png"))]) == 130
-    assert capsys.readouterr().err == "Interrupted: nothing was written.\n"
+    assert capsys.readouterr().err == "Interrupted: no file is half written.\n"

@@ -115,3 +115,8 @@ def test_the_stages_are_the_published_ones(stage: int, steps: int) -> None:
     assert model["optimizer"]["lr"] == 1e-4 and model["warmup_steps"] == model["decay_fraction"] == 0
     assert model["kind"] == ("base" if stage == 1 else "editor") and not model["train_text_encoder"]
     assert config["name"] == f"editmgt_stage{stage}"
+    for data in ("crispedit", "instructpix2pix", "mix"):
+        assert (
+            composed("train", f"experiment=editmgt_stage{stage}", f"data={data}")["benchmark"]["name"]
+            == "scenes"
+        )

@@ -68,11 +68,10 @@ def emu_edit(path: str, split: str) -> Table:
     table = open_table(
         path, split, ("instruction", "image", "task", "idx", "input_caption", "output_caption")
     )
-    check_keys(path, "idx", map(str, table["idx"]))
 
     def convert(row: Record, index: int) -> BenchmarkSample:
         return BenchmarkSample(
-            sample_id=str(row["idx"]),
+            sample_id=f"{index}-{row['idx']}",  # nobody promises that idx is there once
             source_id=str(row["idx"]),
             source=picture(row["image"]),
             instruction=row["instruction"],

@@ -171,10 +171,15 @@ class TokenCache:
         ).with_format("arrow")
 
 
-def finish(directory: Path, names: Sequence[str], rows: Sequence[int], parts: dict[str, int]) -> int:
+def finish(
+    directory: Path, names: Sequence[str], rows: Sequence[int], parts: dict[str, int], max_bad_share: float
+) -> int:
     """Write ``index.json`` if every part is there, else return how many are not.
 
     ``parts`` holds the number of parts of each folder. What the records name as bad goes to ``bad_rows.csv``.
+
+    Raises:
+        UserError: where more than ``max_bad_share`` of all rows are bad, however many processes and runs made them.
     """
     records: dict[str, dict[str, Any]] = {}
     missing = 0
@@ -189,6 +194,11 @@ def finish(directory: Path, names: Sequence[str], rows: Sequence[int], parts: di
         line for record in records.values() for line in record.get("bad", ())
     ]
     write_atomic(directory / BAD_ROWS, "".join(bad))
+    if len(bad) - 1 > max_bad_share * sum(rows):
+        raise UserError(
+            f"{len(bad) - 1} of {sum(rows)} rows are bad, more than data.max_bad_share={max_bad_share}; "
+            f"{directory / BAD_ROWS} names them."
+        )
     texts = next(record for name, record in records.items() if name.startswith(f"{TEXTS}/"))
     write_json(
         directory / INDEX,

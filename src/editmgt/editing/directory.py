@@ -9,6 +9,7 @@ from pathlib import Path
 from editmgt.editing.command import (
     FAILED,
     INTERRUPTED,
+    LOSSLESS,
     check_instructions,
     check_settings,
     edit_one,
@@ -65,10 +66,13 @@ def edit_directory(options: argparse.Namespace) -> int:
                 rows.append((file.name, "skipped", "not a picture's extension"))
                 continue
             try:
-                picture_format = output_format(output / file.name, lossless=options.composite)
+                path = output / file.name
+                if options.composite and output_format(path) not in LOSSLESS:
+                    path = path.with_name(f"{file.name}.png")  # a JPEG cannot keep pixels bit for bit
+                picture_format = output_format(path)
                 source = upright_rgb(read_image(file, options.max_pixels))
                 result = edit_one(editor, source, options)
-                write_atomic(output / file.name, encode(result.images[0], picture_format))
+                write_atomic(path, encode(result.images[0], picture_format))
                 rows.append((file.name, "ok", ""))
             except UserError as error:
                 rows.append((file.name, "failed", str(error)))

@@ -310,6 +310,11 @@ class Editor:
         ]
         if empty:
             raise UserError(f"The instruction is empty (sample {', '.join(empty)}): say what to change.")
+        for text in (*sentences, settings.negative_prompt):
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:  # how Python shows bytes that it cannot decode
+                raise UserError(f"{text!r} is not valid UTF-8.") from error
         rows = [None if query is None else self._rows(sentence, query) for sentence in sentences]
         return [
             _Sample(*parts, working_size(parts[0].size, settings.resolution, self.pixels_per_cell))

@@ -75,7 +75,7 @@ def upright_rgb(image: ImageLike) -> Image.Image:
         raise UserError(
             f"{image!r} is no picture: give a PIL image, as Image.open reads one, or a uint8 array."
         )
-    image = ImageOps.exif_transpose(image)
+    image = _upright(image)
     if image.mode == "F":
         raise UserError("A picture of floating-point numbers has no known range: save it with 8 or 16 bits.")
     if image.mode.startswith("I"):
@@ -84,6 +84,14 @@ def upright_rgb(image: ImageLike) -> Image.Image:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("RGB")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turn by EXIF; where that cannot be read, the picture is as it is stored."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # Pillow lets its TIFF reader's own errors through: SyntaxError, struct.error, ...
+        return image
 
 
 def working_size(size: tuple[int, int], resolution: int, multiple: int) -> tuple[int, int]:
@@ -132,7 +140,7 @@ def black_or_white(mask: ImageLike, size: tuple[int, int]) -> Image.Image:
     """Return a mask in mode L, 255 where it is white (or True) and 0 elsewhere; ``size`` is its image's."""
     if isinstance(mask, np.ndarray):
         mask = Image.fromarray(mask.astype(np.uint8) * 255 if mask.dtype == np.bool_ else mask)
-    grey = ImageOps.exif_transpose(mask).convert("L")
+    grey = (upright_rgb(mask) if mask.mode.startswith("I") else _upright(mask)).convert("L")
     if grey.size != size:
         raise UserError(f"The mask is {grey.width}x{grey.height} pixels but its image {size[0]}x{size[1]}.")
     return grey.point([0] * 128 + [255] * 128)
