@@ -25,9 +25,10 @@ def offline_runs(directory: Path) -> list[list[Any]]:
 
 
 def test_a_rerun_goes_on_with_its_run_and_a_failed_one_is_failed(tmp_path: Path) -> None:
-    failed = start(tmp_path, CONFIG, "study", "cell")
+    config = CONFIG | {"training_fingerprint": "f"}
+    failed = start(tmp_path, config, "study", "cell")
     failed.finish(failed=True)
-    again = start(tmp_path, CONFIG, "study", "cell")
+    again = start(tmp_path, config, "study", "cell")
     own = again.log
     again.link_training("editmgt/abc")
     write_atomic(tmp_path / "samples.csv", "sample_id,edit/success\na,1.0\n")
@@ -40,8 +41,8 @@ def test_a_rerun_goes_on_with_its_run_and_a_failed_one_is_failed(tmp_path: Path)
     assert {run_record(records).run_group for records in runs} == {"study"}
     assert own is not None and own.endswith(f"editmgt/{read_json(tmp_path / 'wandb.json')['id']}")
     assert {"edit/success", "samples", "samples_table"} <= logged_keys(runs[1])
-    config = config_of(runs[1])
-    assert config["training_run"] == "editmgt/abc" and config["training_fingerprint"] == "f"
+    assert config_of(runs[1])["training_run"] == "editmgt/abc"
+    assert all(config_of(records)["training_fingerprint"] == "f" for records in runs)
     assert config["seed"] == 3 and len(config.get("git_commit", "0" * 40)) == 40
 
 
