@@ -122,34 +122,33 @@ def _check_benchmarks(composition: Composition) -> None:
     """Open what will be edited before any work."""
     from editmgt.benchmarks import build
 
-    mistakes = []
-    for cell in composition.cells:
-        try:
-            build(cell.config["benchmark"])
-        except UserError as error:
-            mistakes.append(f"benchmark={cell.config['benchmark']['name']}: {error}")
-    if mistakes:
-        raise UserError("\n".join(dict.fromkeys(mistakes)))
+    configs = [cell.config for cell in composition.cells]
+    _each(configs, lambda c: f"benchmark={c['benchmark']['name']}", lambda c: build(c["benchmark"]))
 
 
 def _check_weights(composition: Composition) -> None:
     """Load what will be judged or trained on, and look at what will be resumed, before any work."""
     configs = [cell.config for cell in composition.cells]
     if configs[0]["task"] == "evaluate":
-        _each(configs, "checkpoint", _check_checkpoint)
+        _each(configs, lambda c: f"checkpoint={c['checkpoint']}", _check_checkpoint)
         return
     _check_resumed([config for config in configs if config["resume"] is not None])
     distinct = {json.dumps([c["init_from"], c["model"]], sort_keys=True): c for c in configs}
-    _each([*distinct.values()], "init_from", _check_start)
+    _each([*distinct.values()], lambda c: f"init_from={c['init_from']}", _check_start)
 
 
-def _each(configs: list[dict[str, Any]], key: str, check: Callable[[dict[str, Any]], None]) -> None:
+def _each(
+    configs: list[dict[str, Any]],
+    name: Callable[[dict[str, Any]], str],
+    check: Callable[[dict[str, Any]], object],
+) -> None:
+    """Check every cell and tell all mistakes together, each with the setting that it is of."""
     mistakes = []
     for config in configs:
         try:
             check(config)
         except UserError as error:
-            named = f"{key}={config[key]}"
+            named = name(config)
             mistakes.append(str(error) if str(error).startswith(named) else f"{named}: {error}")
     if mistakes:
         raise UserError("\n".join(dict.fromkeys(mistakes)))

@@ -126,6 +126,9 @@ def _add_m(overrides: list[Override]) -> str:
 
 def _misplaced(conf_dir: Path, task: str, groups: list[str]) -> list[str]:
     """What is wrong with files that set up a whole command, and are for another one."""
+    whole = [text for text in groups if text.startswith(_WHOLE)]
+    if not whole:
+        return []
     own = set(_compose(task, []))
 
     def misfit(text: str) -> str:
@@ -136,8 +139,8 @@ def _misplaced(conf_dir: Path, task: str, groups: list[str]) -> list[str]:
         return f"sets {', '.join(foreign)}, which {task}.py does not have." if foreign else ""
 
     found = []
-    for text in groups:
-        if text.startswith(_WHOLE) and (why := misfit(text)):
+    for text in whole:
+        if why := misfit(text):
             files = sorted((conf_dir / text.partition("=")[0]).glob("*.yaml"))
             fitting = [path.stem for path in files if not misfit(f"{path.parent.name}={path.stem}")]
             found.append(f"{text} {why} Made for it: {', '.join(fitting)}.")
