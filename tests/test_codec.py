@@ -1,4 +1,5 @@
 import json
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,22 @@ def test_shapes_and_ranges(tiny_editor: Editor) -> None:
     pixels = codec.decode(tokens)
     assert pixels.shape == (3, 3, 16, 24)
     assert pixels.min() >= 0 and pixels.max() <= 1
+
+
+def test_branches_that_add_nothing_are_left_out_and_still_saved(tiny_editor: Editor, tmp_path: Path) -> None:
+    codec, pixels = deepcopy(tiny_editor.codec), torch.rand(2, 3, 16, 24)
+    block = codec.vqvae.encoder.mid_block.resnets[0]
+    for parameter in block.conv2.parameters():
+        torch.nn.init.zeros_(parameter)
+    expected = codec.vqvae.encode(pixels).latents
+    codec.save_pretrained(tmp_path)
+    quick = Codec.from_pretrained(tmp_path)
+    called = []
+    for module in quick.vqvae.encoder.mid_block.resnets:
+        module.conv1.register_forward_hook(lambda *_: called.append(1))
+    assert torch.equal(quick.vqvae.encode(pixels).latents, expected)
+    assert len(called) == len(quick.vqvae.encoder.mid_block.resnets) - 1
+    assert quick.state_dict().keys() == codec.state_dict().keys()
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

@@ -13,6 +13,7 @@ from typing import Self
 
 import torch
 from diffusers.models.autoencoders.vq_model import VQModel
+from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -31,6 +32,7 @@ class Codec(nn.Module):
         if not vqvae.config["lookup_from_codebook"]:
             raise UserError("The VQModel's config must say lookup_from_codebook: true to decode codes.")
         self.vqvae = vqvae
+        _skip_silent_branches(vqvae.encoder)
 
     @property
     def downsampling(self) -> int:
@@ -75,6 +77,24 @@ class Codec(nn.Module):
     def save_pretrained(self, directory: Path | str, subfolder: str = "vqvae") -> None:
         """Write the ``VQModel`` as diffusers does."""
         self.vqvae.save_pretrained(Path(directory) / subfolder)
+
+
+def _skip_silent_branches(encoder: nn.Module) -> None:
+    """Leave out the residual branches that end in zeros: they add nothing, and are most of the miniature's encoder.
+
+    What is silent when the codec is made must stay so: the training of a codec freezes these branches.
+    """
+    for block in encoder.modules():
+        if isinstance(block, ResnetBlock2D) and block.conv_shortcut is None and _is_zero(block.conv2):
+            block.forward = _unchanged
+
+
+def _is_zero(convolution: nn.Conv2d) -> bool:
+    return not any(parameter.any() for parameter in convolution.parameters())
+
+
+def _unchanged(x: Tensor, temb: Tensor | None = None) -> Tensor:
+    return x
 
 
 def patch_size(vqvae: VQModel) -> int:

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+import scipy.stats
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,7 +28,7 @@ def test_golden_traces(golden: Path, kind: str, threshold: float) -> None:
     for step in range(steps):
         unknown = tokens == mask_id
         probs = io[f"{kind}.logits"][step].flatten(2).transpose(1, 2).softmax(-1)
-        tokens = torch.where(unknown, draw_codes(probs, generator), tokens)
+        tokens = tokens.masked_scatter(unknown, draw_codes(probs[unknown], unknown, generator))
         holds = held_tokens(io[f"{kind}.scores"], unknown, threshold)
         tokens = torch.where(holds, reference, tokens)
         if step < steps - 1:
@@ -42,25 +43,52 @@ def test_golden_traces(golden: Path, kind: str, threshold: float) -> None:
         assert torch.equal(tokens, io[f"{kind}.hold_{threshold}.trace"][step].flatten(1)), step
 
 
-def test_draws_are_multinomials() -> None:
+def everywhere(probs: torch.Tensor) -> torch.Tensor:
+    return torch.ones(probs.shape[:2], dtype=torch.bool)
+
+
+def test_draws_of_one_generator_are_multinomials() -> None:
     probs = torch.rand(2, 30, 12).softmax(-1)
-    ours = draw_codes(probs, torch.Generator().manual_seed(3))
+    ours = draw_codes(probs.flatten(0, 1), everywhere(probs), torch.Generator().manual_seed(3))
     theirs = torch.multinomial(probs.flatten(0, 1), 1, generator=torch.Generator().manual_seed(3))
-    assert torch.equal(ours.flatten(), theirs[:, 0])
+    assert torch.equal(ours, theirs[:, 0])
+
+
+def test_what_is_known_does_not_move_the_published_stream() -> None:
+    probs, unknown = torch.rand(2, 30, 12).softmax(-1), torch.rand(2, 30) < 0.5
+    whole = draw_codes(probs.flatten(0, 1), everywhere(probs), torch.Generator().manual_seed(3))
+    some = draw_codes(probs[unknown], unknown, torch.Generator().manual_seed(3))
+    assert torch.equal(some, whole[unknown.flatten()])
 
 
 def test_draws_follow_the_probabilities() -> None:
-    probs = torch.tensor([0.1, 0.2, 0.7])
-    codes = draw_codes(probs.expand(1, 20_000, 3), sample_generators(0, ["a"], CPU))
-    assert torch.allclose(codes[0].bincount() / 20_000, probs, atol=0.02)
+    probs = torch.tensor([0.1, 0.0, 0.2, 0.7, 0.0]).expand(20_000, 5)
+    codes = draw_codes(probs, torch.ones(1, 20_000, dtype=torch.bool), sample_generators(0, ["a"], CPU))
+    counts = codes.bincount(minlength=5)
+    expected = 20_000 * probs[0]
+    assert counts[expected == 0].sum() == 0
+    assert scipy.stats.chisquare(counts[expected > 0], expected[expected > 0].double()).pvalue > 0.01
+
+
+@given(st.integers(1, 8192), st.integers(0, 2**32 - 1))
+def test_what_cannot_be_is_never_drawn(vocabulary: int, seed: int) -> None:
+    """Rounding at the end of the cumulative distribution leads neither past it nor to a code of probability 0."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = 30 * torch.randn(64, vocabulary, generator=generator)
+    logits[:, vocabulary // 2 + 1 :] = -torch.inf
+    probs = logits.softmax(-1)
+    codes = draw_codes(probs, torch.ones(1, 64, dtype=torch.bool), sample_generators(seed, ["a"], CPU))
+    assert (probs.gather(1, codes[:, None]) > 0).all()
 
 
 def test_a_samples_numbers_do_not_depend_on_its_neighbours() -> None:
-    probs = torch.rand(3, 10, 7)
+    probs, unknown = torch.rand(3, 10, 7), torch.rand(3, 10) < 0.5
     together = sample_generators(5, ["a", "b", "c"], CPU)
     alone = sample_generators(5, ["b"], CPU)
-    for draw in (draw_codes, draw_gumbel):
-        assert torch.equal(draw(probs, together)[1:2], draw(probs[1:2], alone))
+    first, own = int(unknown[0].sum()), int(unknown[1].sum())
+    codes = draw_codes(probs[unknown], unknown, together)
+    assert torch.equal(codes[first : first + own], draw_codes(probs[1][unknown[1]], unknown[1:2], alone))
+    assert torch.equal(draw_gumbel(probs, together)[1:2], draw_gumbel(probs[1:2], alone))
 
 
 def test_seeds_depend_on_both_seed_and_sample() -> None:

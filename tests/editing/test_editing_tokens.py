@@ -43,7 +43,7 @@ class Oracle:
             )
             logits.append(3 * torch.randn(CODES, height, width, generator=generator))
             attention.append(torch.rand(2, cells, generator=generator))
-        self.logits = torch.stack(logits)
+        self.logits = torch.stack(logits).movedim(1, -1)[rest["logits_at"]]
         self.attention = {layer: torch.stack(attention) for layer in rest["attention_layers"]}
         return self
 

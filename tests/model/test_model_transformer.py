@@ -24,6 +24,14 @@ def test_shapes_and_properties() -> None:
     assert (model.config.downsample, model.config.num_layers, model.config.width) == (True, 1, 24)
 
 
+def test_logits_of_some_codes_are_those_of_all() -> None:
+    model, wanted = small_model(), torch.zeros(2, HEIGHT, WIDTH, dtype=torch.bool)
+    wanted[0, 1:, 2], wanted[1, 0] = True, True
+    whole = model(*inputs(model), reference(model)).logits
+    some = model(*inputs(model), reference(model), logits_at=wanted).logits
+    torch.testing.assert_close(some, whole.movedim(1, -1)[wanted])
+
+
 def test_attention_mode_reads_the_reference_and_none_does_not() -> None:
     model = small_model()
     without, edit = model(*inputs(model)).logits, model(*inputs(model), reference(model)).logits

@@ -1,6 +1,6 @@
 """Iterative decoding of masked tokens (MaskGIT, with the published scheduler's numbers).
 
-Shapes: B batch, N code positions, V codebook.
+Shapes: B batch, N code positions, M unknown positions of the whole batch, V codebook.
 """
 
 import hashlib
@@ -43,10 +43,24 @@ def _draw(fill: Callable[[Tensor, torch.Generator], Tensor], like: Tensor, rando
     return torch.stack(rows).to(like.device)
 
 
-def draw_codes(probs_BNV: Tensor, randomness: Randomness) -> Tensor:
-    """Sample a code per position; the same numbers as ``torch.multinomial`` of one draw on the CPU."""
-    noise_BNV = _draw(lambda t, g: t.exponential_(1, generator=g), probs_BNV, randomness)
-    return (probs_BNV / noise_BNV).argmax(dim=-1)
+def draw_codes(probs_MV: Tensor, unknown_BN: Tensor, randomness: Randomness) -> Tensor:
+    """Sample a code for each of the M unknown positions, [M], from ``probs_MV``, whose rows are in their order.
+
+    One generator gives the numbers of ``torch.multinomial`` of one draw of all positions on the CPU, as published: an
+    exponential for every code of every position. One generator per sample inverts the cumulative distribution, with a
+    single uniform a position: the same distribution for a thousandth of the numbers.
+    """
+    if isinstance(randomness, torch.Generator):
+        everywhere = probs_MV.new_empty(()).expand(*unknown_BN.shape, probs_MV.shape[-1])
+        noise_BNV = _draw(lambda t, g: t.exponential_(1, generator=g), everywhere, randomness)
+        return (probs_MV / noise_BNV[unknown_BN]).argmax(dim=-1)
+    everywhere = probs_MV.new_empty(()).expand(unknown_BN.shape)
+    uniform_BN = _draw(lambda t, g: t.uniform_(0, 1, generator=g), everywhere, randomness)
+    cumulative_MV = probs_MV.cumsum(dim=-1)
+    total_M1 = cumulative_MV[:, -1:]
+    # strictly under the total, so that rounding never leads past the last code that can be drawn
+    drawn_M1 = torch.minimum(uniform_BN[unknown_BN][:, None] * total_M1, total_M1.nextafter(total_M1 * 0))
+    return torch.searchsorted(cumulative_MV, drawn_M1, right=True)[:, 0]
 
 
 def draw_gumbel(like_BN: Tensor, randomness: Randomness) -> Tensor:

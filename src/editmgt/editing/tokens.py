@@ -1,6 +1,6 @@
 """The editing loop on codes: predict, sample, hold, commit the confident part, repeat.
 
-Shapes: B batch, V codebook, N = H*W codes, h w cells, T text tokens, S steps, L recorded layers.
+Shapes: B batch, V codebook, N = H*W codes, M unknown codes, h w cells, T text tokens, S steps, L recorded layers.
 """
 
 from collections.abc import Callable, Sequence
@@ -120,7 +120,7 @@ def edit_tokens(
         else:
             timestep_B = start_ratio_B * schedule.ratio_before(step)
 
-        logits_BVHW, attention = predict(tokens_BHW, timestep_B)
+        logits_MV, attention = predict(tokens_BHW, timestep_B, unknown_BHW)
         if rows_BT is not None:
             attention = of_rows(attention, rows_BT)
         map_Bhw = localize(attention, settings.map_layers, grid, settings.map_smoothing)
@@ -128,19 +128,20 @@ def edit_tokens(
         if record_layers:
             recorded_BSLhw[:, step] = layer_maps(attention, record_layers, grid).transpose(0, 1)
 
-        probs_BNV = logits_BVHW.flatten(2).transpose(1, 2).softmax(dim=-1)
-        tokens_BHW = torch.where(
-            unknown_BHW, draw_codes(probs_BNV, randomness).view_as(tokens_BHW), tokens_BHW
-        )
+        probs_MV = logits_MV.softmax(dim=-1)
+        drawn_M = draw_codes(probs_MV, unknown_BHW.flatten(1), randomness)
+        tokens_BHW = tokens_BHW.masked_scatter(unknown_BHW, drawn_M)
         holds_BHW = torch.zeros_like(unknown_BHW)
         if settings.region_hold:
             scores_BHW = scores_at_codes(map_Bhw, height, width)
             holds_BHW = held_tokens(scores_BHW, unknown_BHW, settings.hold_threshold)
             tokens_BHW = torch.where(holds_BHW, reference_BHW, tokens_BHW)
         if not last:
-            known_BN = tokens_BHW.flatten(1)
+            probs_M = probs_MV.gather(-1, tokens_BHW[unknown_BHW][:, None])[:, 0]
             remasked_BHW = least_confident(
-                probs_BNV.gather(-1, known_BN[..., None])[..., 0],
+                torch.zeros_like(unknown_BHW, dtype=probs_M.dtype)
+                .masked_scatter(unknown_BHW, probs_M)
+                .flatten(1),
                 unknown_BHW.flatten(1),
                 schedule.unknown_after(step, length, start_ratio_B),
                 schedule.temperature_at(step),
@@ -179,8 +180,10 @@ class _Predictor:
         self.reference = self._twice(reference_BHW)
         self.micro_conditions = self._twice(micro_conditions_B5)
 
-    def __call__(self, tokens_BHW: Tensor, timestep_B: Tensor) -> tuple[Tensor, dict[int, Tensor]]:
-        """Return guided logits in float32 and the conditional half's attention maps {layer: [B,T,cells]}."""
+    def __call__(
+        self, tokens_BHW: Tensor, timestep_B: Tensor, unknown_BHW: Tensor
+    ) -> tuple[Tensor, dict[int, Tensor]]:
+        """Return the unknown codes' guided logits [M,V] in float32, and the conditional half's maps {layer: [B,T,cells]}."""
         output = self.transformer(
             self._twice(tokens_BHW),
             self.text.states_BTD,
@@ -191,6 +194,7 @@ class _Predictor:
             reference_strength=self.settings.reference_strength,
             reference_strength_scope=self.settings.reference_strength_scope,
             attention_layers=self.attention_layers,
+            logits_at=self._twice(unknown_BHW),
         )
         logits = output.logits.float()
         if self.guided:

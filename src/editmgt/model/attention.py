@@ -69,8 +69,8 @@ def attend(q_BQAK: Tensor, k_BLAK: Tensor, v_BLAK: Tensor, bias: ReferenceBias, 
         v_BLAK = F.pad(v_BLAK, (0, bias.key_LX.shape[-1]))
     q, k, v = (x.transpose(1, 2) for x in (q_BQAK, k_BLAK, v_BLAK))
     scale = head_dim**-0.5
-    if q.device.type == "cpu" and torch.is_grad_enabled():
-        # training on CPU: the fused kernel's bf16 backward takes four times as long as plain products
+    if q.device.type == "cpu" and q.dtype == torch.bfloat16 and torch.is_grad_enabled():
+        # the fused kernel's bf16 backward takes four times as long as plain products on a CPU
         logits = (q * scale) @ k.transpose(-1, -2)
         if mask is not None:
             logits = logits.masked_fill(~mask, -math.inf)

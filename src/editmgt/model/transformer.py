@@ -1,7 +1,7 @@
 """EditMGT's masked generative transformer (arXiv 2512.11715), Meissonic's trunk with attention injection.
 
 Shapes: B batch, H W code grid, V codebook, T text tokens, N cells, S image streams (target, then reference
-when it joins the attention), C codes per cell, D width, P pooled text.
+when it joins the attention), C codes per cell, D width, P pooled text, M codes whose logits are wanted.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,12 @@ TIMESTEP_UNIT = 1000
 
 @dataclass(frozen=True)
 class MGTOutput:
-    """``logits`` [B, V, H, W]; per layer asked for, how text attends to target cells, [B, T, N] in fp32."""
+    """What one forward pass tells.
+
+    Attributes:
+        logits: [B, V, H, W], or [M, V] of the codes that were asked for.
+        attention: per layer asked for, how text attends to target cells, [B, T, N] in fp32.
+    """
 
     logits: Tensor
     attention: dict[int, Tensor] = field(default_factory=dict)
@@ -108,8 +113,9 @@ class MGTransformer(nn.Module):
         reference_strength: float = 1.0,
         reference_strength_scope: str = "all",
         attention_layers: Sequence[int] = (),
+        logits_at: Tensor | None = None,
     ) -> MGTOutput:
-        """Return logits over the codebook for every token.
+        """Return logits over the codebook for every token, or for those alone that ``logits_at`` [B, H, W] (bool) marks.
 
         ``tokens`` [B, H, W] are codes or the mask id; ``text_states`` [B, T, joint_attention_dim] and
         ``pooled_text`` [B, P] come from the text encoder; ``timestep`` [B] is in the checkpoint's convention;
@@ -119,7 +125,7 @@ class MGTransformer(nn.Module):
         other tokens or, with scope ``image``, the target's tokens alone. ``attention_layers`` count double
         blocks first. UserError for what is out of range.
 
-        The logits lie channels-last in memory: ``logits.movedim(1, -1)`` is contiguous.
+        Logits of all tokens lie channels-last in memory: ``logits.movedim(1, -1)`` is contiguous.
         """
         self._check(tokens, reference_tokens, reference_strength, reference_strength_scope, attention_layers)
         height, width = tokens.shape[1] // self.cell_size, tokens.shape[2] // self.cell_size
@@ -163,7 +169,7 @@ class MGTransformer(nn.Module):
                 block, sequences, condition_BSD, joint, last, layer in attention_layers
             )
 
-        logits = self._decode(sequences[0], tokens.shape[1], tokens.shape[2])
+        logits = self._decode(sequences[0], tokens.shape[1], tokens.shape[2], logits_at)
         return MGTOutput(logits, {layer: seen for layer, seen in maps.items() if seen is not None})
 
     def _run(self, block: nn.Module, *inputs: Any) -> Any:
@@ -203,10 +209,13 @@ class MGTransformer(nn.Module):
         times = torch.stack([timestep] + [torch.zeros_like(timestep)] * (streams - 1), dim=1)
         return self.time_text_embed(times, condition)
 
-    def _decode(self, target_BND: Tensor, height: int, width: int) -> Tensor:
+    def _decode(self, target_BND: Tensor, height: int, width: int, wanted_BHW: Tensor | None) -> Tensor:
         cells_BND = self.project_from_hidden(self.project_from_hidden_norm(target_BND))
         codes_BNCD = self.up_block["upsample"](cells_BND) if self.config.upsample else cells_BND.unsqueeze(2)
-        return self.mlm_layer(on_grid(codes_BNCD, height, width, self.cell_size)).permute(0, 3, 1, 2)
+        codes_BHWD = on_grid(codes_BNCD, height, width, self.cell_size)
+        if wanted_BHW is not None:
+            return self.mlm_layer(codes_BHWD[wanted_BHW])
+        return self.mlm_layer(codes_BHWD).permute(0, 3, 1, 2)
 
     def _check(
         self, tokens: Tensor, reference: Tensor | None, strength: float, scope: str, layers: Sequence[int]

@@ -118,9 +118,9 @@ class EditorModule(LightningModule):
                 text,
                 ratio_B,
                 batch.get("source_tokens"),
+                mask_BHW,
             ),
-            target_BHW,
-            mask_BHW,
+            target_BHW[mask_BHW],
             hidden_in_each_process,
         )
 
@@ -140,9 +140,17 @@ class EditorModule(LightningModule):
         )
 
     def forward(
-        self, tokens: Tensor, text: TextStates, mask_ratio: Tensor, source_tokens: Tensor | None = None
+        self,
+        tokens: Tensor,
+        text: TextStates,
+        mask_ratio: Tensor,
+        source_tokens: Tensor | None = None,
+        logits_at: Tensor | None = None,
     ) -> Tensor:
-        """Logits [B, V, H, W] for ``tokens`` [B, H, W], of which a ``mask_ratio`` [B] is hidden."""
+        """Logits [B, V, H, W] for ``tokens`` [B, H, W], of which a ``mask_ratio`` [B] is hidden.
+
+        With ``logits_at`` [B, H, W] (bool), those of the marked tokens alone, [M, V].
+        """
         micro = torch.tensor([self.resolution, self.resolution, 0, 0, AESTHETIC_SCORE], device=self.device)
         return self.transformer(
             tokens,
@@ -151,6 +159,7 @@ class EditorModule(LightningModule):
             mask_ratio,
             micro.expand(len(tokens), -1),
             reference_tokens=source_tokens,
+            logits_at=logits_at,
         ).logits
 
     def configure_optimizers(self) -> Any:
