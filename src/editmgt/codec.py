@@ -86,7 +86,7 @@ def _skip_silent_branches(encoder: nn.Module) -> None:
     """
     for block in encoder.modules():
         if isinstance(block, ResnetBlock2D) and block.conv_shortcut is None and _is_zero(block.conv2):
-            block.forward = _unchanged
+            block.forward = _unchanged  # type: ignore[method-assign, assignment]
 
 
 def _is_zero(convolution: nn.Conv2d) -> bool:
