@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from editmgt.editing.images import read_image, upright_rgb
+from editmgt.editing.masks import may_change, read_mask
 
 _BORDER = 1  # pixels that PIE-Bench adds to every mask, "to avoid annotation errors in boundary"
 
@@ -23,14 +24,17 @@ def picture(value: Any) -> NDArray[np.uint8]:
     return np.asarray(upright_rgb(_open(value)))
 
 
-def mask(value: Any, size: tuple[int, int]) -> NDArray[np.bool_] | None:
-    """Return bool (height, width) = ``size``, True where the picture is white; None where there is none."""
+def mask(value: Any, size: tuple[int, int], hole: bool = False) -> NDArray[np.bool_] | None:
+    """Return bool (height, width) = ``size``, True where an edit may change something; None where there is no picture.
+
+    ``hole``: see :func:`editmgt.editing.masks.read_mask`. A mask of another size is stretched to the picture's.
+    """
     if is_missing(value):
         return None
-    grey = _open(value).convert("L")
-    if grey.size != size[::-1]:
-        grey = grey.resize(size[::-1], Image.Resampling.NEAREST)
-    return np.asarray(grey) >= 128
+    levels = read_mask(_open(value), hole=hole)
+    if levels.size != size[::-1]:
+        levels = levels.resize(size[::-1], Image.Resampling.NEAREST)
+    return may_change(levels)
 
 
 def run_length_mask(value: str | Sequence[int], size: tuple[int, int]) -> NDArray[np.bool_]:

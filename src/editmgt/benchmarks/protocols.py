@@ -56,7 +56,7 @@ def _magicbrush_turn(row: Record, index: int) -> BenchmarkSample:
         instruction=row["instruction"],
         edit_type=f"turn {row['turn_index']}",
         target=target,
-        edit_mask=mask(row["mask_img"], target.shape[:2]),
+        edit_mask=mask(row["mask_img"], target.shape[:2], hole=True),
     )
 
 

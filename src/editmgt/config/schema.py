@@ -110,6 +110,7 @@ class _Columns(_Strict):
     instruction: str | None
     caption: str | None
     mask: str | None
+    hole: str | None = None
     edit_type: str | None
 
 

@@ -26,6 +26,7 @@ from editmgt.data.sources import identity
 from editmgt.data.tokens import TokenBatches
 from editmgt.data.transform import Pair, Transform, View
 from editmgt.editing import images as images_source
+from editmgt.editing import masks as masks_source
 from editmgt.errors import UserError
 from editmgt.text import TextEncoder
 
@@ -252,7 +253,7 @@ def cache_facts(
         )
     }
     code = hashlib.sha256()
-    for module in (transform_source, rows_source, images_source):
+    for module in (transform_source, rows_source, images_source, masks_source):
         code.update(Path(str(module.__file__)).read_bytes())
     return {
         "model.kind": kind,

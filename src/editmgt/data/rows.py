@@ -6,12 +6,14 @@ from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PIL import Image
 
 from editmgt.data.bad_rows import BadRow
 from editmgt.data.sources import open_dataset
-from editmgt.data.transform import Pair, black_and_white
+from editmgt.data.transform import Pair
 from editmgt.editing.images import TooManyPixels, decode_image, read_image, upright_rgb
+from editmgt.editing.masks import may_change, read_mask
 from editmgt.errors import UserError
 
 if TYPE_CHECKING:
@@ -52,6 +54,11 @@ class EditRows:
                 raise UserError(
                     f"data.datasets.{name}.columns.{use}=null, but a model of kind {kind} learns from it."
                 )
+        if self.columns["mask"] is not None and self.columns.get("hole") is not None:
+            raise UserError(
+                f"data.datasets.{name}.columns.mask={self.columns['mask']} and columns.hole={self.columns['hole']} "
+                "both say what may change: set one of them to null."
+            )
         self.has_source = kind != "base" and self.columns["source"] is not None
         self.text_column = {"editor": "instruction", "base": "caption"}.get(kind)
         dataset: Any = open_dataset(name, spec, streaming, cache_dir)
@@ -120,8 +127,8 @@ class EditRows:
         """Decode a table of one row; ``BadRow`` where that cannot be done."""
         text = self._text(row)
         return Pair(
-            source=self._picture(row, "source") if self.has_source else None,
-            target=self._picture(row, "target"),
+            source=self._rgb(row, "source") if self.has_source else None,
+            target=self._rgb(row, "target"),
             mask=self._mask(row),
             text=text,
             edit_type=_plain(_value(row, self.columns["edit_type"])),
@@ -150,6 +157,12 @@ class EditRows:
             raise BadRow(f"no {self.text_column}")
         return text
 
+    def _rgb(self, row: "pa.Table", use: str) -> Image.Image:
+        try:
+            return upright_rgb(self._picture(row, use))
+        except UserError as error:
+            raise BadRow(f"unreadable {use}", str(error)) from error
+
     def _picture(self, row: "pa.Table", use: str) -> Image.Image:
         value = _value(row, self.columns[use])
         content, path = (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (None, value)
@@ -159,21 +172,27 @@ class EditRows:
             raise BadRow(f"no {use}")
         try:
             if content is None:
-                return upright_rgb(read_image(str(path), self.max_pixels))
-            return upright_rgb(decode_image(content, f"the {use}", self.max_pixels))
+                return read_image(str(path), self.max_pixels)
+            return decode_image(content, f"the {use}", self.max_pixels)
         except TooManyPixels as error:
             raise BadRow("too large", str(error)) from error
         except UserError as error:
             raise BadRow(f"unreadable {use}", str(error)) from error
 
     def _mask(self, row: "pa.Table") -> Image.Image | None:
-        column = self.columns["mask"]
-        value = _value(row, column)
+        """What may change in white, the rest in black."""
+        use = "mask" if self.columns.get("hole") is None else "hole"
+        value = _value(row, self.columns[use])
         if value is None or (
             isinstance(value, dict) and value.get("bytes") is None and value.get("path") is None
         ):
             return None
-        return black_and_white(self._picture(row, "mask"))
+        picture = self._picture(row, use)
+        try:
+            white = may_change(read_mask(picture, hole=use == "hole"))
+        except UserError as error:
+            raise BadRow(f"unreadable {use}", str(error)) from error
+        return Image.fromarray(white.astype(np.uint8) * 255)
 
 
 def _value(row: "pa.Table", column: str | None) -> Any:

@@ -107,12 +107,6 @@ def may_flip(text: str) -> bool:
     return text.isascii() and _SIDED.search(text) is None
 
 
-def black_and_white(mask: Image.Image) -> Image.Image:
-    """Return an RGB mask as 0 and 255: what is white (nearly: JPEG) may change; greys and colours may not."""
-    white = np.asarray(mask).min(axis=2) >= 250
-    return Image.fromarray(white.astype(np.uint8) * 255)
-
-
 def _whole(box: tuple[float, ...]) -> tuple[float, float, float, float]:
     """Undo the rounding of relative coordinates, so that a picture of the source's size is cut at whole pixels."""
     left, top, right, bottom = (round(edge) if abs(edge - round(edge)) < 1e-6 else edge for edge in box)
