@@ -30,7 +30,8 @@ MAGIC = {
     "target": "target_img",
     "instruction": "instruction",
     "caption": None,
-    "mask": "mask_img",
+    "mask": None,
+    "hole": "mask_img",
     "edit_type": None,
 }
 

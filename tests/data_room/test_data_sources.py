@@ -85,9 +85,7 @@ def make_folder(path: Path) -> Path:
     lines = [
         b'{"file": "0", "instruction": "make it red"}',
         b'{"file": "1.png", "instruction": "remove the hat", "type": "remove", "caption": "no hat"}',
-        b"{broken",
-        b'{"file": "2", "instruction": "caf\xe9"}',
-        b'{"file": "nobody", "instruction": "add a cat"}',
+        '{"file": "2", "instruction": "caf\u00e9"}'.encode(),
     ]
     (path / "instructions.jsonl").write_bytes(b"\n".join(lines) + b"\n")
     return path
@@ -102,12 +100,7 @@ def test_a_folder_of_your_own(tmp_path: Path, streaming: bool) -> None:
     assert (first.text, first.mask, first.edit_type) == ("make it red", None, "")
     assert (second.text, second.edit_type) == ("remove the hat", "remove") and second.mask is not None
     assert (np.asarray(first.source) == np.asarray(picture(0))).all()
-    reasons = []
-    for table in tables[2:]:
-        with pytest.raises(BadRow) as caught:
-            rows.decode(table)
-        reasons.append(caught.value.reason)
-    assert reasons == ["no instruction", "text is not UTF-8", "no source"]
+    assert rows.decode(tables[2]).text == "caf\u00e9"
 
 
 def test_bad_rows_are_told_apart(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from editmgt.benchmarks.sample import BenchmarkSample
 from editmgt.errors import UserError, nearest
+from editmgt.paths import is_file_name
 
 Record = Mapping[str, Any]
 
@@ -19,7 +20,7 @@ class Table:
     Args:
         records: a ``datasets.Dataset`` or a list.
         convert: a record and its position -> the sample.
-        files: pictures that the records name by path; they are part of the identity.
+        pictures: fields of the records that are paths of pictures, whose content is part of the identity.
         lacks: ``target``, ``edit_mask``: what no row has, so that nobody decodes all of them to find it out.
     """
 
@@ -27,10 +28,10 @@ class Table:
         self,
         records: Sequence[Record],
         convert: Callable[[Record, int], BenchmarkSample],
-        files: Sequence[Path] = (),
+        pictures: Collection[str] = (),
         lacks: Collection[str] = (),
     ) -> None:
-        self.records, self.convert, self.files, self.lacks = records, convert, files, lacks
+        self.records, self.convert, self.pictures, self.lacks = records, convert, pictures, lacks
 
     def __len__(self) -> int:
         return len(self.records)
@@ -45,17 +46,16 @@ class Table:
         """Hash of all rows' content, the same wherever equal rows lie."""
         total = hashlib.sha256()
         if isinstance(self.records, list):
-            places = {str(path) for path in self.files}
             for record in self.records:
-                facts = {key: value for key, value in record.items() if str(value) not in places}
+                facts = {key: value for key, value in record.items() if key not in self.pictures}
                 total.update(json.dumps(facts, sort_keys=True, default=str).encode())
+                for path in (Path(record[key]) for key in self.pictures if key in record):
+                    total.update(path.name.encode())
+                    total.update(path.read_bytes() if path.is_file() else b"missing")
         else:
             for batch in self.records.with_format("arrow").iter(256):  # type: ignore[attr-defined]
                 for part in batch.combine_chunks().to_batches():
                     total.update(part.serialize())
-        for path in self.files:
-            total.update(path.name.encode())
-            total.update(path.read_bytes() if path.is_file() else b"missing")
         return total.hexdigest()[:16]
 
 
@@ -65,13 +65,15 @@ def first(table: Table, size: int | None) -> Table:
         return table
     records = table.records
     records = records[:size] if isinstance(records, list) else records.select(range(size))  # type: ignore[attr-defined]
-    return Table(records, table.convert, table.files[:size] if table.files else (), table.lacks)
+    return Table(records, table.convert, table.pictures, table.lacks)
 
 
 def check_keys(path: str, name: str, keys: Iterable[object]) -> None:
-    """Raise a ``UserError`` for a key that two rows have: it names a row's picture and its line of results."""
+    """Raise a ``UserError`` for a key that two rows have, or that is no file name: it names a row's picture."""
     seen: set[object] = set()
     for key in keys:
+        if not is_file_name(str(key)):
+            raise UserError(f"benchmark.path={path}: {name} '{str(key)[:80]}' is no file name.")
         if key in seen:
             raise UserError(f"benchmark.path={path}: {name} {key} is there twice; every row needs its own.")
         seen.add(key)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from editmgt.data.folder import INDEX, is_folder, read_folder
+from editmgt.data.folder import INDEX, folder_columns, is_folder
 from editmgt.errors import UserError, nearest
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def open_dataset(
     with _quiet():
         try:
             if is_folder(Path(path)):
-                table = read_folder(Path(path))
+                table = folder_columns(Path(path), key)
                 features = datasets.Features(
                     {
                         column: datasets.Value(

@@ -1,6 +1,7 @@
 """From a pair of pictures to what a model is shown: source, target and mask, cropped and flipped together."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,9 +76,8 @@ class Transform:
         for size in sizes:
             if min(size) < self.min_side:
                 raise BadRow("too small", f"{size[0]}x{size[1]}")
-        aspects = [width / height for width, height in sizes]
-        if max(aspects) / min(aspects) > 1 + self.max_aspect_change:
-            raise BadRow("aspect ratios differ", " and ".join(f"{w}x{h}" for w, h in sizes))
+        if differ := aspects_differ(sizes, self.max_aspect_change):
+            raise BadRow("aspect ratios differ", differ)
 
     def __call__(self, pair: Pair, variant: int) -> View:
         """Return view ``variant`` in [0, variants): crops first, then the same crops mirrored."""
@@ -100,6 +100,12 @@ class Transform:
             if pair.mask is None
             else cut(pair.mask, Image.Resampling.BOX) >= 128,
         )
+
+
+def aspects_differ(sizes: Sequence[tuple[int, ...]], most: float) -> str:
+    """Return the sizes (width, height), for an error, where their aspect ratios differ by more than ``most``; else ""."""
+    aspects = [width / height for width, height in sizes]
+    return " and ".join(f"{w}x{h}" for w, h in sizes) if max(aspects) / min(aspects) > 1 + most else ""
 
 
 def may_flip(text: str) -> bool:
