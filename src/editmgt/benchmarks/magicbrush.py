@@ -17,7 +17,7 @@ from editmgt.errors import UserError
 from editmgt.paths import within
 
 SESSIONS, CAPTIONS = "edit_sessions.json", "local_descriptions.json"
-_COLUMNS = ("img_id", "turn_index", "source_img", "mask_img", "instruction", "target_img")
+_COLUMNS = ("img_id", "turn_index", "instruction")
 _PICTURES = ("source_img", "mask_img", "target_img")
 
 
@@ -37,7 +37,7 @@ def magicbrush(path: str, split: str, turns: str) -> Table:
     found = [place for place in (Path(path), Path(path) / "test") if (place / SESSIONS).is_file()]
     if found:
         return _table(_released(found[0]), turns, _PICTURES)
-    table = open_table(path, split, _COLUMNS)
+    table = open_table(path, split, _COLUMNS, _PICTURES)
     keys = (f"{row['img_id']}-{row['turn_index']}" for row in table.select_columns(["img_id", "turn_index"]))
     check_keys(path, "img_id-turn_index", keys)
     return _table(table, turns, ())

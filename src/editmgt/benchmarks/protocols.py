@@ -17,7 +17,7 @@ def emu_edit(path: str, split: str) -> Table:
     Every row counts: rows whose two captions are equal are kept, which lowers CLIP_out where others drop them.
     """
     table = open_table(
-        path, split, ("instruction", "image", "task", "idx", "input_caption", "output_caption")
+        path, split, ("instruction", "task", "idx", "input_caption", "output_caption"), ("image",)
     )
 
     def convert(row: Record, index: int) -> BenchmarkSample:
@@ -36,7 +36,8 @@ def emu_edit(path: str, split: str) -> Table:
 
 def anybench(path: str, split: str) -> Table:
     """AnyBench (AnyEdit-Test): 25 edit types, judged against targets."""
-    table = open_table(path, split, ("image_file", "edited_file", "edit_instruction", "edit_type"))
+    pictures, captions = ("image_file", "edited_file"), ("input", "output")
+    table = open_table(path, split, ("edit_instruction", "edit_type"), pictures, captions)
 
     def convert(row: Record, index: int) -> BenchmarkSample:
         return BenchmarkSample(
@@ -71,8 +72,8 @@ def pie_bench(path: str, split: str) -> Table:
             record["image"] = str(within(directory, named, f"benchmark.path={path}: image_path"))
         pictures = ("image",)
     else:
-        columns = ("image", "mask", "editing_type_id", *fields)
-        records, pictures = open_table(path, split, columns), ()
+        columns = ("mask", "editing_type_id", *fields)
+        records, pictures = open_table(path, split, columns, ("image",), ("key", "id")), ()
         for name in ("key", "id"):
             if name in records.column_names:
                 check_keys(path, name, (str(key) for key in records[name] if key))
@@ -100,8 +101,8 @@ def pie_bench(path: str, split: str) -> Table:
 
 def gedit(path: str, split: str, language: str) -> Table:
     """GEdit-Bench (``stepfun-ai/GEdit-Bench``): one language's 606 rows; neither target nor mask, for a judge."""
-    columns = ("task_type", "key", "instruction", "instruction_language", "input_image")
-    table = open_table(path, split, columns)
+    columns = ("task_type", "key", "instruction", "instruction_language")
+    table = open_table(path, split, columns, ("input_image",))
     languages = table["instruction_language"]
     table = table.select([i for i, found in enumerate(languages) if found == language])
     if not len(table):

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from editmgt.codec import Codec
+from editmgt.data import cells as cells_source
 from editmgt.data import rows as rows_source
 from editmgt.data import transform as transform_source
 from editmgt.data.bad_rows import BadRow, BadRows, told
@@ -152,7 +153,7 @@ class EditData(LightningDataModule):
         samples, held_out, train_rows = [], set(), []
         for rows in self.datasets:
             if rows.streaming:
-                for table in islice(rows.dataset, min(each, _tenth(self.data["train_size"] or each * 10))):
+                for table in islice(rows, min(each, _tenth(self.data["train_size"] or each * 10))):
                     name = rows.digest(table)
                     held_out.add(name)
                     try:
@@ -253,7 +254,7 @@ def cache_facts(
         )
     }
     code = hashlib.sha256()
-    for module in (transform_source, rows_source, images_source, masks_source):
+    for module in (transform_source, rows_source, cells_source, images_source, masks_source):
         code.update(Path(str(module.__file__)).read_bytes())
     return {
         "model.kind": kind,

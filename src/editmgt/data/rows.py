@@ -10,9 +10,10 @@ import numpy as np
 from PIL import Image
 
 from editmgt.data.bad_rows import BadRow
-from editmgt.data.sources import open_dataset
+from editmgt.data.cells import is_missing, locate, open_picture
+from editmgt.data.sources import open_dataset, told
 from editmgt.data.transform import Pair
-from editmgt.editing.images import TooManyPixels, decode_image, read_image, upright_rgb
+from editmgt.editing.images import TooManyPixels, upright_rgb
 from editmgt.editing.masks import may_change, read_mask
 from editmgt.errors import UserError
 
@@ -61,13 +62,19 @@ class EditRows:
             )
         self.has_source = kind != "base" and self.columns["source"] is not None
         self.text_column = {"editor": "instruction", "base": "caption"}.get(kind)
-        dataset: Any = open_dataset(name, spec, streaming, cache_dir)
+        opened = open_dataset(name, spec, streaming, cache_dir)
+        dataset: Any = opened.rows
+        self.place, self.folder = opened.place, opened.folder
         if size is not None:
             dataset = dataset.take(size if streaming else min(size, len(dataset)))
         self.dataset = dataset
 
     def __len__(self) -> int:
         return len(self.dataset)
+
+    def __iter__(self) -> Iterator["pa.Table"]:
+        """Every row in the files' order, undecoded."""
+        return told(self.place, self.dataset)
 
     def pair(self, index: int) -> Pair:
         """Return row ``index``, decoded; ``BadRow`` where that cannot be done."""
@@ -94,7 +101,7 @@ class EditRows:
                 stop = min((part + 1) * size, len(self))
                 yield part, [self.dataset[index] for index in range(part * size, stop)]
             return
-        rows = iter(self.dataset)
+        rows = iter(self)
         for part in count():
             tables = list(islice(rows, size))
             if not tables:
@@ -111,7 +118,7 @@ class EditRows:
         shuffled = self.dataset.shuffle(seed=seed, buffer_size=_SHUFFLE_BUFFER)
         mine = split_dataset_by_node(shuffled, node, nodes)
         mine.set_epoch(number)
-        yield from mine
+        yield from told(self.place, mine)
 
     def stream(self, node: int, nodes: int, seed: int) -> Iterator["pa.Table"]:
         """Return one reader's rows of all epochs, without end."""
@@ -164,16 +171,12 @@ class EditRows:
             raise BadRow(f"unreadable {use}", str(error)) from error
 
     def _picture(self, row: "pa.Table", use: str) -> Image.Image:
-        value = _value(row, self.columns[use])
-        content, path = (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (None, value)
-        if isinstance(path, bytes):
-            content, path = path, None
-        if content is None and path is None:
+        column = self.columns[use]
+        value = locate(_value(row, column), self.folder)
+        if is_missing(value):
             raise BadRow(f"no {use}")
         try:
-            if content is None:
-                return read_image(str(path), self.max_pixels)
-            return decode_image(content, f"the {use}", self.max_pixels)
+            return open_picture(value, f"column {column}", self.max_pixels)
         except TooManyPixels as error:
             raise BadRow("too large", str(error)) from error
         except UserError as error:
@@ -182,10 +185,7 @@ class EditRows:
     def _mask(self, row: "pa.Table") -> Image.Image | None:
         """What may change in white, the rest in black."""
         use = "mask" if self.columns.get("hole") is None else "hole"
-        value = _value(row, self.columns[use])
-        if value is None or (
-            isinstance(value, dict) and value.get("bytes") is None and value.get("path") is None
-        ):
+        if is_missing(_value(row, self.columns[use])):
             return None
         picture = self._picture(row, use)
         try:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from editmgt.errors import UserError
+from editmgt.errors import UserError, first_line
 
 ImageLike = Image.Image | np.ndarray  # arrays: uint8, HxW or HxWx3 or HxWx4
 
@@ -46,8 +46,10 @@ def _decode(file: Path | BytesIO, name: str, max_pixels: int) -> Image.Image:
             return image
     except UserError:
         raise
+    except UnidentifiedImageError:  # its own words are a memory address
+        raise UserError(f"{name} cannot be read as an image: these bytes are no picture.") from None
     except Exception as error:  # Pillow's decoders raise a dozen kinds of error over a broken file
-        raise UserError(f"{name} cannot be read as an image: {error}".splitlines()[0]) from error
+        raise UserError(f"{name} cannot be read as an image: {first_line(error)}") from error
 
 
 @contextmanager
