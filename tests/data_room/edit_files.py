@@ -140,6 +140,7 @@ def data_config(datasets: dict[str, dict[str, Any]], hf_cache: Path, **changes: 
         "datasets": datasets,
         "streaming": False,
         "resolution": 32,
+        "aspect_buckets": None,
         "crops": 1,
         "flip": False,
         "min_side": 8,

@@ -19,7 +19,6 @@ from editmgt.benchmarks.tables import open_table
 from editmgt.data.bad_rows import BadRow
 from editmgt.data.cells import open_picture
 from editmgt.data.rows import EditRows
-from editmgt.data.sources import check_openable
 from editmgt.errors import UserError
 
 PNGS = [encoded(picture(i)) for i in range(3)]
@@ -197,9 +196,6 @@ def test_what_cannot_be_read_is_one_line_that_says_why(name: str, streaming: boo
     with pytest.raises(UserError, match=said) as caught:
         opened(spec(path), tmp_path, streaming)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
-    if name not in ("a folder of CSV", "JSON of other types"):  # their columns are known when they are read
-        with pytest.raises(UserError, match=said):
-            check_openable("mine", spec(path), tmp_path / "hf")
 
 
 def test_a_directory_with_other_files_beside_the_table(tmp_path: Path) -> None:
@@ -240,12 +236,9 @@ def test_a_stream_that_breaks_off_is_one_line(tmp_path: Path) -> None:
 def test_without_a_network_what_to_set_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
-    for act in (
-        lambda: check_openable("mine", spec("nobody/nothing"), tmp_path),
-        lambda: opened(spec("nobody/nothing"), tmp_path, False),
-    ):
+    for streaming in (False, True):
         with pytest.raises(UserError, match=r"path=nobody/nothing cannot be read.*HF_HUB_OFFLINE is set"):
-            act()
+            opened(spec("nobody/nothing"), tmp_path, streaming)
 
 
 # Cells of a table, the same for training and benchmarks.

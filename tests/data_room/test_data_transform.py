@@ -21,7 +21,13 @@ def numbered(width: int, height: int, channel: int) -> Image.Image:
 def transform(resolution: int = 16, **changes: object) -> Transform:
     return Transform(
         **(
-            {"resolution": resolution, "crops": 3, "flip": True, "min_side": 4, "max_aspect_change": 0.1}
+            {
+                "sizes": ((resolution, resolution),),
+                "crops": 3,
+                "flip": True,
+                "min_side": 4,
+                "max_aspect_change": 0.1,
+            }
             | changes
         )  # type: ignore[arg-type]
     )

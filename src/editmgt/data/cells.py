@@ -3,12 +3,13 @@
 import base64
 import re
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from editmgt.editing.images import MAX_PIXELS, decode_image, read_image
+from editmgt.editing.images import MAX_PIXELS, decode_image, no_limit_but_ours, read_image
 from editmgt.errors import UserError, first_line, nearest
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ TEXT = "a text: a string, or its bytes"
 # What a file of PNG, JPEG, WebP or GIF begins with, in base64; no path that is there begins so.
 _BASE64 = re.compile(r"data:[^,]*;base64,|(?=iVBORw0KGgo|/9j/|UklGR|R0lGOD)")
 _HELD_BY = {TEXT: ("text", "bytes", "null"), PICTURE: ("picture", "bytes", "text", "null")}
+_ORIENTATION, _QUARTER_TURNS = 0x0112, (5, 6, 7, 8)  # in EXIF
 _SHOWN = 80  # characters of a cell that a message quotes
 
 
@@ -73,13 +75,38 @@ def open_picture(value: Any, name: str, max_pixels: int = MAX_PIXELS) -> Image.I
     value = locate(value, None)
     if isinstance(value, Image.Image):
         return value
+    content = _content(value, name)
+    if isinstance(content, Path):
+        return read_image(content, max_pixels)
+    return decode_image(content, name, max_pixels)
+
+
+def picture_size(value: Any) -> tuple[int, int] | None:
+    """Return (width, height) of the picture in a cell, upright, from its header alone; None where it has none.
+
+    ``value`` may also be an open file.
+    """
+    try:
+        if not hasattr(value, "read"):
+            value = _content(locate(value, None), "")
+        with no_limit_but_ours(), Image.open(BytesIO(value) if isinstance(value, bytes) else value) as image:
+            late = (
+                image.format == "PNG" and "exif" not in image.info
+            )  # to look for it would decode the picture
+            turned = not late and image.getexif().get(_ORIENTATION, 1) in _QUARTER_TURNS
+            return image.size[::-1] if turned else image.size
+    except Exception:  # whoever decodes the picture says what is wrong with it
+        return None
+
+
+def _content(value: Any, name: str) -> bytes | Path:
     if isinstance(value, str) and (start := _BASE64.match(value)):
         try:
-            value = base64.b64decode("".join(value[start.end() :].split()), validate=True)
+            return base64.b64decode("".join(value[start.end() :].split()), validate=True)
         except ValueError as error:
             raise UserError(f"{name} is no whole base64: {error}.") from error
     if isinstance(value, bytes):
-        return decode_image(value, name, max_pixels)
+        return value
     if not isinstance(value, str | Path):
         raise UserError(f"{name} is missing: there is {type(value).__name__} in its place.")
     try:
@@ -88,7 +115,7 @@ def open_picture(value: Any, name: str, max_pixels: int = MAX_PIXELS) -> Image.I
         there = False
     if not there:
         raise UserError(f"{name} is neither a file that is there nor base64: {_short(str(value))}.")
-    return read_image(value, max_pixels)
+    return Path(value)
 
 
 def is_missing(value: Any) -> bool:

@@ -2,20 +2,25 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
+from rich.progress import track
 
 from editmgt.data.bad_rows import BadRow
-from editmgt.data.cells import is_missing, locate, open_picture
-from editmgt.data.sources import open_dataset, told
+from editmgt.data.cells import is_missing, locate, open_picture, picture_size, storage
+from editmgt.data.sources import identity, open_dataset, told
 from editmgt.data.transform import Pair
 from editmgt.editing.images import TooManyPixels, upright_rgb
 from editmgt.editing.masks import may_change, read_mask
 from editmgt.errors import UserError
+from editmgt.files import write_atomic
+from editmgt.lock import locked
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,7 +53,7 @@ class EditRows:
         size: int | None = None,
     ) -> None:
         self.name, self.columns, self.max_pixels = name, spec["columns"], max_pixels
-        self.streaming = streaming
+        self.streaming, self.cache_dir, self.spec = streaming, cache_dir, spec
         needed = {"editor": ("source", "target", "instruction"), "base": ("target", "caption")}
         for use in needed.get(kind, ("target",)):
             if self.columns[use] is None:
@@ -129,6 +134,39 @@ class EditRows:
                 yield table
             if empty:
                 raise UserError(f"data.datasets.{self.name} has no row for process {node + 1} of {nodes}.")
+
+    def sizes(self) -> NDArray[np.int32]:
+        """Return [N, 2], width and height of every picture that a crop is chosen on; zeros where it has none.
+
+        Headers alone are read, once: the sizes are kept in ``cache_dir``.
+        """
+        use = "source" if self.has_source else "target"
+        path = self.cache_dir / f"sizes-{identity(self.spec)}-{use}-{len(self)}.npy"
+        if not path.is_file():
+            with locked(
+                path, lambda: print(f"waiting for another process, which reads the same {path.name}")
+            ):
+                if not path.is_file():
+                    file = BytesIO()
+                    rows = track(range(len(self)), description=f"reading {len(self)} sizes of {self.name}")
+                    np.save(file, np.array([self.size(self.dataset[row]) for row in rows], np.int32))
+                    write_atomic(path, file.getvalue())
+        return np.load(path)
+
+    def size(self, row: "pa.Table") -> tuple[int, int]:
+        """Return (width, height) of the picture that a row's crop is chosen on; zeros where it has none."""
+        column = self.columns["source" if self.has_source else "target"]
+        cell = row.column(column)[0]
+        if storage(cell.type) == "picture" and cell.is_valid and "bytes" in cell and cell["bytes"].is_valid:
+            cell = cell["bytes"]
+        value: Any
+        if storage(cell.type) == "bytes" and cell.is_valid:  # a view: most of the bytes are never touched
+            import pyarrow as pa
+
+            value = pa.BufferReader(cell.as_buffer())
+        else:
+            value = locate(_value(row, column), self.folder)
+        return picture_size(value) or (0, 0)
 
     def decode(self, row: "pa.Table") -> Pair:
         """Decode a table of one row; ``BadRow`` where that cannot be done."""

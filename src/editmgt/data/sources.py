@@ -79,22 +79,6 @@ def open_dataset(name: str, spec: dict[str, Any], streaming: bool, cache_dir: Pa
     return Opened(rows.with_format("arrow"), f"{key}.path={path}", None)
 
 
-def check_openable(name: str, spec: dict[str, Any], cache_dir: Path) -> None:
-    """Raise the ``UserError`` that :func:`open_dataset` would, as far as it can be told without reading any rows."""
-    key, path = f"data.datasets.{name}", str(spec["path"])
-    if is_folder(Path(path)):
-        return
-    with _mistakes(f"{key}.path={path}", f"{key}.config"):
-        columns = _columns(key, spec)
-        where = _where(f"{key}.path", path, spec["split"])
-        where |= {
-            "name": spec.get("config"),
-            "revision": spec["revision"],
-            "cache_dir": str(cache_dir / "datasets"),
-        }
-        _check_files(_builder(where, [{column.name for column in columns}]), spec["split"], columns)
-
-
 def open_table(
     key: str,
     path: str,

@@ -37,7 +37,7 @@ def decode_image(content: bytes, name: str = "the picture", max_pixels: int = MA
 
 def _decode(file: Path | BytesIO, name: str, max_pixels: int) -> Image.Image:
     try:
-        with _no_limit_but_ours(), Image.open(file) as image:
+        with no_limit_but_ours(), Image.open(file) as image:
             if image.width * image.height > max_pixels:
                 raise TooManyPixels(
                     f"{name} has {image.width}x{image.height} pixels, more than the limit of {max_pixels:,}."
@@ -53,7 +53,7 @@ def _decode(file: Path | BytesIO, name: str, max_pixels: int) -> Image.Image:
 
 
 @contextmanager
-def _no_limit_but_ours() -> Iterator[None]:
+def no_limit_but_ours() -> Iterator[None]:
     """Pillow's own limit is a global that warns at one size and raises at another."""
     theirs, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
