@@ -74,15 +74,19 @@ def write_released(directory: Path, kind: str) -> Path:
     return directory
 
 
-def shard(directory: Path, variant: str = "") -> None:
-    """Cut the one safetensors file of ``directory`` into two and an index, under the libraries' names."""
+def shard(directory: Path, variant: str = "", last: bool = False) -> None:
+    """Cut the one safetensors file of ``directory`` into two and an index, under the libraries' names.
+
+    They have had two for a variant's shards: the variant before the number, or ``last``.
+    """
     [path] = directory.glob("*.safetensors")
     stem, dotted = path.name.split(".")[0], f".{variant}" if variant else ""
     state = load_file(path)
     path.unlink()
     keys, weight_map = sorted(state), {}
     for number, part in enumerate((keys[::2], keys[1::2]), start=1):
-        name = f"{stem}{dotted}-0000{number}-of-00002.safetensors"
+        numbered = f"-0000{number}-of-00002"
+        name = f"{stem}{numbered}{dotted}.safetensors" if last else f"{stem}{dotted}{numbered}.safetensors"
         save_file({key: state[key] for key in part}, directory / name, metadata={"format": "pt"})
         weight_map |= dict.fromkeys(part, name)
     index = {"metadata": {"total_size": 0}, "weight_map": weight_map}

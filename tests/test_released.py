@@ -57,14 +57,32 @@ def test_shards_and_variants_hold_the_same_weights(released: dict[str, Path], tm
     expected = edited(Editor.from_pretrained(released["editmgt"]))
     assert torch.equal(edited(Editor.from_pretrained(sharded)), expected)
 
+
+@pytest.mark.parametrize("last", [False, True])
+def test_both_names_of_a_variants_shards(released: dict[str, Path], tmp_path: Path, last: bool) -> None:
     half = copy(released["editmgt"], tmp_path / "half")
     halve(half / "editmgt")
-    shard(half / "editmgt", "fp16")
-    halve(half / "text_encoder")  # the others have no such variant: their plain files are read
+    shard(half / "editmgt", "fp16", last)
+    halve(half / "text_encoder")
+    shard(half / "text_encoder", "fp16", last)  # the others have no such variant: their plain files are read
     editor = Editor.from_pretrained(f"{half}:fp16")
     whole = load_file(released["editmgt"] / "editmgt" / "diffusion_pytorch_model.safetensors")
     for key, value in editor.transformer.state_dict().items():
         assert torch.equal(value, whole[key].half().float()), key
+    whole = load_file(released["editmgt"] / "text_encoder" / "model.safetensors")
+    for key, value in editor.text_encoder.model.state_dict().items():
+        assert torch.equal(value, whole[key].half().float()), key
+
+
+def test_position_ids_in_old_text_encoders_change_nothing(released: dict[str, Path], tmp_path: Path) -> None:
+    """Until 4.31 transformers wrote them into CLIP's files; they are counted, not learnt."""
+    old = copy(released["meissonic"], tmp_path / "old")
+    path = old / "text_encoder" / "model.safetensors"
+    positions = torch.arange(load_file(path)["text_model.embeddings.position_embedding.weight"].shape[0])
+    state = load_file(path) | {"text_model.embeddings.position_ids": positions[None]}
+    save_file(state, path, metadata={"format": "pt"})
+    expected = edited(Editor.from_pretrained(released["meissonic"]))
+    assert torch.equal(edited(Editor.from_pretrained(old)), expected)
 
 
 def test_a_variant_is_asked_for_by_name(released: dict[str, Path], tmp_path: Path) -> None:

@@ -12,3 +12,12 @@ def nearest(value: object, choices: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the closest choice, or an empty string when none is close."""
     found = difflib.get_close_matches(str(value), list(choices), n=1, cutoff=0.5)
     return f" Did you mean '{found[0]}'?" if found else ""
+
+
+def first_line(error: object, limit: int = 300) -> str:
+    """Return the first line of what an error says (its kind where it says nothing), cut at ``limit`` characters.
+
+    Libraries quote what they could not read, which may be a whole picture.
+    """
+    line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return line if len(line) <= limit else f"{line[:limit]} ..."

@@ -20,7 +20,7 @@ from editmgt.data.encoding import collate, encode
 from editmgt.data.rows import EditRows
 from editmgt.data.transform import Pair, Transform, View
 from editmgt.devices import find_device
-from editmgt.errors import UserError
+from editmgt.errors import UserError, first_line
 from editmgt.files import read_json
 from editmgt.text import TextEncoder
 
@@ -45,6 +45,9 @@ def main(arguments: list[str]) -> int:
     except UserError as error:
         print(error, file=sys.stderr)
         return BAD_INPUT
+    except OSError as error:  # a full disk, a directory that cannot be written
+        print(f"{first_line(error)}. What is made stays: the same command goes on.", file=sys.stderr)
+        return BAD_INPUT
     except KeyboardInterrupt:
         print("\nInterrupted: the same command goes on with the next part.", file=sys.stderr)
         return INTERRUPTED
@@ -57,7 +60,7 @@ def prepare(config: dict[str, Any]) -> None:
 
     model, data, options = config["model"], config["data"], config["prepare"]
     device = find_device("prepare.device", options["device"])
-    codec, text, _ = starting_parts(config)
+    codec, text, transformer = starting_parts(config)
     codec, text = codec.float().to(device).eval(), text.float().to(device).eval()
     directory, learns = Path(data["token_cache"]), model["train_text_encoder"]
     size = options["part_rows"]
@@ -98,7 +101,8 @@ def prepare(config: dict[str, Any]) -> None:
             advance()
         for rows in datasets:
             folder = codes_folder(rows.name)
-            encoder = _Encoder(rows, make_transform(data), codec, numbers, options["batch_size"], bad)
+            transform = make_transform(data, codec.downsampling * transformer.cell_size)
+            encoder = _Encoder(rows, transform, codec, numbers, options["batch_size"], bad)
             for number, tables in rows.parts(size, wanted[folder]):
                 encoder.make(part_path(directory, folder, number), number * size, tables)
                 advance()
@@ -132,8 +136,9 @@ class _Encoder:
         numbers: list[int] = []
         variants: list[int] = []
         texts: list[int] = []
-        views: list[View] = []
-        encoded: list[dict[str, Tensor]] = []
+        buckets: list[int] = []
+        waiting: dict[int, list[tuple[int, View]]] = {}  # of each bucket, with their places in the part
+        encoded: dict[int, dict[str, Tensor]] = {}
         lines: list[str] = []
         for row, table in enumerate(tables, start=first):
             try:
@@ -144,24 +149,40 @@ class _Encoder:
                 lines.append(csv_line(self.rows.name, row, error.reason, error.detail))
                 continue
             self.bad.good(self.rows.name, row)
+            bucket = self.transform.bucket(self.rows.size(table))
             for variant in range(self.transform.variants):
+                views = waiting.setdefault(bucket, [])
+                views.append((len(numbers), self.transform(pair, variant, bucket)))
                 numbers.append(row)
                 variants.append(variant)
                 texts.append(self.text_numbers[pair.text])
-                views.append(self.transform(pair, variant))
-            while len(views) >= self.batch_size:
-                encoded.append(self._encode(views[: self.batch_size]))
-                views = views[self.batch_size :]
-        if views:
-            encoded.append(self._encode(views))
+                buckets.append(bucket)
+                if len(views) == self.batch_size:
+                    encoded |= self._encode_all(waiting.pop(bucket))
+        for views in waiting.values():
+            encoded |= self._encode_all(views)
+        cache.write_part(path, self._table(numbers, variants, texts, buckets, encoded), bad=lines)
+
+    def _table(
+        self,
+        numbers: list[int],
+        variants: list[int],
+        texts: list[int],
+        buckets: list[int],
+        encoded: dict[int, dict[str, Tensor]],
+    ) -> Any:
         if not encoded:  # every row is bad: an empty part, in the columns of the others
-            blank = Image.new("RGB", (self.transform.resolution,) * 2)
+            blank = Image.new("RGB", self.transform.sizes[0])
             pair = Pair(blank if self.rows.has_source else None, blank, None, "")
-            encoded.append(
-                {name: value[:0] for name, value in self._encode([self.transform(pair, 0)]).items()}
+            return self._table([0], [0], [0], [0], self._encode_all([(0, self.transform(pair, 0))])).slice(
+                0, 0
             )
-        arrays = {name: torch.cat([batch[name] for batch in encoded]) for name in encoded[0]}
-        cache.write_part(path, cache.code_table(numbers, variants, texts, arrays), bad=lines)
+        arrays = {name: [encoded[place][name] for place in range(len(numbers))] for name in encoded[0]}
+        return cache.code_table(numbers, variants, texts, buckets, arrays)
+
+    def _encode_all(self, views: list[tuple[int, View]]) -> dict[int, dict[str, Tensor]]:
+        made = self._encode([view for _, view in views])
+        return {place: {name: value[i] for name, value in made.items()} for i, (place, _) in enumerate(views)}
 
     def _encode(self, views: list[View]) -> dict[str, Tensor]:
         device = self.codec.vqvae.device

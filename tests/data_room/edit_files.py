@@ -42,6 +42,15 @@ def white_square(size: tuple[int, int] = (48, 40)) -> Image.Image:
     return mask
 
 
+def cut_out(source: Image.Image) -> Image.Image:
+    """A source as MagicBrush publishes its mask: where :func:`white_square` is white it is transparent."""
+    alpha = Image.new("L", source.size, 255)
+    alpha.paste(0, (8, 8, 24, 24))
+    source = source.copy()
+    source.putalpha(alpha)
+    return source
+
+
 def schemas(count: int = 3, first: int = 0) -> dict[str, pa.Table]:
     """A table of each public dataset, ``count`` rows; columns as published, also those that are not read."""
     rows = range(first, first + count)
@@ -69,7 +78,7 @@ def schemas(count: int = 3, first: int = 0) -> dict[str, pa.Table]:
                 "img_id": ids,
                 "turn_index": pa.array([1] * count, pa.int32()),
                 "source_img": source,
-                "mask_img": cells(masks),
+                "mask_img": cells([cut_out(picture(2 * i)) for i in rows]),
                 "instruction": sentence,
                 "target_img": target,
             }
@@ -131,6 +140,7 @@ def data_config(datasets: dict[str, dict[str, Any]], hf_cache: Path, **changes: 
         "datasets": datasets,
         "streaming": False,
         "resolution": 32,
+        "aspect_buckets": None,
         "crops": 1,
         "flip": False,
         "min_side": 8,

@@ -18,7 +18,7 @@ from editmgt.data.order import BLOCK, counts, drawn, mixed, shuffled
 from editmgt.data.rows import EditRows
 from editmgt.data.transform import Transform
 
-TRANSFORM = Transform(resolution=32, crops=1, flip=False, min_side=8, max_aspect_change=0.1)
+TRANSFORM = Transform(sizes=((32, 32),), crops=1, flip=False, min_side=8, max_aspect_change=0.1)
 
 
 @given(seed=st.integers(0, 99), size=st.integers(1, 50), epoch=st.integers(0, 5))
@@ -69,7 +69,7 @@ def batches(
         cache_dir=files,
     )
     mixture = Mixture(seed, (1.0,), () if streaming else (np.arange(9),), 1)
-    return PairBatches([rows], mixture, TRANSFORM, 4, BadRows(tmp_path / "bad.csv", max_share), share)
+    return PairBatches([rows], [mixture], TRANSFORM, 4, BadRows(tmp_path / "bad.csv", max_share), share)
 
 
 def said(made: PairBatches, count: int, workers: int = 0) -> list[list[str]]:
@@ -99,9 +99,9 @@ def test_a_batch_holds_the_pictures(files: Path, tmp_path: Path) -> None:
     assert batch["index"].tolist() == [0, 1, 2, 3] and batch["global_size"] == 4
 
 
-@pytest.mark.parametrize("readers", [1, 2, 3])
+@pytest.mark.parametrize("readers", [1, 2, 3, 4, 5])
 def test_a_stream_gives_every_row_to_one_reader_an_epoch(files: Path, readers: int) -> None:
-    """Whether the files divide evenly among the readers (1, 2) or not (3)."""
+    """Whether the files divide evenly among the readers (1, 2) or not (3, 4, 5: more than there are files)."""
     rows = EditRows(
         "crispedit",
         spec(files / "*.parquet"),
@@ -146,7 +146,7 @@ def test_datasets_are_mixed_by_ratio(files: Path, tmp_path: Path) -> None:
         for name, path in (("a", files / "0.parquet"), ("b", tmp_path / "other.parquet"))
     ]
     mixture = Mixture(3, (3.0, 1.0), (np.arange(4), np.arange(4)), 1)
-    made = PairBatches(both, mixture, TRANSFORM, 4, BadRows(tmp_path / "bad.csv", 0.5), Share(40, 0, 0, 1))
+    made = PairBatches(both, [mixture], TRANSFORM, 4, BadRows(tmp_path / "bad.csv", 0.5), Share(40, 0, 0, 1))
     texts = [text for batch in said(made, 5) for text in batch]
     assert 130 < sum(text.startswith("row") for text in texts) < 170
 

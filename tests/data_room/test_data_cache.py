@@ -2,6 +2,7 @@
 
 import csv
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -30,7 +31,8 @@ MAGIC = {
     "target": "target_img",
     "instruction": "instruction",
     "caption": None,
-    "mask": "mask_img",
+    "mask": None,
+    "hole": "mask_img",
     "edit_type": None,
 }
 
@@ -157,7 +159,7 @@ def test_shards_make_one_cache_and_masks_are_kept(
 def open_cache(directory: Path) -> TokenCache:
     import json
 
-    return TokenCache(directory, json.loads((directory / "facts.json").read_text()), (8, 8))
+    return TokenCache(directory, json.loads((directory / "facts.json").read_text()), [(8, 8)])
 
 
 def test_a_killed_preparation_goes_on(
@@ -265,6 +267,47 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], ti
     assert (
         captured.out.splitlines()[-1] == f"{tmp_path}/cache: finished, 3 rows, 3 texts, 0 bad rows left out"
     )
+
+
+def test_a_full_disk_is_one_line_and_the_same_command_goes_on(
+    tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Full at the first file, in the copy that ``datasets`` makes, and in a part of the codes."""
+    pq.write_table(schemas(8)["anyedit"], tmp_path / "any.parquet")
+    command = [
+        f"init_from='{tiny_bundle}'",
+        "data=anyedit",
+        f"data.datasets.anyedit.path='{tmp_path}/any.parquet'",
+        f"data.cache_dir='{tmp_path}/hf'",
+        "model.resolution=32",
+        "data.min_side=8",
+        "prepare.device=cpu",
+        "prepare.part_rows=4",
+    ]
+
+    def run(name: str, limit: int = resource.RLIM_INFINITY) -> int:
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limits[1]))
+        try:
+            return main([*command, f"data.token_cache='{tmp_path / name}'"])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    for limit in (0, 5_000):
+        assert run("filled", limit) == 2
+        captured = capsys.readouterr().err
+        assert captured.count("\n") == 1 and "too large" in captured, captured
+    assert run("whole") == 0
+    whole = {path.name: path.read_bytes() for path in (tmp_path / "whole").rglob("*.arrow")}
+    assert run("filled", len(max(whole.values(), key=len)) - 1) == 2
+    assert capsys.readouterr().err.endswith("What is made stays: the same command goes on.\n")
+    assert not (tmp_path / "filled" / "index.json").exists()
+    assert run("filled") == 0
+    for path in (tmp_path / "filled").rglob("*"):
+        assert (
+            path.is_dir()
+            or path.read_bytes() == (tmp_path / "whole" / path.relative_to(tmp_path / "filled")).read_bytes()
+        ), path
 
 
 def test_too_many_bad_rows_stop_however_often_it_is_run(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from editmgt.data.bad_rows import BadRow
-from editmgt.data.transform import Pair, Transform, black_and_white, may_flip
+from editmgt.data.transform import Pair, Transform, may_flip
 
 
 def numbered(width: int, height: int, channel: int) -> Image.Image:
@@ -21,7 +21,13 @@ def numbered(width: int, height: int, channel: int) -> Image.Image:
 def transform(resolution: int = 16, **changes: object) -> Transform:
     return Transform(
         **(
-            {"resolution": resolution, "crops": 3, "flip": True, "min_side": 4, "max_aspect_change": 0.1}
+            {
+                "sizes": ((resolution, resolution),),
+                "crops": 3,
+                "flip": True,
+                "min_side": 4,
+                "max_aspect_change": 0.1,
+            }
             | changes
         )  # type: ignore[arg-type]
     )
@@ -106,9 +112,3 @@ def test_what_speaks_of_sides_is_never_mirrored(text: str, fits: bool) -> None:
     pair = Pair(numbered(16, 16, 0), numbered(16, 16, 0), None, text)
     plain, mirrored = transform(crops=1)(pair, 0), transform(crops=1)(pair, 1)
     assert (plain.target == mirrored.target).all() == (not fits)
-
-
-def test_white_may_change() -> None:
-    mask = Image.new("RGB", (3, 1))
-    mask.putdata([(255, 255, 255), (252, 251, 254), (255, 255, 0)])
-    assert np.asarray(black_and_white(mask)).tolist() == [[255, 255, 0]]

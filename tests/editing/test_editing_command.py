@@ -2,6 +2,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -61,9 +62,17 @@ def test_options_reach_the_editor(tiny_bundle: Path, photo: Path) -> None:
     run("unasked.png", "--explain")
     asked, unasked = (photo.with_name(f"{name}_explain.png").read_bytes() for name in ("asked", "unasked"))
     assert asked != unasked  # another map
-    Image.new("L", (50, 40)).save(photo.with_name("mask.png"))
+    painted = Image.new("RGBA", (50, 40))
+    painted.paste("red", (0, 0, 20, 20))
+    painted.save(photo.with_name("mask.png"))
     mask = str(photo.with_name("mask.png"))
-    assert run("none.png", "--mask", mask, "--no-region-hold") == run("held_all.png", "--mask", mask)
+    masked = [run(f"{i}.png", "--mask", mask, "--no-region-hold", "--composite", *options)
+              for i, options in enumerate(([], ["--feather"]))]  # fmt: skip
+    assert masked[0] != masked[1]  # the seam is inside the strokes, and a feathered mask's is its own
+    source = np.asarray(Image.open(photo))
+    for i in range(2):
+        changed = (np.asarray(Image.open(photo.with_name(f"{i}.png"))) != source).any(axis=2)
+        assert changed[:20, :20].any() and not changed[20:].any() and not changed[:, 20:].any()
     assert run("loud.png", "--reference-strength", "3", "--guidance-scale", "4") != plain
 
 
@@ -111,7 +120,13 @@ def test_options_reach_the_editor(tiny_bundle: Path, photo: Path) -> None:
          "--negative-prompt has no effect"),
         (["{photo}", "x", " ", "--output", "{tmp}/out.png"], "instruction is empty"),
         (["{tmp}", "x", "y", "--output", "{tmp}/out"], "2 instructions came with a directory"),
-        (["{tmp}", "x", "--output", "{tmp}/out", "--mask", "{photo}"], "--mask is of one picture"),
+        (["{tmp}", "x", "--output", "{tmp}/out", "--mask", "{photo}"], "photo.png must be a directory of masks"),
+        (["{tmp}", "x", "--output", "{tmp}/out", "--mask", "{tmp}/folder.png"],
+         "it holds none or several for half.png, photo.png, small.png, text.png, wide.png."),
+        (["{photo}", "x", "--output", "{tmp}/out.png", "--mask", "{tmp}/folder.png"], "folder.png is a directory"),
+        (["{photo}", "x", "--output", "{tmp}/out.png", "--mask", "{tmp}/black.dat"], "The mask has no white"),
+        (["{photo}", "x", "--output", "{tmp}/out.png", "--mask", "{photo}", "--feather"],
+         "it needs --composite and --mask"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--device", "toaster"], "--device=toaster"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--device", "cpu", "--checkpoint", "{tmp}/none"],
          "There is no editor"),
@@ -128,6 +143,8 @@ def test_mistakes_are_one_line(
     Image.new("L", (5, 4)).save(folder / "small.png")
     Image.new("L", (17_000, 200)).save(folder / "wide.png")
     (folder / "folder.png").mkdir()
+    Image.new("L", (50, 40)).save(folder / "black.bmp")
+    (folder / "black.bmp").rename(folder / "black.dat")
     before = sorted(folder.iterdir())
     line = [argument.format(photo=photo, tmp=folder) for argument in arguments]
     assert command.main(line) == 2
@@ -228,6 +245,34 @@ def test_a_directory_of_mixed_files(
         (folder / name).unlink()
     assert command.main(line) == 0
     assert command.main([*line, "--text-encoder", "drop"]) == 0  # one instruction is read once
+
+
+def test_a_directory_with_a_mask_for_each_picture(tiny_bundle: Path, photo: Path) -> None:
+    folder, masks, out = (photo.parent / name for name in ("in", "masks", "out"))
+    folder.mkdir()
+    masks.mkdir()
+    with Image.open(photo) as image:
+        image.save(folder / "a.v1.png")
+        image.save(folder / "b.bmp")
+        image.save(folder / "c.png")
+    for name, corner in (("a.v1.png", (0, 0)), ("b.png", (30, 20))):
+        mask = Image.new("L", image.size)
+        mask.paste(255, (*corner, corner[0] + 16, corner[1] + 16))
+        mask.save(masks / name)
+    Image.new("L", image.size).save(masks / "c.png")
+    line = [str(folder), "make it blue", "--output", str(out), "--mask", str(masks), "--composite"]
+    line += ["--no-region-hold", "--checkpoint", str(tiny_bundle), "--device", "cpu", "--steps", "2"]
+    assert command.main(line) == 1
+    with Image.open(photo) as image:
+        source = np.asarray(image)
+    for name, corner in (("a.v1.png", (0, 0)), ("b.bmp", (30, 20))):
+        with Image.open(out / name) as image:
+            changed = (np.asarray(image) != source).any(axis=2)
+        left, top = corner
+        inside = changed[top : top + 16, left : left + 16].sum()
+        assert inside and changed.sum() == inside
+    last = (out / "edits.csv").read_text().splitlines()[-1]
+    assert last.startswith("c.png,failed,The mask has no white")
 
 
 def test_interrupted(

@@ -57,6 +57,18 @@ def test_the_seam_rises_around_what_changed() -> None:
     assert row[4 * CODE + 1] > 240
 
 
+def test_a_masks_greys_blend_the_edit_in() -> None:
+    size = (8 * CODE, 8 * CODE)
+    source, edited = noise(0, size), noise(1, size)
+    levels = Image.linear_gradient("L").resize(size)
+    region = edited_region(torch.ones(8, 8, dtype=torch.bool), size)
+    blended = np.asarray(paste(source, edited, region, (CODE, CODE), levels)).astype(float)
+    share = np.asarray(levels)[..., None] / 255
+    wanted = share * np.asarray(edited) + (1 - share) * np.asarray(source)
+    assert np.abs(blended - wanted).max() <= 1
+    assert np.array_equal(blended[share[..., 0] == 0], np.asarray(source)[share[..., 0] == 0])
+
+
 def test_what_changed_outside_is_told() -> None:
     source, region = noise(0, (8, 8)), Image.new("L", (8, 8), 255)
     region.putpixel((2, 3), 0)

@@ -144,8 +144,13 @@ def test_mask_keeps_what_is_outside(tiny_editor: Editor) -> None:
         changed = result.tokens != reference
         assert not changed[:, 3:].any() and not changed[:, :, 5:].any()  # 8 pixels of the original per code
         assert changed[:, :3, :5].any()
-    nothing = tiny_editor.edit(source, INSTRUCTIONS[0], mask=np.zeros((64, 64), dtype=np.uint8))
+    nothing = tiny_editor.edit(source, INSTRUCTIONS[0], mask=np.zeros((64, 64), dtype=bool))
     assert torch.equal(nothing.tokens, reference)
+    with pytest.raises(UserError, match="The mask has no white"):
+        tiny_editor.edit(source, INSTRUCTIONS[0], mask=np.zeros((64, 64), dtype=np.uint8))
+    for wrong, name in (("mask.png", "str"), (torch.ones(64, 64), "Tensor")):
+        with pytest.raises(UserError, match=f"a PIL picture or a numpy array, not {name}"):
+            tiny_editor.edit(source, INSTRUCTIONS[0], mask=wrong)  # type: ignore[arg-type]
     with pytest.raises(UserError, match="32x32 pixels but its image 64x64"):
         tiny_editor.edit(source, INSTRUCTIONS[0], mask=mask[:32, :32])
 
@@ -184,6 +189,26 @@ def test_a_composite_keeps_the_users_pixels(tiny_editor: Editor) -> None:
     assert largest_change(source, plain.images[0], region) > 0  # the codec's loss
     assert largest_change(source, kept.images[0], region) == 0
     assert not np.array_equal(np.asarray(kept.images[0]), np.asarray(source))
+
+
+def test_a_feathered_mask_shows_its_greys_and_holds_by_its_middle(tiny_editor: Editor) -> None:
+    source, mask = picture(64, 64), np.zeros((64, 64), dtype=np.uint8)
+    mask[8:32, 8:32], mask[:8, 8:32] = 255, 64
+    plain, hard, soft = (
+        tiny_editor.edit(source, INSTRUCTIONS[0], mask=mask, region_hold=False, **options)
+        for options in ({}, {"composite": True}, {"composite": True, "feather": True})
+    )
+    assert torch.equal(hard.tokens, soft.tokens) and not soft.changed[0, :1].any()
+    before, edited, after = (
+        np.asarray(image).astype(int) for image in (source, plain.images[0], soft.images[0])
+    )
+    assert np.array_equal(np.asarray(hard.images[0])[:8], before[:8])
+    assert np.array_equal(after[mask == 0], before[mask == 0])
+    inside = after[7, 12:28] - (before[7, 12:28] + (edited - before)[7, 12:28] * 64 / 255)
+    assert np.abs(inside).max() <= 1 and (after[7, 12:28] != before[7, 12:28]).any()
+    for options in ({"feather": True}, {"feather": True, "composite": True}):
+        with pytest.raises(UserError, match="needs composite=True and a mask"):
+            tiny_editor.edit(source, INSTRUCTIONS[0], **options)
 
 
 def test_any_kind_of_picture(tiny_editor: Editor) -> None:

@@ -11,7 +11,6 @@ from PIL import Image
 
 from editmgt.editing.images import (
     TooManyPixels,
-    black_or_white,
     decode_image,
     read_image,
     upright_rgb,
@@ -42,11 +41,6 @@ def test_exif_orientation() -> None:
 @pytest.mark.parametrize("garbage", [b"Exif\0\0garbage!!", b"Exif\0\0MM\0*\0\0"])
 def test_an_orientation_that_cannot_be_read_is_none(garbage: bytes) -> None:
     assert read(saved(Image.new("RGB", (30, 20), "red"), "PNG", exif=garbage)).size == (30, 20)
-
-
-def test_a_sixteen_bit_mask_is_white_from_its_middle() -> None:
-    deep = Image.fromarray(np.array([[100, 30000, 40000, 65535]], np.uint16))
-    assert [*black_or_white(deep, (4, 1)).getdata()] == [0, 0, 255, 255]
 
 
 def test_transparency_is_over_white() -> None:

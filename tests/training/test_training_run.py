@@ -184,7 +184,7 @@ def test_dropout_reaches_the_model_at_its_inputs(tiny_editor: Editor, probabilit
         tiny_editor.transformer,
         tiny_editor.text_encoder,
         lambda groups: torch.optim.SGD(groups, lr=0.1),
-        resolution=32,
+        pixels_per_code=4,
         condition_dropout=probability,
     )
     seen: list[torch.Tensor] = []

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -109,7 +110,9 @@ def _edit(
         images,
         [sample.instruction for sample in group.samples],
         sample_ids=[sample.sample_id for sample in group.samples],
-        mask=masks,
+        mask=None
+        if masks is None
+        else [np.asarray(mask) for mask in masks],  # booleans: nothing may change, too
         **options,
     )
     maps, held = (torch.stack(list(rows)) for rows in (result.localization, result.held))

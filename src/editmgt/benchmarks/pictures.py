@@ -1,36 +1,39 @@
 """Pictures and masks as data sets hold them, turned into arrays."""
 
-import io
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from editmgt.editing.images import read_image, upright_rgb
+from editmgt.data.cells import is_missing, open_picture
+from editmgt.editing.images import upright_rgb
+from editmgt.editing.masks import may_change, read_mask
 
 _BORDER = 1  # pixels that PIE-Bench adds to every mask, "to avoid annotation errors in boundary"
 
 
 def picture(value: Any) -> NDArray[np.uint8]:
-    """Return uint8 [H, W, 3] of a PIL picture, a path, encoded bytes, or a ``{"bytes", "path"}`` pair.
+    """Return uint8 [H, W, 3] of a cell (see :func:`editmgt.data.cells.open_picture`).
 
     Raises:
-        ValueError: where there is no picture in it.
+        UserError: where there is no picture in it.
     """
-    return np.asarray(upright_rgb(_open(value)))
+    return np.asarray(upright_rgb(open_picture(value, "the picture")))
 
 
-def mask(value: Any, size: tuple[int, int]) -> NDArray[np.bool_] | None:
-    """Return bool (height, width) = ``size``, True where the picture is white; None where there is none."""
+def mask(value: Any, size: tuple[int, int], hole: bool = False) -> NDArray[np.bool_] | None:
+    """Return bool (height, width) = ``size``, True where an edit may change something; None where there is no picture.
+
+    ``hole``: see :func:`editmgt.editing.masks.read_mask`. A mask of another size is stretched to the picture's.
+    """
     if is_missing(value):
         return None
-    grey = _open(value).convert("L")
-    if grey.size != size[::-1]:
-        grey = grey.resize(size[::-1], Image.Resampling.NEAREST)
-    return np.asarray(grey) >= 128
+    levels = read_mask(open_picture(value, "the mask"), hole=hole)
+    if levels.size != size[::-1]:
+        levels = levels.resize(size[::-1], Image.Resampling.NEAREST)
+    return may_change(levels)
 
 
 def run_length_mask(value: str | Sequence[int], size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -51,27 +54,3 @@ def run_length_mask(value: str | Sequence[int], size: tuple[int, int]) -> NDArra
     inside = flat.reshape(size)
     inside[:_BORDER] = inside[-_BORDER:] = inside[:, :_BORDER] = inside[:, -_BORDER:] = True
     return inside
-
-
-def is_missing(value: Any) -> bool:
-    """Whether a cell that may hold a picture is empty."""
-    if isinstance(value, Mapping):
-        return value.get("bytes") is None and not value.get("path")
-    return value is None
-
-
-def _open(value: Any) -> Image.Image:
-    if isinstance(value, Image.Image):
-        return value
-    if isinstance(value, Mapping):
-        value = value.get("bytes") if value.get("bytes") is not None else value.get("path")
-    if isinstance(value, str | Path):
-        return read_image(value)
-    if not isinstance(value, bytes):
-        raise ValueError(f"a picture is missing: there is {type(value).__name__} in its place")
-    try:
-        with Image.open(io.BytesIO(value)) as image:
-            image.load()
-            return image
-    except UnidentifiedImageError:  # its own words are a memory address
-        raise ValueError("the bytes are no picture") from None

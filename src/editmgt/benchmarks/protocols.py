@@ -3,61 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from editmgt.benchmarks.pictures import is_missing, mask, picture, run_length_mask
+from editmgt.benchmarks.entries import read_entries
+from editmgt.benchmarks.pictures import is_missing, picture, run_length_mask
 from editmgt.benchmarks.sample import BenchmarkSample
 from editmgt.benchmarks.tables import Record, Table, check_keys, open_table
 from editmgt.errors import UserError
-from editmgt.files import read_json
-
-
-def magicbrush(path: str, split: str, turns: str) -> Table:
-    """MagicBrush (``osunlp/MagicBrush``): every turn on its own, or whole sessions (``evaluation/image_eval.py``).
-
-    ``turns`` is ``all`` (each turn starts from the picture that its row gives) or ``final`` (a session's turns one
-    after the other, each on the result of the one before, judged by the last target). The authors' CLIP-T reads local captions that no column holds.
-    """
-    table = open_table(
-        path, split, ("img_id", "turn_index", "source_img", "mask_img", "instruction", "target_img")
-    )
-    turn_keys = (
-        f"{row['img_id']}-{row['turn_index']}" for row in table.select_columns(["img_id", "turn_index"])
-    )
-    check_keys(path, "img_id-turn_index", turn_keys)
-    if turns == "all":
-        return Table(table, _magicbrush_turn)
-    sessions: dict[str, list[int]] = {}
-    indexed = table.select_columns(["img_id", "turn_index"])
-    for position, row in sorted(enumerate(indexed), key=lambda item: int(item[1]["turn_index"])):
-        sessions.setdefault(str(row["img_id"]), []).append(position)
-    last = table.select([positions[-1] for positions in sessions.values()])
-
-    def convert(row: Record, index: int) -> BenchmarkSample:
-        positions = sessions[str(row["img_id"])]
-        first = table[positions[0]]
-        return BenchmarkSample(
-            sample_id=f"{row['img_id']}-final",
-            source_id=str(row["img_id"]),
-            source=picture(first["source_img"]),
-            instruction=row["instruction"],
-            edit_type=f"{len(positions)} turns",
-            target=picture(row["target_img"]),  # no mask: a row's is of its own turn, not of the session
-            before=tuple(table[position]["instruction"] for position in positions[:-1]),
-        )
-
-    return Table(last, convert, lacks=("edit_mask",))
-
-
-def _magicbrush_turn(row: Record, index: int) -> BenchmarkSample:
-    target = picture(row["target_img"])
-    return BenchmarkSample(
-        sample_id=f"{row['img_id']}-{row['turn_index']}",
-        source_id=str(row["img_id"]),
-        source=picture(row["source_img"]),
-        instruction=row["instruction"],
-        edit_type=f"turn {row['turn_index']}",
-        target=target,
-        edit_mask=mask(row["mask_img"], target.shape[:2]),
-    )
+from editmgt.paths import within
 
 
 def emu_edit(path: str, split: str) -> Table:
@@ -66,7 +17,7 @@ def emu_edit(path: str, split: str) -> Table:
     Every row counts: rows whose two captions are equal are kept, which lowers CLIP_out where others drop them.
     """
     table = open_table(
-        path, split, ("instruction", "image", "task", "idx", "input_caption", "output_caption")
+        path, split, ("instruction", "task", "idx", "input_caption", "output_caption"), ("image",)
     )
 
     def convert(row: Record, index: int) -> BenchmarkSample:
@@ -85,7 +36,8 @@ def emu_edit(path: str, split: str) -> Table:
 
 def anybench(path: str, split: str) -> Table:
     """AnyBench (AnyEdit-Test): 25 edit types, judged against targets."""
-    table = open_table(path, split, ("image_file", "edited_file", "edit_instruction", "edit_type"))
+    pictures, captions = ("image_file", "edited_file"), ("input", "output")
+    table = open_table(path, split, ("edit_instruction", "edit_type"), pictures, captions)
 
     def convert(row: Record, index: int) -> BenchmarkSample:
         return BenchmarkSample(
@@ -109,22 +61,19 @@ def pie_bench(path: str, split: str) -> Table:
     """
     directory = Path(path)
     mapping = directory / "mapping_file.json"
+    fields = ("original_prompt", "editing_prompt", "editing_instruction")
+    pictures: tuple[str, ...]
     if mapping.is_file():
-        entries = read_json(mapping)
+        entries = read_entries(mapping, ("image_path", *fields))
+        check_keys(path, "key", entries)
         records: Any = [{"key": key, **entry} for key, entry in entries.items()]
-        images = directory / "annotation_images"
-        records = [record | {"image": str(images / record["image_path"])} for record in records]
-        files = [Path(record["image"]) for record in records]
+        for record in records:
+            named = str(Path("annotation_images") / record["image_path"])
+            record["image"] = str(within(directory, named, f"benchmark.path={path}: image_path"))
+        pictures = ("image",)
     else:
-        columns = (
-            "image",
-            "mask",
-            "original_prompt",
-            "editing_prompt",
-            "editing_instruction",
-            "editing_type_id",
-        )
-        records, files = open_table(path, split, columns), []
+        columns = ("mask", "editing_type_id", *fields)
+        records, pictures = open_table(path, split, columns, ("image",), ("key", "id")), ()
         for name in ("key", "id"):
             if name in records.column_names:
                 check_keys(path, name, (str(key) for key in records[name] if key))
@@ -147,13 +96,13 @@ def pie_bench(path: str, split: str) -> Table:
             target_caption=row["editing_prompt"].replace("[", "").replace("]", ""),
         )
 
-    return Table(records, convert, files, lacks=("target",))
+    return Table(records, convert, pictures, lacks=("target",))
 
 
 def gedit(path: str, split: str, language: str) -> Table:
     """GEdit-Bench (``stepfun-ai/GEdit-Bench``): one language's 606 rows; neither target nor mask, for a judge."""
-    columns = ("task_type", "key", "instruction", "instruction_language", "input_image")
-    table = open_table(path, split, columns)
+    columns = ("task_type", "key", "instruction", "instruction_language")
+    table = open_table(path, split, columns, ("input_image",))
     languages = table["instruction_language"]
     table = table.select([i for i, found in enumerate(languages) if found == language])
     if not len(table):
@@ -162,6 +111,7 @@ def gedit(path: str, split: str, language: str) -> Table:
             f"it has {', '.join(sorted(set(languages))) or 'none'}."
         )
     check_keys(path, "key", table["key"])
+    check_keys(path, "task_type", set(table["task_type"]))
 
     def convert(row: Record, index: int) -> BenchmarkSample:
         return BenchmarkSample(
@@ -182,11 +132,16 @@ def imgedit(path: str) -> Table:
     index_file = directory / "basic_edit.json"
     if not index_file.is_file():
         raise UserError(f"benchmark.path={path} has no basic_edit.json: it is not ImgEdit's Basic-Bench.")
-    roots = [directory, directory / "singleturn"]
+    entries = read_entries(index_file, ("id", "prompt", "edit_type"))
+    check_keys(path, "key", entries)
     records: list[Record] = []
-    for key, entry in read_json(index_file).items():
-        found = [root / entry["id"] for root in roots if (root / entry["id"]).is_file()]
-        records.append({"key": key, **entry, "image": str(found[0] if found else roots[0] / entry["id"])})
+    for key, entry in entries.items():
+        places = [
+            within(directory, str(Path(folder) / entry["id"]), f"benchmark.path={path}: id")
+            for folder in ("", "singleturn")
+        ]
+        image = next((place for place in places if place.is_file()), places[0])
+        records.append({"key": key, **entry, "image": str(image)})
 
     def convert(row: Record, index: int) -> BenchmarkSample:
         return BenchmarkSample(
@@ -197,5 +152,4 @@ def imgedit(path: str) -> Table:
             edit_type=row["edit_type"],
         )
 
-    files = [Path(record["image"]) for record in records]
-    return Table(records, convert, files, lacks=("target", "edit_mask"))
+    return Table(records, convert, ("image",), lacks=("target", "edit_mask"))

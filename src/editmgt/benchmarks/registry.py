@@ -1,18 +1,20 @@
 """Benchmarks by name: from a ``benchmark`` configuration to its rows, and to what identifies them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from editmgt.benchmarks import protocols
 from editmgt.benchmarks.folder import folder
+from editmgt.benchmarks.magicbrush import magicbrush
 from editmgt.benchmarks.sample import BenchmarkSample, Samples
 from editmgt.benchmarks.scenes import scenes
 from editmgt.benchmarks.slices import SliceDataset
 from editmgt.benchmarks.tables import Table, first
 from editmgt.errors import UserError
+from editmgt.paths import is_file_name
 
 
 def build(config: Mapping[str, Any]) -> Samples:
@@ -36,13 +38,11 @@ def picture_path(config: Mapping[str, Any], sample: BenchmarkSample) -> Path:
     Raises:
         ValueError: for a row whose key would lead out of that directory.
     """
-    path = Path("images")
-    if config["name"] == "gedit":
-        path = path / "fullset" / sample.edit_type / sample.slice
-    path = path / f"{sample.sample_id}.png"
-    if path.is_absolute() or ".." in path.parts:
-        raise ValueError(f"the key '{sample.sample_id}' is no file name")
-    return path
+    folders = ("fullset", sample.edit_type, sample.slice) if config["name"] == "gedit" else ()
+    for name in (*folders, sample.sample_id):
+        if not is_file_name(name):
+            raise ValueError(f"the key '{name}' is no file name")
+    return Path("images", *folders, f"{sample.sample_id}.png")
 
 
 @lru_cache(maxsize=1)
@@ -56,7 +56,8 @@ def _build(config_json: str) -> Samples:
     protocol = name.removesuffix("_final")  # two names, so that one sweep may hold both
     keys = {"magicbrush": ("split", "turns"), "gedit": ("split", "language"), "imgedit": (), "folder": ()}
     options = {key: config[key] for key in keys.get(protocol, ("split",))}
-    opened = folder if name == "folder" else getattr(protocols, protocol)
+    own: dict[str, Callable[..., Table]] = {"folder": folder, "magicbrush": magicbrush}
+    opened = own.get(protocol) or getattr(protocols, protocol)
     table = opened(config["path"], **options)
     if not len(table):
         raise UserError(f"benchmark.path={config['path']} has no rows.")

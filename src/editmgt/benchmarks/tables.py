@@ -8,8 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from editmgt.benchmarks.sample import BenchmarkSample
-from editmgt.errors import UserError, nearest
+from editmgt.data import sources
+from editmgt.data.cells import PICTURE, locate
+from editmgt.data.sources import Column
+from editmgt.errors import UserError
+from editmgt.paths import is_file_name, within
 
+_LONGEST = 1000  # characters of a path
 Record = Mapping[str, Any]
 
 
@@ -19,7 +24,7 @@ class Table:
     Args:
         records: a ``datasets.Dataset`` or a list.
         convert: a record and its position -> the sample.
-        files: pictures that the records name by path; they are part of the identity.
+        pictures: fields of the records that are paths of pictures, whose content is part of the identity.
         lacks: ``target``, ``edit_mask``: what no row has, so that nobody decodes all of them to find it out.
     """
 
@@ -27,10 +32,10 @@ class Table:
         self,
         records: Sequence[Record],
         convert: Callable[[Record, int], BenchmarkSample],
-        files: Sequence[Path] = (),
+        pictures: Collection[str] = (),
         lacks: Collection[str] = (),
     ) -> None:
-        self.records, self.convert, self.files, self.lacks = records, convert, files, lacks
+        self.records, self.convert, self.pictures, self.lacks = records, convert, pictures, lacks
 
     def __len__(self) -> int:
         return len(self.records)
@@ -45,17 +50,16 @@ class Table:
         """Hash of all rows' content, the same wherever equal rows lie."""
         total = hashlib.sha256()
         if isinstance(self.records, list):
-            places = {str(path) for path in self.files}
             for record in self.records:
-                facts = {key: value for key, value in record.items() if str(value) not in places}
+                facts = {key: value for key, value in record.items() if key not in self.pictures}
                 total.update(json.dumps(facts, sort_keys=True, default=str).encode())
+                for path in (Path(record[key]) for key in self.pictures if key in record):
+                    total.update(path.name.encode())
+                    total.update(path.read_bytes() if path.is_file() else b"missing")
         else:
             for batch in self.records.with_format("arrow").iter(256):  # type: ignore[attr-defined]
                 for part in batch.combine_chunks().to_batches():
                     total.update(part.serialize())
-        for path in self.files:
-            total.update(path.name.encode())
-            total.update(path.read_bytes() if path.is_file() else b"missing")
         return total.hexdigest()[:16]
 
 
@@ -65,47 +69,62 @@ def first(table: Table, size: int | None) -> Table:
         return table
     records = table.records
     records = records[:size] if isinstance(records, list) else records.select(range(size))  # type: ignore[attr-defined]
-    return Table(records, table.convert, table.files[:size] if table.files else (), table.lacks)
+    return Table(records, table.convert, table.pictures, table.lacks)
 
 
 def check_keys(path: str, name: str, keys: Iterable[object]) -> None:
-    """Raise a ``UserError`` for a key that two rows have: it names a row's picture and its line of results."""
+    """Raise a ``UserError`` for a key that two rows have, or that is no file name: it names a row's picture."""
     seen: set[object] = set()
     for key in keys:
+        if not is_file_name(str(key)):
+            raise UserError(f"benchmark.path={path}: {name} '{str(key)[:80]}' is no file name.")
         if key in seen:
             raise UserError(f"benchmark.path={path}: {name} {key} is there twice; every row needs its own.")
         seen.add(key)
 
 
-def open_table(path: str, split: str, columns: Sequence[str]) -> Any:
+def open_table(
+    path: str, split: str, columns: Sequence[str], pictures: Sequence[str], optional: Sequence[str] = ()
+) -> Any:
     """Open a data set without decoding its pictures; returns a ``datasets.Dataset``.
 
-    ``path`` is a directory that ``datasets`` can read, a parquet file or pattern, or a repository on the hub.
+    Args:
+        path: a directory that ``datasets`` can read, parquet files (a pattern), or a repository on the hub.
+        split: of it.
+        columns: those that have to be there, ``pictures`` apart.
+        pictures: columns that hold pictures; a path in them is taken from the table's folder and may not lead out of it.
+        optional: columns that are read where they are there.
 
     Raises:
-        UserError: for what is not there, cannot be fetched, has no such split, or lacks one of ``columns``.
+        UserError: for what is not there, cannot be fetched, has no such split, or lacks a column or has one of another type.
     """
-    import datasets
+    from datasets import Image
 
-    where = f"benchmark.path={path}"
-    try:
-        datasets.disable_progress_bars()
-        if path.endswith(".parquet"):
-            opened = datasets.load_dataset("parquet", data_files={split: path}, split=split)
-        else:
-            opened = datasets.load_dataset(path, split=split)
-    except (
-        Exception
-    ) as error:  # no network, no such repository or split, broken files: a dozen kinds of error
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise UserError(f"{where} split={split} cannot be read: {lines[0]}") from error
-    lacking = [name for name in columns if name not in opened.column_names]
-    if lacking:
-        present = opened.column_names
-        raise UserError(
-            f"{where} has no column {', '.join(lacking)}; it has {', '.join(present)}.{nearest(lacking[0], present)}"
-        )
-    for name, feature in opened.features.items():
-        if isinstance(feature, datasets.Image):
-            opened = opened.cast_column(name, datasets.Image(decode=False))
-    return opened
+    kinds: dict[str, str | None] = dict.fromkeys(columns) | dict.fromkeys(pictures, PICTURE)
+    wanted = [Column(f"benchmark.path={path} column {name}", name, kind) for name, kind in kinds.items()]
+    opened = sources.open_table("benchmark.path", path, split, wanted, optional=optional)
+    folder = opened.folder
+
+    def located(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        return {
+            name: [_inside(cell, folder, name) for cell in cells] if name in pictures else cells
+            for name, cells in batch.items()
+        }
+
+    rows: Any = opened.rows
+    for name, feature in rows.features.items():
+        if isinstance(feature, Image):
+            rows = rows.cast_column(name, Image(decode=False))
+    return rows.with_transform(located)
+
+
+def _inside(cell: Any, folder: Path | None, name: str) -> Any:
+    """Return a cell that holds a picture or the path of one in ``folder``."""
+    found = locate(cell, folder or Path())
+    if (
+        not isinstance(found, Path) or len(str(found)) > _LONGEST
+    ):  # whoever opens that says that it is no path
+        return found
+    if folder is None:
+        raise UserError(f"column {name} names a file, but its table is not on this machine.")
+    return within(folder, str(found), f"column {name}")

@@ -192,6 +192,13 @@ def _data_problems(config: dict[str, Any]) -> list[str]:
         found.append(
             "data.streaming=true reads no data.token_cache: a cache is read by position; choose one."
         )
+    if data["aspect_buckets"] is not None and kind == "codec":
+        found.append("data.aspect_buckets: a codec learns from squares; set it to null.")
+    if data["aspect_buckets"] is not None and data["streaming"] and config["task"] == "train":
+        found.append(
+            "data.aspect_buckets needs every picture's size before the first batch, which data.streaming=true does not "
+            "know: set one of them to null or false."
+        )
     if data["streaming"] and data["num_workers"] > 1:
         found.append(f"data.num_workers={data['num_workers']} must be 0 or 1 with data.streaming=true.")
     return found

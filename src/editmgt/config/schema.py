@@ -110,6 +110,7 @@ class _Columns(_Strict):
     instruction: str | None
     caption: str | None
     mask: str | None
+    hole: str | None = None
     edit_type: str | None
 
 
@@ -126,6 +127,7 @@ class _Edits(_Strict):
     datasets: Annotated[dict[Annotated[str, Field(pattern=NAME)], _Dataset], Field(min_length=1)]
     streaming: bool
     resolution: Positive
+    aspect_buckets: Annotated[list[Annotated[float, Field(ge=0.25, le=4)]], Field(min_length=1)] | None
     crops: Positive
     flip: bool
     min_side: Positive

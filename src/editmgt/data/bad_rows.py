@@ -7,15 +7,16 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from editmgt.errors import UserError
+from editmgt.errors import UserError, first_line
 
 _FEWEST = 100  # a share is judged over at least this many rows
 
 
 class BadRow(Exception):
-    """A row that cannot be used; ``reason`` is one of a few words, ``detail`` says the rest."""
+    """A row that cannot be used; ``reason`` is one of a few words, ``detail`` says the rest, in one short line."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
+        detail = first_line(detail) if detail else ""
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason, self.detail = reason, detail
 

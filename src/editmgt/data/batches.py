@@ -1,11 +1,12 @@
 """Endless batches of edit pairs, as pixels by position, as pixels from a stream, or as codes from a cache.
 
-All three give the samples of a step by its number, so that a resumed run goes on where it stopped; of each global
+Of pairs by position and of codes a batch holds one shape (:mod:`editmgt.data.buckets`). All three give the samples of a step by its number, so that a resumed run goes on where it stopped; of each global
 batch a process takes every ``world_size``-th sample. A row that is bad is stood in for by the next good one.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,15 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from editmgt.data.bad_rows import BadRow, BadRows
+from editmgt.data.buckets import bucket_steps
 from editmgt.data.cache import TokenCache
 from editmgt.data.encoding import collate
-from editmgt.data.order import drawn, mixed, shuffled
+from editmgt.data.order import BLOCK, drawn, mixed, shuffled
 from editmgt.data.rows import EditRows
 from editmgt.data.transform import Pair, Transform, View
 from editmgt.errors import UserError
 
+_NONE = "data.datasets.{} holds no good row (with data.aspect_buckets: none of one of its shapes)."
 PROBLEM = "problem"  # a batch with this key holds a user's mistake met in a loading process, and nothing else
 
 
@@ -48,12 +51,16 @@ class Mixture:
         ratios: of the datasets; see :func:`editmgt.data.order.mixed`.
         rows: for each dataset the rows that are trained on, ascending.
         variants: views of a pair; they are shown in turn, another one every epoch.
+        bucket: the shape of these rows' crops, see :mod:`editmgt.data.buckets`.
+        share: of all steps, those that these rows are drawn in, in proportion to the other buckets' shares.
     """
 
     seed: int
     ratios: tuple[float, ...]
     rows: tuple[NDArray[np.int64], ...]
     variants: int
+    bucket: int = 0
+    share: float = 1.0
 
     def draw(self, positions: Tensor) -> list[tuple[int, int, int]]:
         """Return (dataset, place in its ``rows``, variant) at each position of the endless order."""
@@ -67,6 +74,37 @@ class Mixture:
         return found
 
 
+def bucketed(mixture: Mixture, buckets: Sequence[NDArray[np.int64]]) -> list[Mixture]:
+    """Split a mixture by shape: a mixture for each bucket that has rows, every row as likely as before.
+
+    ``buckets`` says of every row of each dataset which one it is in.
+    """
+    found = []
+    for bucket in range(1 + max(int(of_rows.max()) for of_rows in buckets)):
+        rows = tuple(
+            chosen[of_rows[chosen] == bucket] for chosen, of_rows in zip(mixture.rows, buckets, strict=True)
+        )
+        weights = [
+            ratio * len(mine) / len(chosen) / sum(mixture.ratios)
+            for ratio, mine, chosen in zip(mixture.ratios, rows, mixture.rows, strict=True)
+        ]
+        if share := sum(weights):
+            # a mixture counts in thousandths: what is rarer is drawn a little too often, not never
+            ratios = tuple(max(weight, share / BLOCK) if weight else 0.0 for weight in weights)
+            found.append(replace(mixture, ratios=ratios, rows=rows, bucket=bucket, share=share))
+    return found
+
+
+def _draws(mixtures: Sequence[Mixture], share: Share) -> Iterator[tuple[int, list[tuple[int, int, int]]]]:
+    """Yield of each step its bucket and this process's draws, from ``share.start_step`` on; a worker's, every so many."""
+    info = get_worker_info()
+    start, stride = share.start_step + (info.id if info else 0), info.num_workers if info else 1
+    shares = [mixture.share for mixture in mixtures]
+    for chosen, before in bucket_steps(mixtures[0].seed, shares, start, stride):
+        mixture = mixtures[chosen]
+        yield mixture.bucket, mixture.draw(before * share.global_batch + share.index())
+
+
 class PairBatches(IterableDataset[dict[str, Any]]):
     """Batches of pixels (see :func:`editmgt.data.encoding.collate`), decoded as they are needed, on any number of workers.
 
@@ -74,7 +112,7 @@ class PairBatches(IterableDataset[dict[str, Any]]):
 
     Args:
         datasets: read by position, or as streams.
-        mixture: what is drawn; a stream takes its ratios and seed alone.
+        mixtures: what is drawn, one of each bucket; a stream takes the first one's ratios and seed alone.
         transform: makes views of pairs.
         downsampling: pixels per code.
         bad: counts and names what cannot be used.
@@ -85,14 +123,14 @@ class PairBatches(IterableDataset[dict[str, Any]]):
     def __init__(
         self,
         datasets: Sequence[EditRows],
-        mixture: Mixture,
+        mixtures: Sequence[Mixture],
         transform: Transform,
         downsampling: int,
         bad: BadRows,
         share: Share,
         held_out: frozenset[str] = frozenset(),
     ) -> None:
-        self.datasets, self.mixture, self.transform = datasets, mixture, transform
+        self.datasets, self.mixtures, self.transform = datasets, mixtures, transform
         self.downsampling, self.bad, self.share, self.held_out = downsampling, bad, share, held_out
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -102,36 +140,38 @@ class PairBatches(IterableDataset[dict[str, Any]]):
             yield {PROBLEM: str(error)}
 
     def _batches(self) -> Iterator[dict[str, Any]]:
-        info, share = get_worker_info(), self.share
-        workers = info.num_workers if info else 1
-        step = share.start_step + (info.id if info else 0)
-        index = share.index()
-        streamed = self._streamed(step * len(index)) if self.datasets[0].streaming else None
-        while True:
-            if streamed is None:
-                drawn_rows = self.mixture.draw(step * share.global_batch + index)
-                samples = [self._good(*place) for place in drawn_rows]
-            else:
-                samples = [next(streamed) for _ in index]
+        share, index = self.share, self.share.index()
+        for samples in self._streamed_steps() if self.datasets[0].streaming else self._drawn_steps():
             views: list[View] = [view for view, _ in samples]
             batch = collate(views, [text for _, text in samples], self.downsampling)
             yield batch | {"index": index, "global_size": torch.tensor(share.global_batch)}
-            step += workers
 
-    def _good(self, dataset: int, place: int, variant: int) -> tuple[View, str]:
-        rows = self.mixture.rows[dataset]
+    def _drawn_steps(self) -> Iterator[list[tuple[View, str]]]:
+        rows = {mixture.bucket: mixture.rows for mixture in self.mixtures}
+        for bucket, draws in _draws(self.mixtures, self.share):
+            yield [self._good(bucket, rows[bucket][draw[0]], *draw) for draw in draws]
+
+    def _streamed_steps(self) -> Iterator[list[tuple[View, str]]]:
+        size = len(self.share.index())
+        streamed = self._streamed(self.share.start_step * size)
+        while True:
+            yield list(islice(streamed, size))
+
+    def _good(
+        self, bucket: int, rows: NDArray[np.int64], dataset: int, place: int, variant: int
+    ) -> tuple[View, str]:
         for offset in range(len(rows)):
             row = int(rows[(place + offset) % len(rows)])
             try:
                 pair = checked_pair(self.datasets[dataset], row, self.transform, self.bad)
             except BadRow:
                 continue
-            return self.transform(pair, variant), pair.text
-        raise UserError(f"data.datasets.{self.datasets[dataset].name} holds no good row.")
+            return self.transform(pair, variant, bucket), pair.text
+        raise UserError(_NONE.format(self.datasets[dataset].name))
 
     def _streamed(self, position: int) -> Iterator[tuple[View, str]]:
         """This process's samples from ``position`` of its own order on."""
-        share, seed, ratios = self.share, self.mixture.seed, self.mixture.ratios
+        share, seed, ratios = self.share, self.mixtures[0].seed, self.mixtures[0].ratios
         before = drawn(seed, ratios, position)
         streams = [
             self._good_stream(rows, share.rank, share.world_size, seed + number, before[number])
@@ -170,31 +210,34 @@ class PairBatches(IterableDataset[dict[str, Any]]):
 class CachedBatches(IterableDataset[dict[str, Any]]):
     """The same batches out of a token cache, encoded."""
 
-    def __init__(self, cache: TokenCache, mixture: Mixture, share: Share) -> None:
-        self.cache, self.mixture, self.share = cache, mixture, share
-        self._good = [cache.rows(dataset)[1] for dataset in range(len(mixture.rows))]
-        self._trained = [
-            np.intersect1d(good, rows, assume_unique=True)
-            for good, rows in zip(self._good, mixture.rows, strict=True)
-        ]
+    def __init__(self, cache: TokenCache, mixtures: Sequence[Mixture], share: Share) -> None:
+        self.cache, self.mixtures, self.share = cache, mixtures, share
+        self._good = [cache.rows(dataset)[1] for dataset in range(len(mixtures[0].rows))]
+        self._trained = {
+            mixture.bucket: [
+                np.intersect1d(good, rows, assume_unique=True)
+                for good, rows in zip(self._good, mixture.rows, strict=True)
+            ]
+            for mixture in mixtures
+        }
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        share = self.share
-        index = share.index()
-        info = get_worker_info()
-        workers = info.num_workers if info else 1
-        step = share.start_step + (info.id if info else 0)
-        while True:
-            places = [self._place(*draw) for draw in self.mixture.draw(step * share.global_batch + index)]
+        share, index = self.share, self.share.index()
+        rows = {mixture.bucket: mixture.rows for mixture in self.mixtures}
+        for bucket, draws in _draws(self.mixtures, share):
+            places = [
+                self._place(self._trained[bucket][dataset], rows[bucket][dataset][place], dataset, variant)
+                for dataset, place, variant in draws
+            ]
             batch: dict[str, Any] = dict(self.cache.read(places))
             yield batch | {"index": index, "global_size": torch.tensor(share.global_batch)}
-            step += workers
 
-    def _place(self, dataset: int, place: int, variant: int) -> tuple[int, int]:
+    def _place(self, trained: NDArray[np.int64], row: int, dataset: int, variant: int) -> tuple[int, int]:
         """Where the sample is among the encoded views: its row's, or the next good row's that is trained on."""
-        trained = self._trained[dataset]
-        row = trained[np.searchsorted(trained, self.mixture.rows[dataset][place]) % len(trained)]
-        return dataset, int(np.searchsorted(self._good[dataset], row)) * self.mixture.variants + variant
+        if not len(trained):
+            raise UserError(_NONE.format(self.cache.index["datasets"][dataset]))
+        row = trained[np.searchsorted(trained, row) % len(trained)]
+        return dataset, int(np.searchsorted(self._good[dataset], row)) * self.mixtures[0].variants + variant
 
 
 def checked_pair(rows: EditRows, row: int, transform: Transform, bad: BadRows) -> Pair:

@@ -6,7 +6,7 @@ by ``datasets``, and ``part-00000.json``, written after it: a part without one d
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,18 +90,26 @@ def text_table(texts: Sequence[str], values: dict[str, Tensor]) -> "pa.Table":
 
 
 def code_table(
-    rows: Sequence[int], variants: Sequence[int], texts: Sequence[int], arrays: dict[str, Tensor]
+    rows: Sequence[int],
+    variants: Sequence[int],
+    texts: Sequence[int],
+    buckets: Sequence[int],
+    arrays: Mapping[str, Sequence[Tensor]],
 ) -> "pa.Table":
-    """Return encoded views, a row each: row, variant, index of the text, and tensors [N, h, w], in their types."""
+    """Return encoded views, a row each: row, variant, index of the text, bucket, and tensors [h, w], in their types."""
     import pyarrow as pa
 
     columns: dict[str, Any] = {
         "row": pa.array(rows, pa.int64()),
         "variant": pa.array(variants, pa.int32()),
         "text": pa.array(texts, pa.int64()),
+        "bucket": pa.array(buckets, pa.int32()),
     }
-    for name, tensor in arrays.items():
-        columns[name] = _fixed_lists(tensor.cpu().numpy())
+    for name, tensors in arrays.items():
+        ends = np.cumsum([0, *(tensor.numel() for tensor in tensors)], dtype=np.int32)
+        columns[name] = pa.ListArray.from_arrays(
+            ends, np.concatenate([tensor.cpu().numpy().ravel() for tensor in tensors])
+        )
     return pa.table(columns)
 
 
@@ -111,14 +119,14 @@ class TokenCache:
     Args:
         directory: made by ``python -m editmgt.prepare``.
         facts: what this run would make it with.
-        grid: rows and columns of codes.
+        grids: rows and columns of codes, of each bucket.
 
     Raises:
         UserError: for a cache that is missing, unfinished or stale.
     """
 
-    def __init__(self, directory: Path, facts: dict[str, Any], grid: tuple[int, int]) -> None:
-        self.directory, self.grid = directory, grid
+    def __init__(self, directory: Path, facts: dict[str, Any], grids: Sequence[tuple[int, int]]) -> None:
+        self.directory, self.grids = directory, grids
         if not (directory / FACTS).is_file():
             raise UserError(
                 f"data.token_cache={directory} holds no token cache: python -m editmgt.prepare makes one."
@@ -149,12 +157,13 @@ class TokenCache:
         return int(self.index["rows"][dataset]), np.unique(column)
 
     def read(self, places: Sequence[tuple[int, int]]) -> dict[str, Tensor]:
-        """Return a batch, given each sample's dataset and position among its encoded views."""
+        """Return a batch of one bucket, given each sample's dataset and position among its encoded views."""
         tables = [self._codes[dataset][position] for dataset, position in places]
         batch: dict[str, Tensor] = {}
-        for name in tables[0].column_names[3:]:
+        grid = self.grids[tables[0].column("bucket")[0].as_py()]
+        for name in tables[0].column_names[4:]:
             values = torch.from_numpy(np.stack([_values(table, name) for table in tables]))
-            batch[name] = (values if name == "edit_mask" else values.long()).view(-1, *self.grid)
+            batch[name] = (values if name == "edit_mask" else values.long()).view(-1, *grid)
         texts = [self._texts[table.column("text")[0].as_py()] for table in tables]
         for name, shape in self.text_shapes.items():
             values = torch.from_numpy(np.stack([_values(table, name) for table in texts]))

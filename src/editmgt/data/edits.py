@@ -14,10 +14,21 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from editmgt.codec import Codec
+from editmgt.data import buckets as buckets_source
+from editmgt.data import cells as cells_source
 from editmgt.data import rows as rows_source
 from editmgt.data import transform as transform_source
 from editmgt.data.bad_rows import BadRow, BadRows, told
-from editmgt.data.batches import PROBLEM, CachedBatches, Mixture, PairBatches, Share, checked_pair
+from editmgt.data.batches import (
+    PROBLEM,
+    CachedBatches,
+    Mixture,
+    PairBatches,
+    Share,
+    bucketed,
+    checked_pair,
+)
+from editmgt.data.buckets import bucket_sizes
 from editmgt.data.cache import TokenCache
 from editmgt.data.encoding import collate, encode
 from editmgt.data.rows import EditRows
@@ -26,6 +37,7 @@ from editmgt.data.sources import identity
 from editmgt.data.tokens import TokenBatches
 from editmgt.data.transform import Pair, Transform, View
 from editmgt.editing import images as images_source
+from editmgt.editing import masks as masks_source
 from editmgt.errors import UserError
 from editmgt.text import TextEncoder
 
@@ -45,6 +57,7 @@ class EditData(LightningDataModule):
         codec: None for ``codec``.
         text: None for ``codec``.
         data: a configuration of conf/data that names ``datasets``.
+        pixels_per_cell: sides of crops are multiples of it.
         text_learns: whether the text encoder trains along: then batches hold token ids, not states.
         directory: of the training; ``bad_rows.csv`` is written there.
     """
@@ -58,18 +71,22 @@ class EditData(LightningDataModule):
         *,
         text_learns: bool,
         directory: Path,
+        pixels_per_cell: int = 1,
     ) -> None:
         super().__init__()
         self.kind, self.codec, self.text, self.data = kind, codec, text, data
-        self.transform = make_transform(data)
+        self.transform = make_transform(data, pixels_per_cell)
         self.datasets = open_all(data, kind)
         self.bad = BadRows(directory / BAD_ROWS, data["max_bad_share"])
         self.cache: TokenCache | None = None
         if data["token_cache"] is not None and kind != "codec":
             assert codec is not None and text is not None
-            grid = (data["resolution"] // codec.downsampling,) * 2
+            grids = [
+                (height // codec.downsampling, width // codec.downsampling)
+                for width, height in self.transform.sizes
+            ]
             facts = cache_facts(data, kind, codec, text, text_learns)
-            self.cache = TokenCache(Path(data["token_cache"]), facts, grid)
+            self.cache = TokenCache(Path(data["token_cache"]), facts, grids)
         self.held_out: frozenset[str] = frozenset()
         self._train_rows: tuple[NDArray[np.int64], ...] = ()
         self.dev_samples: Sequence[EditSample] = self._split()
@@ -91,11 +108,11 @@ class EditData(LightningDataModule):
         share = Share(size, start, trainer.global_rank, trainer.world_size)
         batches: Any
         if self.cache is not None:
-            batches = CachedBatches(self.cache, self._mixture(), share)
+            batches = CachedBatches(self.cache, self._mixtures(), share)
         else:
             batches = PairBatches(
                 self.datasets,
-                self._mixture(),
+                self._mixtures(),
                 self.transform,
                 self._downsampling(),
                 self.bad,
@@ -117,9 +134,11 @@ class EditData(LightningDataModule):
         """The dev pairs' batches, one process's part of each."""
         if not hasattr(self, "_dev_tensors"):
             self._dev_tensors = self._encode_dev()
-        size = self.data["batch_size"]
-        batches = TokenBatches(self._dev_tensors, size, 0, 0, rank, world_size)
-        return list(islice(batches, max(1, len(self.dev_samples) // size)))
+        size, batches = self.data["batch_size"], []
+        for tensors in self._dev_tensors:
+            endless = TokenBatches(tensors, size, 0, 0, rank, world_size)
+            batches += list(islice(endless, max(1, len(tensors["target_tokens"]) // size)))
+        return batches
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         """Encode pixels where the model is; what comes out of a cache is encoded already."""
@@ -138,9 +157,21 @@ class EditData(LightningDataModule):
         if self.trainer is not None and self.trainer.is_global_zero and (named := self.bad.named()):
             print(f"Bad rows left out: {told(named)}; {self.bad.log} names them.")
 
-    def _mixture(self) -> Mixture:
+    def _mixtures(self) -> list[Mixture]:
         ratios = tuple(float(spec["ratio"]) for spec in self.data["datasets"].values())
-        return Mixture(self.data["seed"], ratios, self._train_rows, self.transform.variants)
+        mixture = Mixture(self.data["seed"], ratios, self._train_rows, self.transform.variants)
+        if len(self.transform.sizes) == 1:
+            return [mixture]
+        return bucketed(mixture, [self._buckets(rows) for rows in self.datasets])
+
+    def _buckets(self, rows: EditRows) -> NDArray[np.int64]:
+        """The bucket of every row; what has no size is met, and found bad, in the commonest."""
+        sizes, which = np.unique(rows.sizes(), axis=0, return_inverse=True)
+        of_sizes = [self.transform.bucket((w, h)) if w and h else -1 for w, h in sizes.tolist()]
+        buckets = np.array(of_sizes)[which.ravel()]
+        if (known := buckets[buckets >= 0]).size:
+            buckets[buckets < 0] = np.bincount(known).argmax()
+        return buckets.clip(0)
 
     def _downsampling(self) -> int:
         return 1 if self.codec is None else self.codec.downsampling
@@ -151,7 +182,7 @@ class EditData(LightningDataModule):
         samples, held_out, train_rows = [], set(), []
         for rows in self.datasets:
             if rows.streaming:
-                for table in islice(rows.dataset, min(each, _tenth(self.data["train_size"] or each * 10))):
+                for table in islice(rows, min(each, _tenth(self.data["train_size"] or each * 10))):
                     name = rows.digest(table)
                     held_out.add(name)
                     try:
@@ -191,9 +222,10 @@ class EditData(LightningDataModule):
             name, name, source, view.target, pair.text, edit_mask, pair.edit_type, "", pair.text
         )
 
-    def _encode_dev(self) -> dict[str, Tensor]:
+    def _encode_dev(self) -> list[dict[str, Tensor]]:
+        """The dev pairs' codes and text, those of one shape together."""
         assert self.codec is not None and self.text is not None
-        parts: dict[str, list[Tensor]] = {}
+        shapes: dict[tuple[int, ...], dict[str, list[Tensor]]] = {}
         for sample in self.dev_samples:
             source = None if self.kind == "base" else sample.source
             view = View(source, sample.target, sample.edit_mask)
@@ -203,20 +235,20 @@ class EditData(LightningDataModule):
                 name: value.to(device) if isinstance(value, Tensor) else value
                 for name, value in batch.items()
             }
+            parts = shapes.setdefault(sample.target.shape, {})
             for name, tensor in encode(moved, self.codec, self.text).items():
                 parts.setdefault(name, []).append(tensor.cpu())
-        return {name: torch.cat(tensors) for name, tensors in parts.items()}
+        return [{name: torch.cat(tensors) for name, tensors in parts.items()} for parts in shapes.values()]
 
 
 def _tenth(count: int) -> int:
     return max(1, count // 10)
 
 
-def make_transform(data: dict[str, Any]) -> Transform:
-    """Return the transform that a data configuration describes."""
-    return Transform(
-        data["resolution"], data["crops"], data["flip"], data["min_side"], data["max_aspect_change"]
-    )
+def make_transform(data: dict[str, Any], pixels_per_cell: int) -> Transform:
+    """Return the transform that a data configuration describes; sides of its crops are multiples of a cell."""
+    sizes = bucket_sizes(data["aspect_buckets"], data["resolution"], pixels_per_cell)
+    return Transform(sizes, data["crops"], data["flip"], data["min_side"], data["max_aspect_change"])
 
 
 def open_all(data: dict[str, Any], kind: str) -> list[EditRows]:
@@ -243,6 +275,7 @@ def cache_facts(
         f"data.{name}": data[name]
         for name in (
             "resolution",
+            "aspect_buckets",
             "crops",
             "flip",
             "min_side",
@@ -252,7 +285,7 @@ def cache_facts(
         )
     }
     code = hashlib.sha256()
-    for module in (transform_source, rows_source, images_source):
+    for module in (transform_source, buckets_source, rows_source, cells_source, images_source, masks_source):
         code.update(Path(str(module.__file__)).read_bytes())
     return {
         "model.kind": kind,

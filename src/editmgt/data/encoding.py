@@ -11,7 +11,7 @@ from torch import Tensor
 
 from editmgt.codec import Codec
 from editmgt.data.transform import View
-from editmgt.editing.images import codes_that_may_change
+from editmgt.editing.masks import codes_that_may_change
 from editmgt.text import TextEncoder
 
 
@@ -25,9 +25,7 @@ def collate(views: Sequence[View], texts: Sequence[str], downsampling: int) -> d
     grid = (height // downsampling, width // downsampling)
     batch: dict[str, Any] = {
         "target_pixels": _stack([view.target for view in views]),
-        "edit_mask": torch.stack(
-            [codes_that_may_change(view.edit_mask, (width, height), grid) for view in views]
-        ),
+        "edit_mask": torch.stack([codes_that_may_change(view.edit_mask, grid) for view in views]),
         "texts": list(texts),
     }
     sources = [view.source for view in views if view.source is not None]

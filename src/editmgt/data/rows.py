@@ -2,17 +2,25 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
+from rich.progress import track
 
 from editmgt.data.bad_rows import BadRow
-from editmgt.data.sources import open_dataset
-from editmgt.data.transform import Pair, black_and_white
-from editmgt.editing.images import TooManyPixels, decode_image, read_image, upright_rgb
+from editmgt.data.cells import is_missing, locate, open_picture, picture_size, storage
+from editmgt.data.sources import identity, open_dataset, told
+from editmgt.data.transform import Pair
+from editmgt.editing.images import TooManyPixels, upright_rgb
+from editmgt.editing.masks import may_change, read_mask
 from editmgt.errors import UserError
+from editmgt.files import write_atomic
+from editmgt.lock import locked
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,22 +53,33 @@ class EditRows:
         size: int | None = None,
     ) -> None:
         self.name, self.columns, self.max_pixels = name, spec["columns"], max_pixels
-        self.streaming = streaming
+        self.streaming, self.cache_dir, self.spec = streaming, cache_dir, spec
         needed = {"editor": ("source", "target", "instruction"), "base": ("target", "caption")}
         for use in needed.get(kind, ("target",)):
             if self.columns[use] is None:
                 raise UserError(
                     f"data.datasets.{name}.columns.{use}=null, but a model of kind {kind} learns from it."
                 )
+        if self.columns["mask"] is not None and self.columns.get("hole") is not None:
+            raise UserError(
+                f"data.datasets.{name}.columns.mask={self.columns['mask']} and columns.hole={self.columns['hole']} "
+                "both say what may change: set one of them to null."
+            )
         self.has_source = kind != "base" and self.columns["source"] is not None
         self.text_column = {"editor": "instruction", "base": "caption"}.get(kind)
-        dataset: Any = open_dataset(name, spec, streaming, cache_dir)
+        opened = open_dataset(name, spec, streaming, cache_dir)
+        dataset: Any = opened.rows
+        self.place, self.folder = opened.place, opened.folder
         if size is not None:
             dataset = dataset.take(size if streaming else min(size, len(dataset)))
         self.dataset = dataset
 
     def __len__(self) -> int:
         return len(self.dataset)
+
+    def __iter__(self) -> Iterator["pa.Table"]:
+        """Every row in the files' order, undecoded."""
+        return told(self.place, self.dataset)
 
     def pair(self, index: int) -> Pair:
         """Return row ``index``, decoded; ``BadRow`` where that cannot be done."""
@@ -87,7 +106,7 @@ class EditRows:
                 stop = min((part + 1) * size, len(self))
                 yield part, [self.dataset[index] for index in range(part * size, stop)]
             return
-        rows = iter(self.dataset)
+        rows = iter(self)
         for part in count():
             tables = list(islice(rows, size))
             if not tables:
@@ -104,7 +123,7 @@ class EditRows:
         shuffled = self.dataset.shuffle(seed=seed, buffer_size=_SHUFFLE_BUFFER)
         mine = split_dataset_by_node(shuffled, node, nodes)
         mine.set_epoch(number)
-        yield from mine
+        yield from told(self.place, mine)
 
     def stream(self, node: int, nodes: int, seed: int) -> Iterator["pa.Table"]:
         """Return one reader's rows of all epochs, without end."""
@@ -116,12 +135,45 @@ class EditRows:
             if empty:
                 raise UserError(f"data.datasets.{self.name} has no row for process {node + 1} of {nodes}.")
 
+    def sizes(self) -> NDArray[np.int32]:
+        """Return [N, 2], width and height of every picture that a crop is chosen on; zeros where it has none.
+
+        Headers alone are read, once: the sizes are kept in ``cache_dir``.
+        """
+        use = "source" if self.has_source else "target"
+        path = self.cache_dir / f"sizes-{identity(self.spec)}-{use}-{len(self)}.npy"
+        if not path.is_file():
+            with locked(
+                path, lambda: print(f"waiting for another process, which reads the same {path.name}")
+            ):
+                if not path.is_file():
+                    file = BytesIO()
+                    rows = track(range(len(self)), description=f"reading {len(self)} sizes of {self.name}")
+                    np.save(file, np.array([self.size(self.dataset[row]) for row in rows], np.int32))
+                    write_atomic(path, file.getvalue())
+        return np.load(path)
+
+    def size(self, row: "pa.Table") -> tuple[int, int]:
+        """Return (width, height) of the picture that a row's crop is chosen on; zeros where it has none."""
+        column = self.columns["source" if self.has_source else "target"]
+        cell = row.column(column)[0]
+        if storage(cell.type) == "picture" and cell.is_valid and "bytes" in cell and cell["bytes"].is_valid:
+            cell = cell["bytes"]
+        value: Any
+        if storage(cell.type) == "bytes" and cell.is_valid:  # a view: most of the bytes are never touched
+            import pyarrow as pa
+
+            value = pa.BufferReader(cell.as_buffer())
+        else:
+            value = locate(_value(row, column), self.folder)
+        return picture_size(value) or (0, 0)
+
     def decode(self, row: "pa.Table") -> Pair:
         """Decode a table of one row; ``BadRow`` where that cannot be done."""
         text = self._text(row)
         return Pair(
-            source=self._picture(row, "source") if self.has_source else None,
-            target=self._picture(row, "target"),
+            source=self._rgb(row, "source") if self.has_source else None,
+            target=self._rgb(row, "target"),
             mask=self._mask(row),
             text=text,
             edit_type=_plain(_value(row, self.columns["edit_type"])),
@@ -150,30 +202,35 @@ class EditRows:
             raise BadRow(f"no {self.text_column}")
         return text
 
+    def _rgb(self, row: "pa.Table", use: str) -> Image.Image:
+        try:
+            return upright_rgb(self._picture(row, use))
+        except UserError as error:
+            raise BadRow(f"unreadable {use}", str(error)) from error
+
     def _picture(self, row: "pa.Table", use: str) -> Image.Image:
-        value = _value(row, self.columns[use])
-        content, path = (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (None, value)
-        if isinstance(path, bytes):
-            content, path = path, None
-        if content is None and path is None:
+        column = self.columns[use]
+        value = locate(_value(row, column), self.folder)
+        if is_missing(value):
             raise BadRow(f"no {use}")
         try:
-            if content is None:
-                return upright_rgb(read_image(str(path), self.max_pixels))
-            return upright_rgb(decode_image(content, f"the {use}", self.max_pixels))
+            return open_picture(value, f"column {column}", self.max_pixels)
         except TooManyPixels as error:
             raise BadRow("too large", str(error)) from error
         except UserError as error:
             raise BadRow(f"unreadable {use}", str(error)) from error
 
     def _mask(self, row: "pa.Table") -> Image.Image | None:
-        column = self.columns["mask"]
-        value = _value(row, column)
-        if value is None or (
-            isinstance(value, dict) and value.get("bytes") is None and value.get("path") is None
-        ):
+        """What may change in white, the rest in black."""
+        use = "mask" if self.columns.get("hole") is None else "hole"
+        if is_missing(_value(row, self.columns[use])):
             return None
-        return black_and_white(self._picture(row, "mask"))
+        picture = self._picture(row, use)
+        try:
+            white = may_change(read_mask(picture, hole=use == "hole"))
+        except UserError as error:
+            raise BadRow(f"unreadable {use}", str(error)) from error
+        return Image.fromarray(white.astype(np.uint8) * 255)
 
 
 def _value(row: "pa.Table", column: str | None) -> Any:

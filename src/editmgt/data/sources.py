@@ -2,80 +2,127 @@
 
 import glob
 import hashlib
+import logging
+import os
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from editmgt.data.folder import INDEX, is_folder, read_folder
-from editmgt.errors import UserError, nearest
+from editmgt.data.cells import PICTURE, TEXT, column_problem, storage
+from editmgt.data.folder import INDEX, folder_columns, is_folder
+from editmgt.errors import UserError, first_line
 
 if TYPE_CHECKING:
-    from datasets import Dataset, IterableDataset
+    import pyarrow as pa
+    from datasets import Dataset, DatasetBuilder, IterableDataset
 
 _HUB = re.compile(r"[\w-][\w.-]*/[\w.-]+")
+_BATCH = 100  # rows read at a time; of its own accord ``datasets`` stops at a row group without any
 _TAIL = 16 * 1024  # bytes at a file's end that identify it; a parquet file keeps its statistics there
 
 
-def open_dataset(
-    name: str, spec: dict[str, Any], streaming: bool, cache_dir: Path
-) -> "Dataset | IterableDataset":
-    """Open a dataset of ``data.datasets``; its rows come as Arrow tables, so that nothing is decoded unasked.
+class Opened(NamedTuple):
+    """Rows that come as Arrow tables, so that nothing is decoded unasked.
+
+    ``place`` is the key and the path, for errors; ``folder`` is where relative paths in the rows start (None: of
+    tables that are not on this machine).
+    """
+
+    rows: "Dataset | IterableDataset"
+    place: str
+    folder: Path | None
+
+
+class Column(NamedTuple):
+    """A column that is read: what an error calls it, its name, and its kind (see ``cells.column_problem``)."""
+
+    label: str
+    name: str
+    kind: str | None
+
+
+def open_dataset(name: str, spec: dict[str, Any], streaming: bool, cache_dir: Path) -> Opened:
+    """Open a dataset of ``data.datasets``.
 
     ``spec["path"]`` is a directory (a ``folder``, or whatever ``datasets`` reads), parquet files (a name or pattern on
-    any fsspec path), or a repository on the hub. ``streaming`` reads as it goes instead of making a
-    memory-mapped copy in ``cache_dir``.
+    any fsspec path), or a repository on the hub. Of parquet files the columns of ``spec`` alone are read. ``streaming``
+    reads as it goes instead of making a memory-mapped copy in ``cache_dir``.
 
     Raises:
-        UserError: for a path that is not there, cannot be fetched or is broken, or lacks a column.
+        UserError: for a path that is not there, cannot be fetched or is broken, or lacks a column or has one of another type.
     """
     import datasets
 
-    key, path = f"data.datasets.{name}.path", str(spec["path"])
-    arguments: dict[str, Any] = {"split": spec["split"], "cache_dir": str(cache_dir / "datasets")}
-    if streaming:
-        arguments["streaming"] = True
-    with _quiet():
-        try:
-            if is_folder(Path(path)):
-                table = read_folder(Path(path))
-                features = datasets.Features(
-                    {
-                        column: datasets.Value(
-                            "binary" if column in ("instruction", "caption", "type") else "string"
-                        )
-                        for column in table
-                    }
-                )
-                opened = datasets.Dataset.from_dict(table, features)
-                if streaming:
-                    opened = opened.to_iterable_dataset()
-            elif Path(path).is_dir() or _is_files(path):
-                for file in local_files(path):
-                    _check_parquet(file)
-                where = (
-                    {"path": path}
-                    if Path(path).is_dir()
-                    else {"path": "parquet", "data_files": {spec["split"]: path}}
-                )
-                opened = datasets.load_dataset(**where, **arguments)
-            elif _HUB.fullmatch(path):
-                opened = datasets.load_dataset(path, revision=spec["revision"], **arguments)
-            else:
-                raise UserError(
-                    f"{key}={path} is no directory here, no parquet file or pattern, and no repository on the hub."
-                )
-            _check_columns(name, spec["columns"], list(opened.column_names or _first_row(opened)))
-            return opened.with_format("arrow")
-        except UserError:
-            raise
-        except (
-            Exception
-        ) as error:  # no network, no such repository or split, broken files: a dozen kinds of error
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            raise UserError(f"{key}={path} cannot be read: {lines[0]}") from error
+    key, path = f"data.datasets.{name}", str(spec["path"])
+    if not is_folder(Path(path)):
+        return open_table(
+            f"{key}.path",
+            path,
+            spec["split"],
+            _columns(key, spec),
+            config=(f"{key}.config", spec.get("config")),
+            revision=spec["revision"],
+            cache_dir=cache_dir / "datasets",
+            streaming=streaming,
+        )
+    table = folder_columns(Path(path), f"{key}.path")
+    kinds = {
+        column: "binary" if column in ("instruction", "caption", "type") else "string" for column in table
+    }
+    features = datasets.Features({column: datasets.Value(kind) for column, kind in kinds.items()})
+    rows: Any = datasets.Dataset.from_dict(table, features)
+    _check_columns(rows.features.arrow_schema, _columns(key, spec))
+    rows = rows.to_iterable_dataset() if streaming else rows
+    return Opened(rows.with_format("arrow"), f"{key}.path={path}", None)
+
+
+def open_table(
+    key: str,
+    path: str,
+    split: str,
+    columns: Sequence[Column],
+    *,
+    config: tuple[str, str | None] | None = None,
+    revision: str | None = None,
+    cache_dir: Path | None = None,
+    streaming: bool = False,
+    optional: Sequence[str] = (),
+) -> Opened:
+    """Open what ``datasets`` reads: a directory, parquet files or a repository; ``key`` is the one that ``path`` is of.
+
+    Args:
+        columns: have to be there, in types that can be read.
+        config: the key of the configuration's name, and its value.
+        optional: columns that are read where they are there.
+    """
+    place, (config_key, config_name) = f"{key}={path}", config or ("", None)
+    with _mistakes(place, config_key), _quiet():
+        where = _where(key, path, split) | {"name": config_name, "revision": revision}
+        where |= {"cache_dir": cache_dir and str(cache_dir)}
+        needed = {column.name for column in columns}
+        builder = _builder(where, [needed | {*optional}, needed])
+        if (present := _check_files(builder, split, columns)) is not None:
+            builder = _projected(where, needed | ({*optional} & present))
+        rows: Any
+        if streaming:
+            rows = builder.as_streaming_dataset(split=split)
+        else:
+            builder.download_and_prepare()
+            rows = builder.as_dataset(split=split)
+        rows = rows.with_format("arrow")
+        _check_columns(
+            rows.features.arrow_schema if rows.features else next(iter(rows.take(1))).schema, columns
+        )
+    return Opened(rows, place, _folder(_files(builder, split)))
+
+
+def told(place: str, rows: Iterable["pa.Table"]) -> Iterator["pa.Table"]:
+    """Return the rows; what goes wrong on the way to one is a ``UserError`` of one line."""
+    with _mistakes(place, ""):
+        yield from rows
 
 
 def identity(spec: dict[str, Any]) -> str:
@@ -87,7 +134,8 @@ def identity(spec: dict[str, Any]) -> str:
     digest = hashlib.sha256()
     files = local_files(path)
     place = "" if files else path
-    digest.update(repr((place, spec["split"], spec["revision"], sorted(spec["columns"].items()))).encode())
+    facts = (place, spec["split"], spec.get("config"), spec["revision"], sorted(spec["columns"].items()))
+    digest.update(repr(facts).encode())
     root = Path(path) if Path(path).is_dir() else None
     for file in files:
         size = file.stat().st_size
@@ -105,38 +153,140 @@ def local_files(path: str) -> list[Path]:
         return sorted(
             file for file in Path(path).rglob("*") if file.is_file() and not file.name.startswith(".")
         )
+    if Path(path).is_file():  # also one whose name looks like a pattern
+        return [Path(path)]
     if "://" in path:
         return []
     found = glob.glob(path, recursive=True)  # noqa: PTH207 (pathlib refuses absolute patterns)
     return sorted(Path(file) for file in found if Path(file).is_file())
 
 
-def _is_files(path: str) -> bool:
-    return "://" in path or path.endswith(".parquet") or glob.has_magic(path)
+def _columns(key: str, spec: dict[str, Any]) -> list[Column]:
+    kinds = {"instruction": TEXT, "caption": TEXT, "edit_type": None}
+    return [
+        Column(f"{key}.columns.{use}={column}", column, kinds.get(use, PICTURE))
+        for use, column in spec["columns"].items()
+        if column is not None
+    ]
 
 
-def _check_parquet(file: Path) -> None:
-    import pyarrow.parquet
+def _where(key: str, path: str, split: str) -> dict[str, Any]:
+    if Path(path).is_dir() or _HUB.fullmatch(path):
+        return {"path": path}
+    if "://" in path or path.endswith(".parquet") or glob.has_magic(path):
+        file = glob.escape(path) if Path(path).is_file() else path
+        return {"path": "parquet", "data_files": {_splits(split)[0]: file}}
+    raise UserError(
+        f"{key}={path} is no directory here, no parquet file or pattern, and no repository on the hub."
+    )
 
-    if file.suffix == ".parquet":
+
+def _builder(where: dict[str, Any], projections: Sequence[set[str]]) -> "DatasetBuilder":
+    """Return what reads ``where``, all columns of it; of a repository that cannot be reached, the copy here.
+
+    A copy is known by the columns that were read.
+    """
+    import datasets
+
+    try:
+        return datasets.load_dataset_builder(**where)
+    except ValueError as error:
+        if "find cache" not in str(error):
+            raise
+        for columns in projections:
+            with suppress(ValueError):
+                return _projected(where, columns)
+        raise
+
+
+def _projected(where: dict[str, Any], columns: set[str]) -> "DatasetBuilder":
+    import datasets
+
+    return datasets.load_dataset_builder(**where, columns=sorted(columns), batch_size=_BATCH)
+
+
+def _check_files(builder: "DatasetBuilder", split: str, columns: Sequence[Column]) -> set[str] | None:
+    """Check parquet files before they are read (far ones: the first); returns the first one's columns.
+
+    None: the data set is of another format, or its split of no files.
+    """
+    import pyarrow.parquet as pq
+    from datasets.packaged_modules.parquet.parquet import ParquetConfig
+    from datasets.utils.file_utils import xopen
+
+    if not isinstance(builder.config, ParquetConfig):
+        return None
+    files, rows, first = _files(builder, split), 0, None
+    here = "://" not in "".join(files)
+    for file in files if here else files[:1]:
         try:
-            pyarrow.parquet.read_metadata(file)
+            with xopen(file, "rb") as opened:
+                parquet = pq.ParquetFile(opened)
+                schema, rows = parquet.schema_arrow, rows + parquet.metadata.num_rows
         except Exception as error:
-            reason = str(error).strip().splitlines()[0]
-            raise UserError(f"{file} is no whole parquet file: {reason}") from error
+            raise UserError(f"{file} is no whole parquet file: {first_line(error)}") from error
+        _check_columns(schema, columns, f" of {file}" if first else "")
+        first = first or schema
+        for column in columns:
+            types = [part.field(column.name).type for part in (first, schema)]
+            if storage(types[0]) != storage(types[1]) != "null":
+                raise UserError(
+                    f"{column.label}: the column's type is {first_line(types[1], 80)} in {file} and "
+                    f"{first_line(types[0], 80)} in {files[0]}; it has to be the same in all files."
+                )
+    if here and first and not rows:
+        raise UserError(f"{Path(files[0]).parent if files[1:] else files[0]} holds no row.")
+    return set(first.names) if first else None
 
 
-def _check_columns(name: str, columns: dict[str, str | None], present: list[str]) -> None:
-    for use, column in columns.items():
-        if column is not None and column not in present:
+def _check_columns(schema: "pa.Schema", columns: Sequence[Column], where: str = "") -> None:
+    for column in columns:
+        if problem := column_problem(schema, column.name, column.kind):
+            raise UserError(f"{column.label}{where}: {problem}")
+
+
+def _splits(split: str) -> list[str]:
+    """Return the splits that a name such as ``a[:10%]+b`` is of."""
+    return [re.split(r"[\[(]", part)[0] for part in split.split("+")]
+
+
+def _files(builder: "DatasetBuilder", split: str) -> list[str]:
+    found = builder.config.data_files or {}
+    return [str(file) for name in _splits(split) for file in found.get(name, ())]
+
+
+def _folder(files: Sequence[str]) -> Path | None:
+    """Return the folder that holds the tables, of several the innermost that holds all; None where they are far."""
+    if not files or "://" in "".join(files):
+        return None
+    return Path(os.path.commonpath([Path(file).parent for file in files]))
+
+
+@contextmanager
+def _mistakes(place: str, config_key: str) -> Iterator[None]:
+    """Turn what ``datasets`` raises (a dozen kinds: no network, no such split, broken files) into one line."""
+    import datasets
+
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        generating = isinstance(error, datasets.exceptions.DatasetGenerationError)
+        text = " ".join(str((generating and error.__cause__) or error).split()) or type(error).__name__
+        if text.startswith("Config name is missing") and config_key:
+            names = ", ".join(re.findall(r"'([^']+)'", text.partition("]")[0]))
             raise UserError(
-                f"data.datasets.{name}.columns.{use}={column}: there is no such column; there are "
-                f"{', '.join(present)}.{nearest(column, present)}"
-            )
+                f"{config_key}=null: {place} holds several configurations; name one of {names}."
+            ) from error
+        offline = " HF_HUB_OFFLINE is set: unset it to fetch from the hub." if _is_offline(error) else ""
+        raise UserError(f"{place} cannot be read: {first_line(text)}{offline}") from error
 
 
-def _first_row(opened: "IterableDataset") -> dict[str, Any]:
-    return next(iter(opened.with_format("arrow").take(1))).to_pydict()
+def _is_offline(error: Exception) -> bool:
+    import datasets
+
+    return datasets.config.HF_HUB_OFFLINE and isinstance(error, OSError)
 
 
 @contextmanager
@@ -145,6 +295,7 @@ def _quiet() -> Iterator[None]:
     import datasets
     import huggingface_hub
 
+    logging.getLogger("datasets.packaged_modules").setLevel(logging.CRITICAL)  # a stream reads on after this
     libraries = (datasets.logging, huggingface_hub.logging)
     levels = [library.get_verbosity() for library in libraries]
     bars = not datasets.are_progress_bars_disabled()

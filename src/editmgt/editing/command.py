@@ -48,7 +48,8 @@ def edit(options: argparse.Namespace) -> str:
     from PIL import Image
 
     from editmgt.editing.composite import edited_region, largest_change
-    from editmgt.editing.images import black_or_white, read_image, upright_rgb, working_size
+    from editmgt.editing.images import read_image, upright_rgb, working_size
+    from editmgt.editing.masks import may_change, read_mask
 
     problems: list[str] = []
     picture_format, source, mask = "", None, None
@@ -62,8 +63,10 @@ def edit(options: argparse.Namespace) -> str:
             encode(Image.new("RGB", source.size), picture_format)
     if options.mask is not None:
         with gathered(problems):
+            if options.mask.is_dir():
+                raise UserError(f"--mask {options.mask} is a directory: for one picture name its mask.")
             mask = read_image(options.mask, options.max_pixels)
-            mask = mask if source is None else black_or_white(mask, source.size)
+            mask = read_mask(mask, size=None if source is None else source.size)
     with gathered(problems):
         check_settings(options)
     tell(problems)
@@ -77,7 +80,9 @@ def edit(options: argparse.Namespace) -> str:
         written = " and ".join(str(path) for path in _write(options, i, source, result, picture_format))
         said = f"{result.seconds:.1f} s, {result.held[i].float().mean():.0%} of the tokens held"
         if options.composite:
-            region = edited_region(result.changed[i], source.size, mask)
+            # where the mask is black nothing may show; a feathered one shows something in all of its greys
+            shown = None if mask is None else may_change(mask, 1) if options.feather else may_change(mask)
+            region = edited_region(result.changed[i], source.size, shown)
             change = largest_change(source, result.images[i], region)
             said += f"; largest change outside the edited region: {change}"
         lines.append(
@@ -138,6 +143,8 @@ def check_settings(options: argparse.Namespace) -> None:
     from editmgt.weights import find, on_hub
 
     problems: list[str] = []
+    if options.feather and not (options.composite and options.mask is not None):
+        problems.append("--feather blends a composite by its mask: it needs --composite and --mask.")
     if options.no_region_hold and options.hold_threshold is not None:
         problems.append("--hold-threshold has no effect with --no-region-hold: leave one of them out.")
     if options.guidance_scale is not None:
@@ -196,6 +203,7 @@ def edit_one(
         mask=mask,
         query=options.query,
         composite=options.composite,
+        feather=options.feather,
         seed=options.seed,
         progress=progress,
     )
@@ -254,13 +262,19 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--mask",
         type=_path,
-        help="picture of the same size: white may change, all else keeps the source's tokens",
+        help="picture of the same size: white may change, or what is opaque where it has transparency; all else "
+        "keeps the source's tokens. For a directory of pictures a directory of masks with the pictures' names",
     )
     add("--query", metavar="WORD", help="a word of the instruction: its attention alone says where to edit")
     add(
         "--composite",
         action="store_true",
         help="outside the edited region keep the picture's own pixels, bit for bit",
+    )
+    add(
+        "--feather",
+        action="store_true",
+        help="with --composite: the mask's greys blend the edit in (else its middle divides edit and picture)",
     )
     add("--no-region-hold", action="store_true", help="let every token change")
     add("--no-consolidation", action="store_true", help="read the attention of one layer, unsmoothed")

@@ -8,33 +8,44 @@ import torch.nn.functional as F
 from PIL import Image, ImageChops, ImageFilter
 from torch import Tensor
 
-from editmgt.editing.images import ImageLike, black_or_white
+from editmgt.editing.masks import MaskLike, may_change, read_mask
 
 
-def edited_region(changed_HW: Tensor, size: tuple[int, int], mask: ImageLike | None = None) -> Image.Image:
+def edited_region(changed_HW: Tensor, size: tuple[int, int], mask: MaskLike | None = None) -> Image.Image:
     """Return where an edit may show in a picture of ``size`` (width, height): mode L, white or black.
 
     That is the codes that ``changed`` and one code around them, for a decoder's pixels follow its neighbouring codes
-    too; where the user gave a ``mask``, what is white there alone.
+    too; where the user gave a ``mask``, what may change there alone.
     """
     grown_HW = F.max_pool2d(changed_HW[None, None].float().cpu(), 3, stride=1, padding=1)[0, 0]
     region = Image.fromarray(grown_HW.numpy().astype(np.uint8) * 255)
     region = region.resize(size, Image.Resampling.NEAREST)
-    return region if mask is None else ImageChops.darker(region, black_or_white(mask, size))
+    if mask is None:
+        return region
+    allowed = may_change(read_mask(mask, size=size))
+    return ImageChops.darker(region, Image.fromarray(allowed.astype(np.uint8) * 255))
 
 
 def paste(
-    source: Image.Image, edited: Image.Image, region: Image.Image, seam: tuple[float, float]
+    source: Image.Image,
+    edited: Image.Image,
+    region: Image.Image,
+    seam: tuple[float, float],
+    levels: Image.Image | None = None,
 ) -> Image.Image:
     """Show ``edited`` in the ``region`` and ``source`` elsewhere, bit for bit; all are of one size.
 
-    The seam lies inside the region and is ``seam`` pixels (across, down) wide.
+    The seam lies inside the region and is ``seam`` pixels (across, down) wide. ``levels``, a mask's, say how much of
+    the edit may show: none at 0, all at 255.
     """
     # At a straight border half of the blur's window is white: there the edit begins to show.
     blurred = region.filter(ImageFilter.BoxBlur(seam)).point(
         [max(0, 2 * value - 255) for value in range(256)]
     )
-    return Image.composite(edited, source, ImageChops.darker(blurred, region))
+    shown = ImageChops.darker(blurred, region)
+    if levels is not None:
+        shown = ImageChops.darker(shown, levels)
+    return Image.composite(edited, source, shown)
 
 
 def largest_change(source: Image.Image, edited: Image.Image, region: Image.Image) -> int:

@@ -25,6 +25,7 @@ from editmgt.errors import UserError
 from editmgt.files import write_atomic
 
 TABLE = "edits.csv"
+_NAMED = 5  # pictures without a mask that are named
 
 
 def edit_directory(options: argparse.Namespace) -> int:
@@ -39,8 +40,6 @@ def edit_directory(options: argparse.Namespace) -> int:
         check_instructions(options.instruction)
     if options.explain:
         problems.append("--explain shows one edit: give it one picture.")
-    if options.mask is not None:
-        problems.append("--mask is of one picture: give it that picture, not a directory.")
     if len(options.instruction) > 1:
         problems.append(
             f"{len(options.instruction)} instructions came with a directory: give them one picture."
@@ -50,11 +49,16 @@ def edit_directory(options: argparse.Namespace) -> int:
     files = sorted(file for file in source_dir.iterdir() if file.is_file() and not file.name.startswith("."))
     if not any(_is_picture(file) for file in files):
         problems.append(f"{source_dir} holds no picture.")
+    masks: dict[Path, Path] = {}
+    if options.mask is not None:
+        with gathered(problems):
+            masks = _masks(options.mask, [file for file in files if _is_picture(file)])
     with gathered(problems):
         check_settings(options)
     tell(problems)
 
     from editmgt.editing.images import read_image, upright_rgb
+    from editmgt.editing.masks import read_mask
 
     editor = load(options)
     rows: list[tuple[str, str, str]] = []
@@ -71,7 +75,10 @@ def edit_directory(options: argparse.Namespace) -> int:
                     path = path.with_name(f"{file.name}.png")  # a JPEG cannot keep pixels bit for bit
                 picture_format = output_format(path)
                 source = upright_rgb(read_image(file, options.max_pixels))
-                result = edit_one(editor, source, options)
+                mask = None
+                if file in masks:
+                    mask = read_mask(read_image(masks[file], options.max_pixels), size=source.size)
+                result = edit_one(editor, source, options, mask)
                 write_atomic(path, encode(result.images[0], picture_format))
                 rows.append((file.name, "ok", ""))
             except UserError as error:
@@ -95,6 +102,28 @@ def _is_picture(file: Path) -> bool:
     from PIL import Image
 
     return file.suffix.lower() in Image.registered_extensions()
+
+
+def _masks(directory: Path, pictures: list[Path]) -> dict[Path, Path]:
+    """Return every picture's mask: the picture in ``directory`` that has its name, whatever either name ends in.
+
+    Raises:
+        UserError: where pictures have no mask or several, by the names of the first of them.
+    """
+    if not directory.is_dir():
+        raise UserError(f"--mask {directory} must be a directory of masks, as the pictures are in one.")
+    found: dict[str, list[Path]] = {}
+    for file in sorted(directory.iterdir()):
+        if file.is_file() and not file.name.startswith(".") and _is_picture(file):
+            found.setdefault(file.stem, []).append(file)
+    wrong = [picture.name for picture in pictures if len(found.get(picture.stem, ())) != 1]
+    if wrong:
+        rest = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
+        raise UserError(
+            f"--mask {directory} must hold one mask, of the same name, for each picture; it holds none or several "
+            f"for {', '.join(wrong[:_NAMED])}{rest}."
+        )
+    return {picture: found[picture.stem][0] for picture in pictures}
 
 
 def _write(rows: list[tuple[str, str, str]], path: Path) -> None:

@@ -17,13 +17,13 @@ from editmgt.editing import bundle
 from editmgt.editing.composite import edited_region, paste
 from editmgt.editing.images import (
     ImageLike,
-    codes_that_may_change,
     resize,
     to_image,
     to_pixels,
     upright_rgb,
     working_size,
 )
+from editmgt.editing.masks import MaskLike, codes_that_may_change, may_change, read_mask
 from editmgt.editing.reading import Reader
 from editmgt.editing.sampler import sample_generators
 from editmgt.editing.settings import EditSettings, validate
@@ -71,7 +71,7 @@ class _Sample:
     image: Image.Image
     instruction: str
     sample_id: str
-    mask: ImageLike | None
+    mask: Image.Image | None  # levels
     rows: Tensor | None
     size: tuple[int, int]  # working width and height
 
@@ -159,9 +159,10 @@ class Editor:
         instructions: str | Sequence[str],
         *,
         sample_ids: Sequence[str] | None = None,
-        mask: ImageLike | Sequence[ImageLike | None] | None = None,
+        mask: MaskLike | Sequence[MaskLike | None] | None = None,
         query: str | None = None,
         composite: bool = False,
+        feather: bool = False,
         seed: int = 0,
         trace: bool = False,
         record_layers: Sequence[int] = (),
@@ -176,10 +177,12 @@ class Editor:
             instructions: as many sentences; one image may have several.
             sample_ids: names that, with ``seed``, decide a sample's random numbers whatever its batch;
                 default: its position.
-            mask: per image, in its size, or None: white may change, all else keeps the source's codes.
+            mask: per image, in its size, or None: white may change, all else keeps the source's codes. What counts as
+                white: see :mod:`editmgt.editing.masks`.
             query: a word of every instruction; the map is then made of its tokens' attention alone. None: of all rows.
             composite: whether pixels outside the edited region (the codes that changed, and one around them) are the
                 image's own.
+            feather: whether the greys of ``mask`` blend a composite's edit in; else its middle divides edit and image.
             seed: see ``sample_ids``.
             trace: keep every step in the result.
             record_layers: blocks whose raw attention maps the result keeps; the pictures do not depend on it.
@@ -195,6 +198,10 @@ class Editor:
         validate(settings, self.transformer.num_blocks, self.pixels_per_cell)
         if batch_size < 1:
             raise UserError(f"batch_size={batch_size} must be at least 1.")
+        if feather and not (composite and mask is not None):
+            raise UserError(
+                "feather=True blends a composite by its mask: it needs composite=True and a mask."
+            )
         self._check_recorded(record_layers)
         samples = self._samples(images, instructions, sample_ids, mask, query, settings)
         self._warn_of_cuts(samples)
@@ -219,7 +226,9 @@ class Editor:
                 for row, i in enumerate(batch):
                     edits[i] = edit, row
                     picture = resize(to_image(decoded[row]), samples[i].image.size)
-                    pictures[i] = _composite(samples[i], picture, edit.changed[row]) if composite else picture
+                    pictures[i] = (
+                        _composite(samples[i], picture, edit.changed[row], feather) if composite else picture
+                    )
         ordered = [edits[i] for i in range(len(samples))]
         return EditResult(
             images=[pictures[i] for i in range(len(samples))],
@@ -254,10 +263,10 @@ class Editor:
         grid = (height // self.codec.downsampling, width // self.codec.downsampling)
         pixels = torch.stack([to_pixels(resize(sample.image, sample.size)) for sample in samples])
         reference_BHW = self.codec.encode(pixels.to(self.device))
-        may_change = [
+        free = [
             torch.ones(grid, dtype=torch.bool)
             if sample.mask is None
-            else codes_that_may_change(sample.mask, sample.image.size, grid)
+            else codes_that_may_change(may_change(sample.mask), grid)
             for sample in samples
         ]
         asked = [sample.rows for sample in samples if sample.rows is not None]
@@ -274,7 +283,7 @@ class Editor:
             micro_conditions_B5=micro_conditions.expand(len(samples), -1),
             randomness=sample_generators(seed, [sample.sample_id for sample in samples], self.device),
             timestep_convention=self.timestep_convention,
-            may_change_BHW=torch.stack(may_change).to(self.device),
+            may_change_BHW=torch.stack(free).to(self.device),
             rows_BT=None if rows is None else rows.to(self.device),
             trace=trace,
             record_layers=record_layers,
@@ -287,7 +296,7 @@ class Editor:
         images: ImageLike | Sequence[ImageLike],
         instructions: str | Sequence[str],
         sample_ids: Sequence[str] | None,
-        mask: ImageLike | Sequence[ImageLike | None] | None,
+        mask: MaskLike | Sequence[MaskLike | None] | None,
         query: str | None,
         settings: EditSettings,
     ) -> list[_Sample]:
@@ -298,7 +307,10 @@ class Editor:
         sentences = [instructions] if isinstance(instructions, str) else list(instructions)
         if len(pictures) == 1:
             pictures *= len(sentences)
-        masks = list(mask) if isinstance(mask, Sequence) else [mask] * len(pictures)
+        # a path is no mask, and is refused whole
+        masks: list[Any] = [mask] * len(pictures)
+        if isinstance(mask, Sequence) and not isinstance(mask, str):
+            masks = list(mask)
         ids = [str(i) for i in range(len(pictures))] if sample_ids is None else [str(i) for i in sample_ids]
         for values, name in ((sentences, "instructions"), (masks, "masks"), (ids, "sample_ids")):
             if len(values) != len(pictures):
@@ -315,10 +327,14 @@ class Editor:
                 text.encode()
             except UnicodeEncodeError as error:  # how Python shows bytes that it cannot decode
                 raise UserError(f"{text!r} is not valid UTF-8.") from error
+        levels = [
+            None if one is None else read_mask(one, size=picture.size)
+            for one, picture in zip(masks, pictures, strict=True)
+        ]
         rows = [None if query is None else self._rows(sentence, query) for sentence in sentences]
         return [
             _Sample(*parts, working_size(parts[0].size, settings.resolution, self.pixels_per_cell))
-            for parts in zip(pictures, sentences, ids, masks, rows, strict=True)
+            for parts in zip(pictures, sentences, ids, levels, rows, strict=True)
         ]
 
     def _rows(self, instruction: str, query: str) -> Tensor:
@@ -360,10 +376,13 @@ class Editor:
         return self.codec, self.text_encoder, self.transformer
 
 
-def _composite(sample: _Sample, picture: Image.Image, changed_HW: Tensor) -> Image.Image:
+def _composite(sample: _Sample, picture: Image.Image, changed_HW: Tensor, feather: bool) -> Image.Image:
     size, grid = picture.size, changed_HW.shape
-    region = edited_region(changed_HW, size, sample.mask)
-    return paste(sample.image, picture, region, seam=(size[0] / grid[1], size[1] / grid[0]))
+    # a feathered mask's own greys are the seam at its border
+    hard = None if feather or sample.mask is None else may_change(sample.mask)
+    region = edited_region(changed_HW, size, hard)
+    seam = (size[0] / grid[1], size[1] / grid[0])
+    return paste(sample.image, picture, region, seam, sample.mask if feather else None)
 
 
 def _batches(samples: list[_Sample], batch_size: int) -> list[list[int]]:

@@ -1,4 +1,4 @@
-"""Pictures in and out: any mode and orientation to upright RGB, working sizes, pixels as tensors, masks."""
+"""Pictures in and out: any mode and orientation to upright RGB, working sizes, pixels as tensors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from editmgt.errors import UserError
+from editmgt.errors import UserError, first_line
 
 ImageLike = Image.Image | np.ndarray  # arrays: uint8, HxW or HxWx3 or HxWx4
 
@@ -38,7 +37,7 @@ def decode_image(content: bytes, name: str = "the picture", max_pixels: int = MA
 
 def _decode(file: Path | BytesIO, name: str, max_pixels: int) -> Image.Image:
     try:
-        with _no_limit_but_ours(), Image.open(file) as image:
+        with no_limit_but_ours(), Image.open(file) as image:
             if image.width * image.height > max_pixels:
                 raise TooManyPixels(
                     f"{name} has {image.width}x{image.height} pixels, more than the limit of {max_pixels:,}."
@@ -47,12 +46,14 @@ def _decode(file: Path | BytesIO, name: str, max_pixels: int) -> Image.Image:
             return image
     except UserError:
         raise
+    except UnidentifiedImageError:  # its own words are a memory address
+        raise UserError(f"{name} cannot be read as an image: these bytes are no picture.") from None
     except Exception as error:  # Pillow's decoders raise a dozen kinds of error over a broken file
-        raise UserError(f"{name} cannot be read as an image: {error}".splitlines()[0]) from error
+        raise UserError(f"{name} cannot be read as an image: {first_line(error)}") from error
 
 
 @contextmanager
-def _no_limit_but_ours() -> Iterator[None]:
+def no_limit_but_ours() -> Iterator[None]:
     """Pillow's own limit is a global that warns at one size and raises at another."""
     theirs, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
@@ -75,7 +76,7 @@ def upright_rgb(image: ImageLike) -> Image.Image:
         raise UserError(
             f"{image!r} is no picture: give a PIL image, as Image.open reads one, or a uint8 array."
         )
-    image = _upright(image)
+    image = upright(image)
     if image.mode == "F":
         raise UserError("A picture of floating-point numbers has no known range: save it with 8 or 16 bits.")
     if image.mode.startswith("I"):
@@ -86,7 +87,7 @@ def upright_rgb(image: ImageLike) -> Image.Image:
     return image.convert("RGB")
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
     """Turn by EXIF; where that cannot be read, the picture is as it is stored."""
     try:
         return ImageOps.exif_transpose(image)
@@ -124,23 +125,3 @@ def to_image(pixels_3HW: Tensor) -> Image.Image:
     """Return floats in [0, 1] as an RGB picture."""
     values = (pixels_3HW.float() * 255).round().to(torch.uint8)
     return Image.fromarray(values.permute(1, 2, 0).cpu().numpy())
-
-
-def codes_that_may_change(mask: ImageLike, size: tuple[int, int], grid: tuple[int, int]) -> Tensor:
-    """Bring a mask at image resolution (white, or True, may change) to codes: bool [h,w] on the CPU.
-
-    A code may change as soon as one of its pixels may. ``size`` is the image's (width, height), ``grid`` the
-    codes' (rows, columns).
-    """
-    white = torch.from_numpy(np.array(black_or_white(mask, size)))
-    return F.adaptive_max_pool2d(white[None, None].float(), grid)[0, 0] > 0
-
-
-def black_or_white(mask: ImageLike, size: tuple[int, int]) -> Image.Image:
-    """Return a mask in mode L, 255 where it is white (or True) and 0 elsewhere; ``size`` is its image's."""
-    if isinstance(mask, np.ndarray):
-        mask = Image.fromarray(mask.astype(np.uint8) * 255 if mask.dtype == np.bool_ else mask)
-    grey = (upright_rgb(mask) if mask.mode.startswith("I") else _upright(mask)).convert("L")
-    if grey.size != size:
-        raise UserError(f"The mask is {grey.width}x{grey.height} pixels but its image {size[0]}x{size[1]}.")
-    return grey.point([0] * 128 + [255] * 128)

@@ -31,7 +31,7 @@ class EditorModule(LightningModule):
         transformer: trained.
         text_encoder: trained along, or frozen.
         optimizer: given parameter groups, makes the optimiser.
-        resolution: pixels a side, for the micro conditions.
+        pixels_per_code: a side of a code, for the micro conditions.
         warmup_steps: steps of linear warm-up.
         decay_fraction: last part of the run, in [0, 1], in which the learning rate falls to zero.
         condition_dropout: probability in [0, 1] that a sample's instruction is dropped.
@@ -49,7 +49,7 @@ class EditorModule(LightningModule):
         transformer: MGTransformer,
         text_encoder: TextEncoder,
         optimizer: Callable[[Iterable[dict[str, Any]]], torch.optim.Optimizer],
-        resolution: int,
+        pixels_per_code: int,
         warmup_steps: int = 100,
         decay_fraction: float = 0.5,
         condition_dropout: float = 0.1,
@@ -63,7 +63,7 @@ class EditorModule(LightningModule):
         self.transformer = transformer
         self.text_encoder = text_encoder.requires_grad_(train_text_encoder)
         self.make_optimizer = optimizer
-        self.resolution = resolution
+        self.pixels_per_code = pixels_per_code
         self.warmup_steps, self.decay_fraction = warmup_steps, decay_fraction
         self.condition_dropout = condition_dropout
         self.full_masking, self.edit_masking = full_masking, edit_masking
@@ -151,7 +151,8 @@ class EditorModule(LightningModule):
 
         With ``logits_at`` [B, H, W] (bool), those of the marked tokens alone, [M, V].
         """
-        micro = torch.tensor([self.resolution, self.resolution, 0, 0, AESTHETIC_SCORE], device=self.device)
+        height, width = (side * self.pixels_per_code for side in tokens.shape[1:])
+        micro = torch.tensor([width, height, 0, 0, AESTHETIC_SCORE], device=self.device)
         return self.transformer(
             tokens,
             text.states_BTD,

@@ -109,7 +109,9 @@ class _Progress(RichProgressBar):
         return "training"  # Lightning's "Epoch 0/-2" counts what an endless stream does not have
 
 
-def _data(config: dict[str, Any], directory: Path, codec: Codec | None, text: Any) -> SceneData | EditData:
+def _data(
+    config: dict[str, Any], directory: Path, codec: Codec | None, text: Any, pixels_per_cell: int = 1
+) -> SceneData | EditData:
     data, model = config["data"], config["model"]
     if "datasets" in data:
         return EditData(
@@ -119,6 +121,7 @@ def _data(config: dict[str, Any], directory: Path, codec: Codec | None, text: An
             data,
             text_learns=model["train_text_encoder"],
             directory=directory,
+            pixels_per_cell=pixels_per_cell,
         )
     return SceneData(
         model["kind"],
@@ -160,7 +163,7 @@ def _editor_run(
         transformer.train(),
         text.train(),
         optimizer_maker(model),
-        resolution=model["resolution"],
+        pixels_per_code=codec.downsampling,
         warmup_steps=model["warmup_steps"],
         decay_fraction=model["decay_fraction"],
         condition_dropout=model["condition_dropout"],
@@ -177,7 +180,7 @@ def _editor_run(
         EditSettings().override(**edit_values(config)),
         timestep_convention="mask_ratio",
     )
-    data = _data(config, directory, codec, text)
+    data = _data(config, directory, codec, text, editor.pixels_per_cell)
     callbacks: list[Callback] = []
     if model["kind"] == "editor":
         callbacks.append(_previews(editor, config, data, directory))

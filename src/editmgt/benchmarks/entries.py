@@ -1,0 +1,38 @@
+"""JSON files as benchmarks are released in: read whole, and known to hold what is read of them."""
+
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from editmgt.errors import UserError, nearest
+
+
+def read_object(file: Path) -> dict[str, Any]:
+    """Return a file's JSON object; a ``UserError`` of one line where there is none."""
+    try:
+        found = json.loads(file.read_bytes().decode("utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{file} cannot be read as JSON: {reason}.") from error
+    if not isinstance(found, dict):
+        raise UserError(f"{file} holds no JSON object, but {type(found).__name__}.")
+    return found
+
+
+def read_entries(file: Path, texts: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Return a file's entries by their keys, each an object with the fields ``texts``, which are texts."""
+    entries = read_object(file)
+    for key, entry in entries.items():
+        check_texts(file, key, entry, texts)
+    return entries
+
+
+def check_texts(file: Path, key: str, entry: Any, texts: Collection[str]) -> None:
+    """Raise a ``UserError`` for an entry that is no object, or that lacks one of the fields ``texts``."""
+    if not isinstance(entry, Mapping):
+        raise UserError(f"{file}: entry {key} is no object, but {type(entry).__name__}.")
+    for name in texts:
+        if not isinstance(entry.get(name), str):
+            close = "" if name in entry else nearest(name, entry)
+            raise UserError(f"{file}: entry {key} needs '{name}', a text.{close}")

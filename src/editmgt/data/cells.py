@@ -1,0 +1,129 @@
+"""Cells of tables: which types of column hold pictures and texts, and how a cell becomes a picture."""
+
+import base64
+import re
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from editmgt.editing.images import MAX_PIXELS, decode_image, no_limit_but_ours, read_image
+from editmgt.errors import UserError, first_line, nearest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PICTURE = "a picture: a struct {bytes, path}, bytes, or a string (a path, or the picture in base64)"
+TEXT = "a text: a string, or its bytes"
+# What a file of PNG, JPEG, WebP or GIF begins with, in base64; no path that is there begins so.
+_BASE64 = re.compile(r"data:[^,]*;base64,|(?=iVBORw0KGgo|/9j/|UklGR|R0lGOD)")
+_HELD_BY = {TEXT: ("text", "bytes", "null"), PICTURE: ("picture", "bytes", "text", "null")}
+_ORIENTATION, _QUARTER_TURNS = 0x0112, (5, 6, 7, 8)  # in EXIF
+_SHOWN = 80  # characters of a cell that a message quotes
+
+
+def column_problem(schema: "pa.Schema", column: str, kind: str | None) -> str | None:
+    """Return why ``column`` cannot be read as ``kind`` (``PICTURE``, ``TEXT``, None: anything); None where it can."""
+    count = schema.names.count(column)
+    if count == 0:
+        present = first_line(", ".join(schema.names) or "none")
+        return f"there is no such column; there are {present}.{nearest(column, schema.names)}"
+    if count > 1:
+        return f"{count} columns have this name."
+    found = schema.field(column).type
+    if kind is None or storage(found) in _HELD_BY[kind]:
+        return None
+    return f"the column's type is {first_line(found, _SHOWN)}, which is not {kind}."
+
+
+def storage(found: "pa.DataType") -> str:
+    """Return how a column holds its values: ``text``, ``bytes``, ``picture`` (a struct), ``null``, or its type's name."""
+    import pyarrow.types as types
+
+    if types.is_dictionary(found):
+        found = found.value_type
+    if types.is_string(found) or types.is_large_string(found) or types.is_string_view(found):
+        return "text"
+    if types.is_binary(found) or types.is_large_binary(found) or types.is_binary_view(found):
+        return "bytes"
+    if types.is_struct(found):
+        parts = {field.name: storage(field.type) for field in found.fields}
+        if {"bytes", "path"} & parts.keys() and set(parts.values()) <= {"text", "bytes", "null"}:
+            return "picture"
+    return str(found)
+
+
+def locate(value: Any, folder: Path | None) -> Any:
+    """Return a cell whose path, where it holds one, is taken from ``folder``, not from the working directory."""
+    if isinstance(value, Mapping):
+        value = value.get("bytes") if value.get("bytes") is not None else value.get("path")
+    if folder is None or not isinstance(value, str) or not value or _BASE64.match(value):
+        return value
+    return folder / value
+
+
+def open_picture(value: Any, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Decode a cell: a PIL picture, a ``{"bytes", "path"}`` pair, encoded bytes, base64 (also a data: URL), or a path.
+
+    ``name`` is what an error calls it; a picture of more than ``max_pixels`` is refused before it is decoded.
+
+    Raises:
+        UserError: of one short line, for whatever is no picture.
+    """
+    value = locate(value, None)
+    if isinstance(value, Image.Image):
+        return value
+    content = _content(value, name)
+    if isinstance(content, Path):
+        return read_image(content, max_pixels)
+    return decode_image(content, name, max_pixels)
+
+
+def picture_size(value: Any) -> tuple[int, int] | None:
+    """Return (width, height) of the picture in a cell, upright, from its header alone; None where it has none.
+
+    ``value`` may also be an open file.
+    """
+    try:
+        if not hasattr(value, "read"):
+            value = _content(locate(value, None), "")
+        with no_limit_but_ours(), Image.open(BytesIO(value) if isinstance(value, bytes) else value) as image:
+            late = (
+                image.format == "PNG" and "exif" not in image.info
+            )  # to look for it would decode the picture
+            turned = not late and image.getexif().get(_ORIENTATION, 1) in _QUARTER_TURNS
+            return image.size[::-1] if turned else image.size
+    except Exception:  # whoever decodes the picture says what is wrong with it
+        return None
+
+
+def _content(value: Any, name: str) -> bytes | Path:
+    if isinstance(value, str) and (start := _BASE64.match(value)):
+        try:
+            return base64.b64decode("".join(value[start.end() :].split()), validate=True)
+        except ValueError as error:
+            raise UserError(f"{name} is no whole base64: {error}.") from error
+    if isinstance(value, bytes):
+        return value
+    if not isinstance(value, str | Path):
+        raise UserError(f"{name} is missing: there is {type(value).__name__} in its place.")
+    try:
+        there = Path(value).is_file()
+    except OSError:  # a name that is too long, for one
+        there = False
+    if not there:
+        raise UserError(f"{name} is neither a file that is there nor base64: {_short(str(value))}.")
+    return Path(value)
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a cell that may hold a picture is empty."""
+    if isinstance(value, Mapping):
+        return value.get("bytes") is None and not value.get("path")
+    return value is None or value == ""
+
+
+def _short(text: str) -> str:
+    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r} ... ({len(text):,} characters)"

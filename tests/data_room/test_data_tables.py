@@ -1,0 +1,325 @@
+"""Tables as people write them: what can be read is read; what cannot is one short line that names key, column and type."""
+
+import base64
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from edit_files import encoded, picture, schemas, spec, write
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from editmgt.benchmarks.pictures import picture as benchmark_picture
+from editmgt.benchmarks.tables import open_table
+from editmgt.data.bad_rows import BadRow
+from editmgt.data.cells import open_picture
+from editmgt.data.rows import EditRows
+from editmgt.errors import UserError
+
+PNGS = [encoded(picture(i)) for i in range(3)]
+BASE = schemas(3)["crispedit"].set_column(1, "input_img", pa.array(PNGS))
+
+
+def changed(column: str, values: pa.Array) -> pa.Table:
+    return BASE.set_column(BASE.column_names.index(column), column, values)
+
+
+def opened(dataset: dict[str, Any], cache: Path, streaming: bool) -> EditRows:
+    return EditRows(
+        "mine", dataset, kind="editor", streaming=streaming, max_pixels=10_000, cache_dir=cache / "hf"
+    )
+
+
+def told(rows: EditRows) -> list[str]:
+    """Every row's text, or why it is bad."""
+    found = []
+    for _, tables in rows.parts(100, [0]):
+        for table in tables:
+            try:
+                pair = rows.decode(table)
+                assert (np.asarray(pair.source) == np.asarray(picture(len(found) % 3))).all()
+                found.append(pair.text)
+            except BadRow as error:
+                found.append(str(error))
+    return found
+
+
+def named(directory: Path, paths: list[str]) -> pa.Table:
+    (directory / "pictures").mkdir()
+    for i in range(3):
+        picture(i).save(directory / "pictures" / f"{i}.png")
+    return changed("input_img", pa.array(paths))
+
+
+def with_paths(directory: Path) -> Path:
+    return write(named(directory, [f"pictures/{i}.png" for i in range(3)]), directory / "t.parquet")
+
+
+def with_other_unused_columns(directory: Path) -> Path:
+    write(BASE.append_column("score", pa.array([1, 2, 3])), directory / "a.parquet")
+    write(BASE.append_column("score", pa.array(["x", "y", "z"])), directory / "b.parquet")
+    return directory
+
+
+def with_an_empty_part(directory: Path) -> Path:
+    write(BASE.slice(0, 0), directory / "a.parquet")
+    write(BASE, directory / "b.parquet")
+    return directory
+
+
+def one(table: pa.Table) -> Callable[[Path], Path]:
+    return lambda directory: write(table, directory / "t.parquet")
+
+
+READABLE: dict[str, Callable[[Path], Path]] = {
+    "bytes": one(BASE),
+    "a struct of bytes alone": one(changed("input_img", pa.array([{"bytes": png} for png in PNGS]))),
+    "large bytes": one(changed("input_img", pa.array(PNGS, pa.large_binary()))),
+    "base64": one(changed("input_img", pa.array([base64.b64encode(png).decode() for png in PNGS]))),
+    "base64 in lines": one(changed("input_img", pa.array([base64.encodebytes(p).decode() for p in PNGS]))),
+    "data: URL": one(
+        changed(
+            "input_img", pa.array([f"data:image/png;base64,{base64.b64encode(p).decode()}" for p in PNGS])
+        )
+    ),
+    "paths from the table's folder": with_paths,
+    "unused columns that differ": with_other_unused_columns,
+    "an unused column that is there twice": one(
+        pa.Table.from_arrays([*BASE.columns, *BASE.columns[:1] * 2], [*BASE.column_names, "x", "x"])
+    ),
+    "a part without rows": with_an_empty_part,
+    "texts from a dictionary": one(
+        changed("instruction", BASE["instruction"].combine_chunks().dictionary_encode())
+    ),
+    "a name in other letters": lambda directory: write(BASE, directory / "tâblé 表 [1].parquet"),
+}
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("name", READABLE)
+def test_what_can_be_read_is_read(
+    name: str, streaming: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    path = READABLE[name](tmp_path / "data")
+    found = told(opened(spec(path), tmp_path, streaming))
+    assert found == [f"make the red circle number {i % 3} blue" for i in range(len(found))] and found
+
+
+def used_column_differs(directory: Path) -> Path:
+    write(BASE, directory / "a.parquet")
+    write(schemas(3)["crispedit"], directory / "b.parquet")
+    return directory
+
+
+def a_column_is_missing_in_one(directory: Path) -> Path:
+    write(BASE, directory / "a.parquet")
+    write(BASE.drop(["output_img"]), directory / "b.parquet")
+    return directory
+
+
+def text(name: str, content: str | bytes) -> Callable[[Path], Path]:
+    def make(directory: Path) -> Path:
+        (directory / name).write_bytes(content.encode() if isinstance(content, str) else content)
+        return directory / name
+
+    return make
+
+
+SOURCE = r"data\.datasets\.mine\.columns\.source=input_img"
+UNREADABLE: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "numbers": (
+        one(changed("input_img", pa.array([list(png) for png in PNGS], pa.list_(pa.uint8())))),
+        SOURCE
+        + r": the column's type is list<element: uint8>, which is not a picture: a struct \{bytes, path\}",
+    ),
+    "several pictures": (one(changed("input_img", pa.array([[{"bytes": p}] for p in PNGS]))), SOURCE),
+    "another struct": (
+        one(changed("input_img", pa.array([{"url": "a"}] * 3))),
+        SOURCE + r": the column's type is struct<url: string>",
+    ),
+    "an integer": (one(changed("input_img", pa.array([1, 2, 3]))), SOURCE + r": the column's type is int64"),
+    "a number for an instruction": (
+        one(changed("instruction", pa.array([1, 2, 3]))),
+        r"columns\.instruction=instruction: the column's type is int64, which is not a text",
+    ),
+    "a list for an instruction": (
+        one(changed("instruction", pa.array([["a"], ["b"], []]))),
+        r"columns\.instruction=instruction: the column's type is list<element: string>",
+    ),
+    "nested rows": (
+        one(pa.table({"row": pa.array([{"input_img": png} for png in PNGS])})),
+        SOURCE + ": there is no such column; there are row",
+    ),
+    "a used column twice": (
+        one(pa.Table.from_arrays([*BASE.columns, BASE["instruction"]], [*BASE.column_names, "instruction"])),
+        r"columns\.instruction=instruction: 2 columns have this name",
+    ),
+    "a used column that differs": (
+        used_column_differs,
+        SOURCE
+        + r": the column's type is struct<bytes: binary, path: string> in .*b\.parquet and binary in .*a\.par",
+    ),
+    "a column that one part lacks": (
+        a_column_is_missing_in_one,
+        r"columns\.target=output_img of .*b\.parquet: there is no such column",
+    ),
+    "no rows": (one(BASE.slice(0, 0)), r"t\.parquet holds no row"),
+    "no columns": (one(pa.table({})), "there is no such column; there are none"),
+    "nothing": (text("t.parquet", b""), r"t\.parquet is no whole parquet file"),
+    "CSV by another name": (text("t.parquet", "a,b\n1,2\n"), r"t\.parquet is no whole parquet file"),
+    "CSV": (text("t.csv", "a,b\n1,2\n"), r"t\.csv is no directory here, no parquet file"),
+    "a folder of CSV": (
+        lambda directory: text("t.csv", "a,b\n1,2\n")(directory).parent,
+        SOURCE + ": there is no such column; there are a, b",
+    ),
+    "JSON of other types": (
+        lambda directory: text("t.jsonl", json.dumps({"instruction": [1], "input_img": 1}))(directory).parent,
+        "columns",
+    ),
+}
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_what_cannot_be_read_is_one_line_that_says_why(name: str, streaming: bool, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    make, said = UNREADABLE[name]
+    path = make(tmp_path / "data")
+    with pytest.raises(UserError, match=said) as caught:
+        opened(spec(path), tmp_path, streaming)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
+
+
+def test_a_directory_with_other_files_beside_the_table(tmp_path: Path) -> None:
+    write(BASE, tmp_path / "data" / "train.parquet")
+    (tmp_path / "data" / "README.md").write_text("# mine")
+    (tmp_path / "data" / "notes.csv").write_text("a,b\n1,2\n")
+    picture(0).save(tmp_path / "data" / "cover.png")
+    assert len(told(opened(spec(tmp_path / "data"), tmp_path, False))) == 3
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_one_of_several_configurations(tmp_path: Path, streaming: bool) -> None:
+    for name in ("easy", "hard"):
+        write(BASE, tmp_path / "data" / name / "train.parquet")
+    configs = [{"config_name": name, "data_files": f"{name}/*.parquet"} for name in ("easy", "hard")]
+    (tmp_path / "data" / "README.md").write_text(f"---\nconfigs: {json.dumps(configs)}\n---\n")
+    with pytest.raises(UserError, match=r"data\.datasets\.mine\.config=null: .*name one of easy, hard\."):
+        opened(spec(tmp_path / "data"), tmp_path, streaming)
+    with pytest.raises(UserError, match="easi"):
+        opened(spec(tmp_path / "data", config="easi"), tmp_path, streaming)
+    assert len(told(opened(spec(tmp_path / "data", config="hard"), tmp_path, streaming))) == 3
+
+
+def test_a_stream_that_breaks_off_is_one_line(tmp_path: Path) -> None:
+    """A page in the middle is damaged: the footer, which is all that is checked before, is whole."""
+    path = write(BASE, tmp_path / "t.parquet")
+    content = bytearray(path.read_bytes())
+    content[4:1000] = bytes(996)  # the first column's
+    path.write_bytes(content)
+    rows = opened(spec(path), tmp_path, True)
+    with pytest.raises(
+        UserError, match=r"data\.datasets\.mine\.path=.*t\.parquet cannot be read: "
+    ) as caught:
+        list(rows)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 600
+
+
+def test_without_a_network_what_to_set_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
+    for streaming in (False, True):
+        with pytest.raises(UserError, match=r"path=nobody/nothing cannot be read.*HF_HUB_OFFLINE is set"):
+            opened(spec("nobody/nothing"), tmp_path, streaming)
+
+
+# Cells of a table, the same for training and benchmarks.
+
+
+def sixteen_bits(path: Path) -> bytes:
+    Image.fromarray(np.full((40, 48), 40_000, np.uint16)).save(path)
+    return path.read_bytes()
+
+
+def palette() -> bytes:
+    image = picture(0).quantize(16)
+    image.info["transparency"] = 0
+    return encoded(image)
+
+
+def test_unusual_pictures_in_cells(tmp_path: Path) -> None:
+    """Each is either read in its own size, or one short line."""
+    good = encoded(picture(0))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    bomb = encoded(Image.new("1", (20_000, 20_000)))
+    cells: list[tuple[Any, tuple[int, int] | str]] = [
+        (encoded(picture(0).convert("CMYK"), "JPEG"), (48, 40)),
+        (sixteen_bits(tmp_path / "16.png"), (48, 40)),
+        (palette(), (48, 40)),
+        (encoded(picture(0), "JPEG", exif=exif), (40, 48)),
+        (encoded(picture(0).convert("LA")), (48, 40)),
+        (encoded(picture(0), "WEBP"), (48, 40)),
+        ({"bytes": good, "path": "nowhere.png"}, (48, 40)),
+        (b"", "these bytes are no picture"),
+        (good[:-60], "cannot be read as an image"),
+        (bomb, "400000000|20000x20000 pixels"),
+        (encoded(Image.new("F", (48, 40)), "TIFF"), "floating-point"),
+        ("", "neither a file"),
+        ("nowhere.png", "neither a file"),
+        ("x" * 100_000, r"neither a file.*\(100,000 characters\)"),
+        ("a\0b", "neither a file"),
+        ("iVBORw0KGgo" + "!" * 50_000, "is no whole base64"),
+        ("data:image/png;base64,AAAA", "these bytes are no picture"),
+        (list(good), "there is list in its place"),
+        (5, "there is int in its place"),
+    ]
+    for cell, expected in cells:
+        if isinstance(expected, tuple):
+            assert benchmark_picture(cell).shape[:2] == expected[::-1]
+            continue
+        with pytest.raises(UserError, match=expected) as caught:
+            benchmark_picture(cell)
+        assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+@given(st.text() | st.binary(max_size=200) | st.text(alphabet="iVBORw0KGgo/9j+=Uk\n"))
+def test_any_cell_is_a_picture_or_one_short_line(cell: str | bytes) -> None:
+    try:
+        open_picture(cell, "the cell")
+    except UserError as error:
+        assert str(error).startswith("the cell") and "\n" not in str(error) and len(str(error)) < 500
+
+
+def test_bad_cells_are_named_by_their_column(tmp_path: Path) -> None:
+    table = changed("input_img", pa.array([PNGS[0], b"", PNGS[2][:70]]))
+    found = told(opened(spec(write(table, tmp_path / "t.parquet")), tmp_path, False))
+    assert (
+        found[1]
+        == "unreadable source: column input_img cannot be read as an image: these bytes are no picture."
+    )
+    assert found[2].startswith("unreadable source: column input_img cannot be read as an image: ")
+
+
+def test_a_benchmarks_paths_stay_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    picture(0).save(tmp_path / "outside.png")
+    paths = ["pictures/1.png", "../outside.png", str(tmp_path / "outside.png")]
+    write(named(data, paths), data / "t.parquet")
+    monkeypatch.chdir(data)
+    table = open_table("t.parquet", "train", ("instruction",), ("input_img",), ("type", "nothing"))
+    assert sorted(table.column_names) == ["input_img", "instruction", "type"]
+    assert (benchmark_picture(table[0]["input_img"]) == np.asarray(picture(1))).all()
+    for row in (1, 2):
+        with pytest.raises(UserError, match=r"column input_img '.*' leads out of"):
+            table[row]
+    assert table.select_columns(["instruction"])[1] == {"instruction": "make the red circle number 1 blue"}
