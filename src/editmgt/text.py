@@ -5,6 +5,7 @@ Shapes: B batch, T text tokens, D width of the states, P width of the pooled tex
 
 import copy
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self, cast
 
@@ -25,6 +26,7 @@ from editmgt.loading import load_checked, quiet
 LLM = "llm_encoder"
 VOCABULARIES = ("tokenizer.json", "tokenizer.model", "vocab.json")
 LLM_LENGTH = 256  # tokens every text is padded or cut to, as published
+PUBLISHED_CLIP = 49408  # words of OpenAI's vocabulary, which every published CLIP text encoder shares
 
 
 class TextStates(NamedTuple):
@@ -129,13 +131,22 @@ class TextEncoder(nn.Module):
         tokenizers = [self.tokenizer] if self.llm is None else [self.tokenizer, self.llm.tokenizer]
         return [tokenizer.get_vocab() for tokenizer in tokenizers]
 
+    @property
+    def cleans(self) -> bool:
+        """Whether CLIP's texts are :func:`cleaned` first: published weights learnt so, the miniature's did not."""
+        return self.tokenizer.backend_tokenizer.get_vocab_size(with_added_tokens=False) == PUBLISHED_CLIP
+
     def tokenize(self, texts: list[str]) -> Tensor:
         """Return input ids (long, on the CPU), [B,clip_length] and where there is an LLM its ``length`` more."""
-        ids = _ids(self.tokenizer, texts, self.clip_length)
+        clip_texts = (
+            [cleaned(text, self.tokenizer.all_special_tokens) for text in texts] if self.cleans else texts
+        )
+        ids = _ids(self.tokenizer, clip_texts, self.clip_length)
         return ids if self.llm is None else torch.cat([ids, _ids(self.llm.tokenizer, texts, self.length)], 1)
 
     def truncated(self, text: str) -> str:
-        """Return the end of ``text`` that does not fit into ``length`` tokens, "" when all of it does."""
+        """Return the end of ``text``, as it is read, that does not fit into ``length`` tokens, "" when all does."""
+        text = self._as_read(text)
         offsets = self.states_tokenizer(text, return_offsets_mapping=True, verbose=False).offset_mapping
         if len(offsets) <= self.length:
             return ""
@@ -143,7 +154,11 @@ class TextEncoder(nn.Module):
         return text[offsets[self.length - (self.llm is None)][0] :].strip()
 
     def rows_of(self, text: str, word: str) -> Tensor:
-        """Tell which states stand for ``word`` in ``text``: bool [T], all False where it is not there or was cut."""
+        """Tell which states stand for ``word`` in ``text``: bool [T], all False where it is not there or was cut.
+
+        Both are taken as they are read: a curly apostrophe finds a straight one where texts are cleaned.
+        """
+        text, word = self._as_read(text), self._as_read(word)
         offsets = self.states_tokenizer(
             text,
             padding="max_length",
@@ -151,12 +166,15 @@ class TextEncoder(nn.Module):
             max_length=self.length,
             return_offsets_mapping=True,
         ).offset_mapping
-        places = [
-            match.span() for match in re.finditer(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE)
-        ]
+        found = re.finditer(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE) if word.strip() else ()
+        places = [match.span() for match in found]
         return torch.tensor(
             [any(start < last and first < end for first, last in places) for start, end in offsets]
         )
+
+    def _as_read(self, text: str) -> str:
+        """The text that the offsets of ``states_tokenizer`` refer to."""
+        return cleaned(text, self.tokenizer.all_special_tokens) if self.llm is None and self.cleans else text
 
     def forward(self, input_ids_BT: Tensor) -> TextStates:
         """Return the states of token ids; gradients flow, since the miniature's text encoder trains along."""
@@ -191,6 +209,21 @@ class TextEncoder(nn.Module):
         self.tokenizer.save_pretrained(Path(directory) / "tokenizer")
         if self.llm is not None:
             self.llm.save_pretrained(Path(directory) / LLM)
+
+
+def cleaned(text: str, marks: Sequence[str] = ()) -> str:
+    """Return ``text`` as CLIP's tokenizer of transformers 4 hands it to its word splitting where ftfy is installed.
+
+    Typographic quotes become straight, HTML entities and ligatures are resolved, full-width letters narrow and
+    broken encodings mended; white space is single spaces, letters are small. Version 5 does none of the first four, and
+    makes letters small one by one (a Greek final sigma is another letter). What stands between ``marks``, the
+    special tokens, is cleaned piece by piece, as they are split off first.
+    """
+    import ftfy  # late: the miniature has no need of it
+
+    pieces = re.split("(" + "|".join(re.escape(mark) for mark in marks) + ")", text) if marks else [text]
+    fixed = [piece if piece in marks else ftfy.fix_text(piece).lower() for piece in pieces]
+    return re.sub(r"\s+", " ", "".join(fixed)).strip()
 
 
 def _ids(tokenizer: PreTrainedTokenizerBase, texts: list[str], length: int) -> Tensor:

@@ -43,7 +43,8 @@ from editmgt.text import TextEncoder
 
 BAD_ROWS = "bad_rows.csv"
 _PROBE = (
-    "Make the 2 hats on the left RED, quickly! Jaded zombies acted quaintly; kept driving their oxen forward."
+    "Make the 2 hats on the left RED, quickly! Jaded zombies acted quaintly; kept driving their oxen forward. "
+    "The cat’s “ﬁne” hat &amp; ＭＯＲＥ."
 )
 
 
