@@ -64,10 +64,17 @@ class Codec(nn.Module):
 
     @torch.no_grad()
     def decode(self, tokens_Bhw: Tensor) -> Tensor:
-        """Return pixels [B,3,H,W] clipped to [0, 1], in the dtype of the weights."""
-        shape = (*tokens_Bhw.shape, self.vqvae.quantize.vq_embed_dim)
-        decoded = self.vqvae.decode(tokens_Bhw, force_not_quantize=True, shape=shape).sample
-        return unfold(decoded, self.vqvae).clip(0, 1)
+        """Return pixels [B,3,H,W] clipped to [0, 1], in the dtype of the weights.
+
+        Every picture is decoded by itself: in a batch, sums are taken in another order on some machines, and a pixel
+        that lies between two levels would come out by its neighbours.
+        """
+        shape = (1, *tokens_Bhw.shape[1:], self.vqvae.quantize.vq_embed_dim)
+        decoded = [
+            self.vqvae.decode(tokens_1hw, force_not_quantize=True, shape=shape).sample
+            for tokens_1hw in tokens_Bhw.split(1)
+        ]
+        return unfold(torch.cat(decoded), self.vqvae).clip(0, 1)
 
     @classmethod
     def from_pretrained(cls, directory: Path | str, subfolder: str = "vqvae", variant: str = "") -> Self:

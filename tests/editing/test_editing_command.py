@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from editmgt.editing import command
+from editmgt.editing import command, output
 
 ROOT = Path(__file__).parents[2]
 
@@ -105,7 +106,26 @@ def test_options_reach_the_editor(tiny_bundle: Path, photo: Path) -> None:
         (["{photo}", "x", "--output", "{tmp}/" + "o" * 245 + ".png"], "the name is longer than 220 bytes"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--checkpoint", "c" * 300], "Argument --checkpoint: "),
         (["{photo}", "x", "--output", "{photo}/out.png"], "cannot be written"),
-        (["{photo}", "x", "--output", "{tmp}/folder.png"], "cannot be written"),
+        (["{photo}", "x", "--output", "{tmp}/folder.png"], "folder.png is a directory and cannot be written: name a file"),
+        (["{photo}", "x", "--output", "{tmp}"], "is a directory and cannot be written: name a file, such as"),
+        (["{photo}", "x", "--output", "=x"], "'' is no image format"),
+        (["=x", "x", "--output", "{tmp}/out.png"], "There is no image file '=x'"),
+        (["{photo}", "x", "--output", "{tmp}/more/fifo.png"], "it is no ordinary file"),
+        (["{tmp}/more/fifo.png", "x", "--output", "{tmp}/out.png"], "There is no image file"),
+        (["{photo}", "x", "--output", "{photo}"], "photo.png is the same file as"),
+        (["{photo}", "x", "--output", "{tmp}/more/link.png"], "link.png is the same file as"),
+        (["{photo}", "x", "--output", "{tmp}/more/hard.png"], "hard.png is the same file as"),
+        (["{tmp}/more/link.png", "x", "--output", "{photo}"], "photo.png is the same file as"),
+        (["{tmp}/more/p_2.png", "x", "y", "--output", "{tmp}/more/p.png"], "p_2.png is the same file as"),
+        (["{tmp}/more/p_seed7.png", "x", "--output", "{tmp}/more/p.png", "--seed", "3", "7"], "p_seed7.png is the same file"),
+        (["{tmp}/more/p_explain.png", "x", "--output", "{tmp}/more/p.png", "--explain"], "p_explain.png is the same file as"),
+        (["{photo}", "x", "--output", "{tmp}/more/white.png", "--mask", "{tmp}/more/white.png"], "white.png is the same file as"),
+        (["{photo}", "x", "--output", "{tmp}/out.png", "--seed", "-1"], "--seed=-1 must be a whole number of at least 0"),
+        (["{photo}", "x", "--output", "{tmp}/out.png", "--seed", "4294967296"],
+         "--seed=4294967296 must be at most 4,294,967,295"),
+        (["{photo}", "x", "--output", "{tmp}/out.png", "--seed", "0", "1", "0"], "--seed=0 is given twice"),
+        (["{tmp}", "x", "--output", "{tmp}/out", "--seed", "0", "1"], "2 seeds came with a directory"),
+        (["{tmp}", "x", "--output", "{tmp}/out", "--seed", "-1"], "--seed=-1 must be"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--steps", "0", "--hold-threshold", "2"],
          "steps=0 must be a whole number of at least 1; hold_threshold=2.0 must lie in [0, 1]"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--hold-threshold", "0.2", "--no-region-hold"],
@@ -145,13 +165,21 @@ def test_mistakes_are_one_line(
     (folder / "folder.png").mkdir()
     Image.new("L", (50, 40)).save(folder / "black.bmp")
     (folder / "black.bmp").rename(folder / "black.dat")
-    before = sorted(folder.iterdir())
+    more = folder / "more"
+    more.mkdir()
+    (more / "link.png").symlink_to(photo)
+    (more / "hard.png").hardlink_to(photo)
+    os.mkfifo(more / "fifo.png")
+    Image.new("L", (50, 40), 255).save(more / "white.png")
+    for name in ("p_2", "p_seed7", "p_explain"):
+        (more / f"{name}.png").write_bytes(photo.read_bytes())
+    before = sorted(folder.rglob("*"))
     line = [argument.format(photo=photo, tmp=folder) for argument in arguments]
     assert command.main(line) == 2
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err.count("\n") == 1
     assert said in captured.err
-    assert sorted(folder.iterdir()) == before
+    assert sorted(folder.rglob("*")) == before
 
 
 def test_all_mistakes_are_told_together(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -166,8 +194,8 @@ def test_all_mistakes_are_told_together(photo: Path, capsys: pytest.CaptureFixtu
     assert hold.startswith("--hold-threshold has no effect")
     assert "steps=0 must be" in settings and "guidance_scale=-1.0 must be" in settings
     unled = ["--negative-prompt", "a", "--guidance-scale", "1"]
-    for image, output in ((photo, "out.png"), (photo.parent, "out")):
-        hold, negative = told(image, "x", output, *contradictions, *unled)
+    for image, out in ((photo, "out.png"), (photo.parent, "out")):
+        hold, negative = told(image, "x", out, *contradictions, *unled)
         assert hold.startswith("--hold-threshold") and negative.startswith("--negative-prompt")
     missing = photo.with_name("none")
     lines = told(missing, " ", "out.xyz", "--mask", str(missing), "--checkpoint", str(missing),
@@ -273,6 +301,66 @@ def test_a_directory_with_a_mask_for_each_picture(tiny_bundle: Path, photo: Path
         assert inside and changed.sum() == inside
     last = (out / "edits.csv").read_text().splitlines()[-1]
     assert last.startswith("c.png,failed,The mask has no white")
+
+
+def test_overwriting_is_asked_for(tiny_bundle: Path, photo: Path) -> None:
+    """The picture itself, or each of a directory in place; an earlier result is replaced without a word."""
+    options = ["--checkpoint", str(tiny_bundle), "--device", "cpu", "--steps", "1"]
+    out, before = photo.with_name("out.png"), photo.read_bytes()
+    for seed in ("0", "1"):
+        assert command.main([str(photo), "make it blue", "--output", str(out), "--seed", seed, *options]) == 0
+    result = out.read_bytes()
+    line = [str(photo), "make it blue", "--output", str(photo), "--seed", "1", *options]
+    assert command.main(line) == 2 and photo.read_bytes() == before
+    assert command.main([*line, "--overwrite"]) == 0 and photo.read_bytes() == result
+    folder = photo.parent / "in"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(before)
+    line = [str(folder), "make it blue", "--output", str(folder), "--seed", "1", *options]
+    assert command.main(line) == 2 and (folder / "a.png").read_bytes() == before
+    assert command.main([*line, "--overwrite"]) == 0 and (folder / "a.png").read_bytes() == result
+
+
+def test_a_directory_that_links_to_its_pictures(
+    tiny_bundle: Path, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = photo.parent / "in", photo.parent / "out"
+    source.mkdir()
+    out.mkdir()
+    (source / "a.png").write_bytes(photo.read_bytes())
+    (out / "a.png").symlink_to(source / "a.png")
+    line = [str(source), "make it blue", "--output", str(out), "--device", "cpu", "--steps", "1"]
+    assert command.main([*line, "--checkpoint", str(tiny_bundle)]) == 1
+    assert "is the same file as" in capsys.readouterr().err
+    assert (source / "a.png").read_bytes() == photo.read_bytes()
+
+
+def test_several_seeds_are_what_each_alone_is(
+    tiny_bundle: Path, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(output: str, *options: str) -> None:
+        line = [str(photo), *options[:2], "--output", str(photo.with_name(output)), *options[2:]]
+        assert command.main([*line, "--checkpoint", str(tiny_bundle), "--device", "cpu"]) == 0
+
+    run("out.png", "make it blue", "remove the star", "--seed", "5", "0", "--explain")
+    assert len(capsys.readouterr().out.splitlines()) == 4
+    run("one.png", "remove the star", "make it blue", "--seed", "5")
+    for several, alone in (("out_1_seed5", "one_2"), ("out_2_seed5", "one_1")):
+        assert photo.with_name(f"{several}.png").read_bytes() == photo.with_name(f"{alone}.png").read_bytes()
+        assert photo.with_name(f"{several}_explain.png").is_file()
+    assert photo.with_name("out_1_seed0.png").read_bytes() != photo.with_name("out_1_seed5.png").read_bytes()
+
+
+def test_a_full_disk_is_one_line(
+    tiny_bundle: Path, photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(output, "write_atomic", full)
+    line = [str(photo), "make it blue", "--output", str(photo.with_name("out.png")), "--steps", "1"]
+    assert command.main([*line, "--checkpoint", str(tiny_bundle), "--device", "cpu"]) == 2
+    assert capsys.readouterr().err.endswith("out.png cannot be written: No space left on device.\n")
 
 
 def test_interrupted(

@@ -1,3 +1,4 @@
+import io
 import json
 import shutil
 import subprocess
@@ -256,7 +257,41 @@ def test_bfloat16(tiny_bundle: Path) -> None:
         ((picture(), "x"), {"stepps": 3}, "Did you mean 'steps'?"),
         ((picture(), "x"), {"layers": (9,)}, "layers [9] do not exist: this model has blocks 0 to 3"),
         ((picture(), "x"), {"resolution": 36}, "resolution=36 must be a positive multiple of 8"),
-        ((np.zeros((8, 8, 3)), "x"), {}, "uint8, not float64"),
+        ((np.zeros((8, 8, 3)), "x"), {}, "uint8, not float64 (its shape is 8x8x3)"),
+        ((np.zeros((2, 8, 8, 3), np.uint8), "x"), {}, "not 2x8x8x3 (uint8); give several images as a list"),
+        ((np.zeros((3, 8, 8), np.uint8), "x"), {}, "height x width x 1, 3 or 4, not 3x8x8 (uint8)"),
+        ((np.zeros((0, 8, 3), np.uint8), "x"), {}, "The image is 8x0 pixels: it has none to edit"),
+        ((Image.new("RGB", (0, 3)), "x"), {}, "The image is 0x3 pixels"),
+        ((torch.zeros(2, 3, 8, 8), "x"), {}, "1, 3 or 4 x height x width, not 2x3x8x8 (float32)"),
+        ((torch.zeros(8, 8, 3), "x"), {}, "1, 3 or 4 x height x width, not 8x8x3 (float32)"),
+        ((torch.zeros(3, 999, 8).long(), "x"), {}, "uint8, or floats from 0 to 1, not 3x999x8 (int64)"),
+        ((torch.full((3, 8, 8), 255.0), "x"), {}, "floats must lie in 0 to 1; one of 3x8x8 (float32) does not"),
+        ((torch.full((3, 8, 8), float("nan")), "x"), {}, "must lie in 0 to 1"),
+        ((None, "x"), {}, "a uint8 array or a torch tensor, not NoneType"),
+        (([[[0, 0]]], "x"), {}, "a uint8 array or a torch tensor, not list"),
+        (({"image": 1}, "x"), {}, "a uint8 array or a torch tensor, not dict"),
+        ((picture(), None), {}, "instructions must be a text or a list of them, not NoneType"),
+        ((picture(), ["x", 3]), {}, "each of instructions must be a text, not int"),
+        ((picture(), []), {}, "There is no image to edit"),
+        ((picture(), "\udcff"), {}, "is not valid UTF-8"),
+        ((pictures(2), "x"), {}, "2 images came with 1 instructions"),
+        ((pictures(3), INSTRUCTIONS), {"sample_ids": "abc"}, "sample_ids must be a list of names"),
+        ((picture(), "x"), {"sample_ids": 3}, "sample_ids must be a list of names"),
+        ((picture(), "x"), {"query": 3}, "query must be a text, not int"),
+        ((picture(), "x"), {"query": " "}, "The query ' ' is not among the tokens"),
+        ((picture(), "x"), {"seed": -1}, "seed=-1 must be a whole number of at least 0"),
+        ((picture(), "x"), {"seed": 2**32}, "seed=4294967296 must be at most 4,294,967,295"),
+        ((picture(), "x"), {"seed": "7"}, "seed='7' must be a whole number"),
+        ((picture(), "x"), {"seed": 1.5}, "seed=1.5 must be a whole number"),
+        ((picture(), "x"), {"seed": None}, "seed=None must be a whole number"),
+        ((picture(), "x"), {"seed": True}, "seed=True must be a whole number"),
+        ((picture(), "x"), {"seed": []}, "seed is empty"),
+        ((picture(), "x"), {"seed": [1, 1]}, "seed=1 is given twice"),
+        ((picture(), "x"), {"record_layers": None}, "record_layers=None must be a list of blocks"),
+        ((picture(), "x"), {"batch_size": "2"}, "batch_size=2 must be at least 1, a whole number"),
+        ((picture(), "x"), {"negative_prompt": 3}, "negative_prompt=3 must be a text"),
+        ((picture(), "x"), {"negative_prompt": "star", "guidance_scale": 1},
+         "negative_prompt has no effect without guidance: guidance_scale 1 must be more than 1"),
     ],
 )  # fmt: skip
 def test_mistakes(
@@ -265,6 +300,66 @@ def test_mistakes(
     with pytest.raises(UserError) as caught:
         tiny_editor.edit(*arguments, **options)
     assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_broken_file_that_was_opened(tiny_editor: Editor) -> None:
+    """Image.open reads the header alone."""
+    content = io.BytesIO()
+    Image.effect_noise((64, 64), 90).save(content, "PNG")
+    with pytest.raises(UserError, match="The image cannot be read: ") as caught:
+        tiny_editor.edit(Image.open(io.BytesIO(content.getvalue()[:500])), "x")
+    assert "\n" not in str(caught.value)
+
+
+def test_arrays_and_tensors(tiny_editor: Editor) -> None:
+    source = picture(40, 24)
+    array = np.array(source)
+    channels_first = torch.from_numpy(array).permute(2, 0, 1)
+    wanted = tiny_editor.edit(source, INSTRUCTIONS[0])
+    opaque = np.dstack([array, np.full((24, 40), 255, np.uint8)])
+    forms = (array, opaque, channels_first, channels_first / 255, (channels_first / 255).requires_grad_())
+    for form in forms:
+        assert same(tiny_editor.edit(form, INSTRUCTIONS[0]), wanted)
+    grey = array[..., 0]
+    wanted = tiny_editor.edit(Image.fromarray(grey), INSTRUCTIONS[0])
+    for form in (grey, grey[..., None], torch.from_numpy(grey)[None]):
+        assert same(tiny_editor.edit(form, INSTRUCTIONS[0]), wanted)
+    drawn = tiny_editor.edit((one for one in pictures(2)), iter(INSTRUCTIONS[:2]))
+    assert len(drawn.images) == 2
+
+
+def test_a_batch_and_each_alone_make_equal_pictures(tiny_bundle: Path) -> None:
+    """Shipped weights too: a decoder sums a batch in another order, and a pixel between two levels would turn."""
+    for editor in (Editor.from_pretrained(tiny_bundle), Editor.from_pretrained("tiny_editor")):
+        sources = [picture(64, 64, seed=seed) for seed in range(5)]
+        sentences = [INSTRUCTIONS[seed % 3] for seed in range(5)]
+        ids = list("abcde")
+        together = editor.edit(sources, sentences, sample_ids=ids, steps=2)
+        for i in range(5):
+            assert same(together, editor.edit(sources[i], sentences[i], sample_ids=[ids[i]], steps=2), i)
+
+
+def test_several_seeds_in_a_call(tiny_editor: Editor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is what it is alone; pictures are encoded once."""
+    encoded: list[int] = []
+    encode = type(tiny_editor.codec).encode
+    monkeypatch.setattr(
+        type(tiny_editor.codec),
+        "encode",
+        lambda codec, pixels: encoded.append(len(pixels)) or encode(codec, pixels),
+    )
+    sources, free = pictures(2), {"region_hold": False, "sample_ids": ["a", "b"]}
+    result = tiny_editor.edit(sources, INSTRUCTIONS[:2], seed=[7, 0, 2**32 - 1], batch_size=4, **free)
+    assert sum(encoded) == 2
+    assert len(result.images) == 6 and result.tokens.shape == (6, 8, 8)
+    for position, seed in enumerate((7, 0, 2**32 - 1)):
+        alone = tiny_editor.edit(sources, INSTRUCTIONS[:2], seed=seed, **free)
+        assert same(result, alone, position, 0) and same(result, alone, 3 + position, 1)
+    assert not same(result, result, 0, 1)
+    assert same(
+        tiny_editor.edit(sources[0], INSTRUCTIONS[0], seed=[np.int64(7)], **free | {"sample_ids": ["a"]}),
+        result,
+    )
 
 
 def test_long_instructions_warn(tiny_editor: Editor) -> None:

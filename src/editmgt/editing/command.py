@@ -6,23 +6,30 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from editmgt.errors import UserError, nearest
-from editmgt.files import write_atomic
+from editmgt.editing.output import (
+    check_composite,
+    encode,
+    explained,
+    fitted,
+    names,
+    output_format,
+    refuse_inputs,
+    write,
+)
+from editmgt.errors import UserError
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from editmgt.editing.editor import Editor, EditResult
+    from editmgt.editing.original import Original
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
-LOSSLESS = ("PNG", "TIFF", "BMP")
 LONGEST_PART = 255  # bytes, on every common file system
-LONGEST_OUTPUT = 220  # leaves room for _1, _explain.png and the temporary name that is written first
-COMMON_FORMATS = (".png", ".jpg", ".jpeg", ".webp", ".tiff", ".bmp", ".gif")
+_GUIDANCE_FLAGS = ("--negative-prompt", "--guidance-scale")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,65 +55,91 @@ def edit(options: argparse.Namespace) -> str:
     from PIL import Image
 
     from editmgt.editing.composite import edited_region, largest_change
-    from editmgt.editing.images import read_image, upright_rgb, working_size
+    from editmgt.editing.images import read_image, working_size
     from editmgt.editing.masks import may_change, read_mask
+    from editmgt.editing.original import Original
+    from editmgt.editing.samples import check_seeds
 
     problems: list[str] = []
-    picture_format, source, mask = "", None, None
+    picture_format, original, mask, seeds = "", None, None, [0]
     with gathered(problems):
         picture_format = output_format(options.output, lossless=options.composite)
     with gathered(problems):
         check_instructions(options.instruction)
     with gathered(problems):
-        source = upright_rgb(read_image(options.image, options.max_pixels))
+        seeds = check_seeds(options.seed, "--seed")
+    outputs = names(options.output, len(options.instruction), seeds)
+    if not options.overwrite:
+        with gathered(problems):
+            written = [*outputs, *(explained(output) for output in outputs if options.explain)]
+            refuse_inputs(written, [options.image, *([options.mask] if options.mask else [])])
+    with gathered(problems):
+        original = Original.of(read_image(options.image, options.max_pixels))
         if picture_format:  # some formats have a largest size: known before any work
-            encode(Image.new("RGB", source.size), picture_format)
+            encode(Image.new("RGB", original.rgb.size), picture_format)
+            if options.composite:
+                check_composite(options.output, original.base, picture_format, options.image)
     if options.mask is not None:
         with gathered(problems):
             if options.mask.is_dir():
                 raise UserError(f"--mask {options.mask} is a directory: for one picture name its mask.")
             mask = read_image(options.mask, options.max_pixels)
-            mask = read_mask(mask, size=None if source is None else source.size)
+            mask = read_mask(mask, size=None if original is None else original.rgb.size)
     with gathered(problems):
         check_settings(options)
     tell(problems)
-    assert source is not None
+    assert original is not None
     editor = load(options)
     with plain_warnings(), progress_bar("Editing, step") as progress:
-        result = edit_one(editor, source, options, mask, progress)
+        result = edit_one(editor, original.base, options, mask, progress)
+    source = original.rgb
     width, height = working_size(source.size, editor.settings.resolution, editor.pixels_per_cell)
-    lines = []
-    for i in range(len(options.instruction)):
-        written = " and ".join(str(path) for path in _write(options, i, source, result, picture_format))
+    lines, told = [], dict[str, None]()
+    for i, output in enumerate(outputs):
+        notes = write_edit(
+            output, original, result.images[i], picture_format, options.image, options.composite
+        )
+        told |= dict.fromkeys(notes)
+        written_to = str(output)
+        if options.explain:
+            _explain(explained(output), source, options.instruction[i // len(seeds)], result, i)
+            written_to += f" and {explained(output)}"
         said = f"{result.seconds:.1f} s, {result.held[i].float().mean():.0%} of the tokens held"
         if options.composite:
             # where the mask is black nothing may show; a feathered one shows something in all of its greys
             shown = None if mask is None else may_change(mask, 1) if options.feather else may_change(mask)
             region = edited_region(result.changed[i], source.size, shown)
-            change = largest_change(source, result.images[i], region)
+            change = largest_change(original.base, result.images[i], region)
             said += f"; largest change outside the edited region: {change}"
         lines.append(
-            f"Wrote {written} ({source.width}x{source.height} pixels, edited at {width}x{height}; {said})."
+            f"Wrote {written_to} ({source.width}x{source.height} pixels, edited at {width}x{height}; {said})."
         )
+    for note in told:
+        print(f"Note: {note}", file=sys.stderr)
     return "\n".join(lines)
 
 
-def _write(
-    options: argparse.Namespace, i: int, source: "Image.Image", result: "EditResult", picture_format: str
-) -> Iterator[Path]:
-    """Write what the ``i``-th instruction made and yield where."""
-    output, instruction = options.output, options.instruction[i]
-    if len(options.instruction) > 1:
-        output = output.with_stem(f"{output.stem}_{i + 1}")
-    write_atomic(output, encode(result.images[i], picture_format))
-    yield output
-    if options.explain:
-        from editmgt.editing.picture import explain_row
+def write_edit(
+    path: Path,
+    original: "Original",
+    edited: "Image.Image",
+    picture_format: str,
+    source: Path,
+    composite: bool,
+) -> list[str]:
+    """Write an edit in its picture's own mode and profile, or what the format holds of them; returns lines on the rest."""
+    own = edited if composite else original.take(edited)
+    picture, notes = fitted(own, edited, picture_format, source)
+    write(path, picture, picture_format)
+    return notes
 
-        row = explain_row(source, instruction, result.images[i], result.localization[i], result.held[i])
-        path = output.with_name(f"{output.stem}_explain.png")
-        write_atomic(path, encode(row, "PNG"))
-        yield path
+
+def _explain(path: Path, source: "Image.Image", instruction: str, result: "EditResult", i: int) -> None:
+    from editmgt.editing.images import upright_rgb
+    from editmgt.editing.picture import explain_row
+
+    edited = upright_rgb(result.images[i])
+    write(path, explain_row(source, instruction, edited, result.localization[i], result.held[i]), "PNG")
 
 
 def check_instructions(instructions: Sequence[str]) -> None:
@@ -139,7 +172,7 @@ def tell(problems: list[str]) -> None:
 def check_settings(options: argparse.Namespace) -> None:
     """Raise a ``UserError`` for all of settings, device and weights that can be known without loading them."""
     from editmgt.devices import find_device
-    from editmgt.editing.settings import EditSettings, validate
+    from editmgt.editing.settings import EditSettings, check_guidance, validate
     from editmgt.weights import find, on_hub
 
     problems: list[str] = []
@@ -147,11 +180,12 @@ def check_settings(options: argparse.Namespace) -> None:
         problems.append("--feather blends a composite by its mask: it needs --composite and --mask.")
     if options.no_region_hold and options.hold_threshold is not None:
         problems.append("--hold-threshold has no effect with --no-region-hold: leave one of them out.")
-    if options.guidance_scale is not None:
+    asked = EditSettings().override(**_overrides(options))
+    if options.negative_prompt is not None and options.guidance_scale is not None:
         with gathered(problems):
-            _check_guidance(options, options.guidance_scale)
+            check_guidance(asked, _GUIDANCE_FLAGS)
     with gathered(problems):
-        validate(EditSettings().override(**_overrides(options)))
+        validate(asked)
     with gathered(problems):
         find_device("--device", options.device)
     with gathered(problems):
@@ -162,19 +196,13 @@ def check_settings(options: argparse.Namespace) -> None:
     tell(problems)
 
 
-def _check_guidance(options: argparse.Namespace, scale: float) -> None:
-    if options.negative_prompt is not None and scale <= 1:
-        raise UserError(
-            f"--negative-prompt has no effect without guidance: --guidance-scale {scale:g} must be more than 1."
-        )
-
-
 def load(options: argparse.Namespace) -> "Editor":
     """Return the editor, with the settings of the command line, which are known to be good, as its own."""
     import torch
 
     from editmgt.devices import find_device
     from editmgt.editing.editor import Editor
+    from editmgt.editing.settings import check_guidance
 
     editor = Editor.from_pretrained(
         options.checkpoint,
@@ -183,7 +211,8 @@ def load(options: argparse.Namespace) -> "Editor":
         text_encoder_afterwards=options.text_encoder,
     ).to(find_device("--device", options.device))
     editor.settings = editor.settings.override(**_overrides(options))
-    _check_guidance(options, editor.settings.guidance_scale)
+    if options.negative_prompt is not None:
+        check_guidance(editor.settings, _GUIDANCE_FLAGS)
     return editor
 
 
@@ -194,7 +223,7 @@ def edit_one(
     mask: "Image.Image | None" = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> "EditResult":
-    """Edit one upright RGB picture by every instruction."""
+    """Edit one upright picture by every instruction and seed."""
     return editor.edit(
         source,
         options.instruction,
@@ -278,7 +307,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--no-region-hold", action="store_true", help="let every token change")
     add("--no-consolidation", action="store_true", help="read the attention of one layer, unsmoothed")
-    add("--seed", type=int, default=0, help="another seed, another result (default: %(default)s)")
+    add(
+        "--seed",
+        type=int,
+        nargs="+",
+        default=[0],
+        help="another seed, another result (default: 0); several make one edit each, OUTPUT_seed0, OUTPUT_seed1 ...",
+    )
+    add(
+        "--overwrite", action="store_true", help="let --output replace the picture, or the mask, that is read"
+    )
     add(
         "--max-pixels",
         type=int,
@@ -313,50 +351,6 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
     if options.no_consolidation:
         given["consolidation"] = False
     return given
-
-
-def output_format(path: Path, lossless: bool = False) -> str:
-    """Return Pillow's name of the format that ``path`` asks for, if it can be written there."""
-    from PIL import Image
-
-    extensions = {end: name for end, name in Image.registered_extensions().items() if name in Image.SAVE}
-    if path.suffix.lower() not in extensions:
-        raise UserError(
-            f"--output {path}: '{path.suffix}' is no image format that can be written; "
-            f"try .png or .jpg.{nearest(path.suffix, COMMON_FORMATS)}"
-        )
-    picture_format = extensions[path.suffix.lower()]
-    try:
-        encode(Image.new("RGB", (1, 1)), picture_format)
-    except UserError as error:  # Pillow registers writers that take no colour, or that need a plugin
-        raise UserError(
-            f"--output {path}: a '{path.suffix}' file cannot hold a colour picture; try .png or .jpg."
-        ) from error
-    if lossless and picture_format not in LOSSLESS:
-        raise UserError(
-            f"--output {path}: --composite keeps pixels bit for bit, so name a .png, .tiff or .bmp file."
-        )
-    folder = path.parent
-    while not folder.exists():
-        folder = folder.parent
-    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise UserError(f"--output {path} cannot be written.")
-    if len(os.fsencode(path.name)) > LONGEST_OUTPUT:
-        raise UserError(f"--output {path}: the name is longer than {LONGEST_OUTPUT} bytes.")
-    return picture_format
-
-
-def encode(image: "Image.Image", picture_format: str) -> bytes:
-    """Return the picture as the content of a file; what the format cannot hold is a ``UserError``."""
-    buffer = BytesIO()
-    try:
-        image.save(buffer, picture_format, **({"quality": 95} if picture_format in ("JPEG", "WEBP") else {}))
-    except Exception as error:  # Pillow's encoders raise half a dozen kinds of error over a picture too large
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(
-            f"A picture of {image.width}x{image.height} pixels cannot be written as {picture_format}: {reason}."
-        ) from error
-    return buffer.getvalue()
 
 
 @contextmanager

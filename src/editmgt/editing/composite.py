@@ -9,6 +9,7 @@ from PIL import Image, ImageChops, ImageFilter
 from torch import Tensor
 
 from editmgt.editing.masks import MaskLike, may_change, read_mask
+from editmgt.editing.original import DEEP_GREY
 
 
 def edited_region(changed_HW: Tensor, size: tuple[int, int], mask: MaskLike | None = None) -> Image.Image:
@@ -33,7 +34,7 @@ def paste(
     seam: tuple[float, float],
     levels: Image.Image | None = None,
 ) -> Image.Image:
-    """Show ``edited`` in the ``region`` and ``source`` elsewhere, bit for bit; all are of one size.
+    """Show ``edited`` in the ``region`` and ``source`` elsewhere, bit for bit; all are of one size, both in one mode.
 
     The seam lies inside the region and is ``seam`` pixels (across, down) wide. ``levels``, a mask's, say how much of
     the edit may show: none at 0, all at 255.
@@ -45,11 +46,28 @@ def paste(
     shown = ImageChops.darker(blurred, region)
     if levels is not None:
         shown = ImageChops.darker(shown, levels)
+    pasted = _blended(edited, source, shown)
+    pasted.info = dict(source.info)
+    return pasted
+
+
+def _blended(edited: Image.Image, source: Image.Image, shown: Image.Image) -> Image.Image:
+    if source.mode in DEEP_GREY:
+        share, old = np.asarray(shown) / 255, np.asarray(source)
+        return Image.fromarray(
+            (old + share * (np.asarray(edited) - old.astype(float))).round().astype(old.dtype)
+        )
+    if source.mode == "RGBA":
+        # a transparent pixel's colour is nobody's: it must not shine into the seam, nor change outside it
+        mixed = Image.composite(edited.convert("RGBa"), source.convert("RGBa"), shown).convert("RGBA")
+        mixed.paste(source, mask=shown.point([255] + [0] * 255))
+        mixed.paste(edited, mask=shown.point([0] * 255 + [255]))
+        return mixed
     return Image.composite(edited, source, shown)
 
 
 def largest_change(source: Image.Image, edited: Image.Image, region: Image.Image) -> int:
-    """Return how far any channel outside the ``region`` is from the source, 0 to 255."""
+    """Return how far any channel outside the ``region`` is from the source: up to 255, or to 65,535 of 16 bits."""
     outside = np.asarray(region) == 0
     difference = np.abs(np.asarray(edited).astype(int) - np.asarray(source))[outside]
     return int(difference.max(initial=0))

@@ -5,24 +5,27 @@ import csv
 import io
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from editmgt.editing.command import (
     FAILED,
     INTERRUPTED,
-    LOSSLESS,
     check_instructions,
     check_settings,
     edit_one,
-    encode,
     gathered,
     load,
-    output_format,
     plain_warnings,
     progress_bar,
     tell,
+    write_edit,
 )
+from editmgt.editing.output import LOSSLESS, check_composite, lost, output_format, refuse_inputs
 from editmgt.errors import UserError
 from editmgt.files import write_atomic
+
+if TYPE_CHECKING:
+    from editmgt.editing.original import Original
 
 TABLE = "edits.csv"
 _NAMED = 5  # pictures without a mask that are named
@@ -34,6 +37,8 @@ def edit_directory(options: argparse.Namespace) -> int:
     ``edits.csv`` there has a row (file, status, error) for each, in order: ``ok``, ``failed`` with its reason, or
     ``skipped`` for what has no picture's extension. Pictures written before an interruption are whole.
     """
+    from editmgt.editing.samples import check_seeds
+
     source_dir, output = options.image, options.output
     problems: list[str] = []
     with gathered(problems):
@@ -44,8 +49,13 @@ def edit_directory(options: argparse.Namespace) -> int:
         problems.append(
             f"{len(options.instruction)} instructions came with a directory: give them one picture."
         )
-    if output.exists() and (not output.is_dir() or output.samefile(source_dir)):
-        problems.append(f"--output {output} must be a directory, another one than {source_dir}.")
+    with gathered(problems):
+        if len(check_seeds(options.seed, "--seed")) > 1:
+            problems.append(f"{len(options.seed)} seeds came with a directory: give them one picture.")
+    if output.exists() and (not output.is_dir() or (output.samefile(source_dir) and not options.overwrite)):
+        problems.append(
+            f"--output {output} must be a directory, another one than {source_dir} (or add --overwrite)."
+        )
     files = sorted(file for file in source_dir.iterdir() if file.is_file() and not file.name.startswith("."))
     if not any(_is_picture(file) for file in files):
         problems.append(f"{source_dir} holds no picture.")
@@ -57,8 +67,9 @@ def edit_directory(options: argparse.Namespace) -> int:
         check_settings(options)
     tell(problems)
 
-    from editmgt.editing.images import read_image, upright_rgb
+    from editmgt.editing.images import read_image
     from editmgt.editing.masks import read_mask
+    from editmgt.editing.original import Original
 
     editor = load(options)
     rows: list[tuple[str, str, str]] = []
@@ -70,16 +81,23 @@ def edit_directory(options: argparse.Namespace) -> int:
                 rows.append((file.name, "skipped", "not a picture's extension"))
                 continue
             try:
+                original = Original.of(read_image(file, options.max_pixels))
                 path = output / file.name
-                if options.composite and output_format(path) not in LOSSLESS:
-                    path = path.with_name(f"{file.name}.png")  # a JPEG cannot keep pixels bit for bit
+                if options.composite:
+                    path = _lossless(path, original)
                 picture_format = output_format(path)
-                source = upright_rgb(read_image(file, options.max_pixels))
+                if options.composite:
+                    check_composite(path, original.base, picture_format, file)
+                if not options.overwrite:
+                    refuse_inputs([path], [file, *masks.values()])
                 mask = None
                 if file in masks:
-                    mask = read_mask(read_image(masks[file], options.max_pixels), size=source.size)
-                result = edit_one(editor, source, options, mask)
-                write_atomic(path, encode(result.images[0], picture_format))
+                    mask = read_mask(read_image(masks[file], options.max_pixels), size=original.rgb.size)
+                result = edit_one(editor, original.base, options, mask)
+                for note in write_edit(
+                    path, original, result.images[0], picture_format, file, options.composite
+                ):
+                    print(f"Note: {note}", file=sys.stderr)
                 rows.append((file.name, "ok", ""))
             except UserError as error:
                 rows.append((file.name, "failed", str(error)))
@@ -96,6 +114,14 @@ def edit_directory(options: argparse.Namespace) -> int:
         f"{counted['skipped']} other files skipped ({output / TABLE})."
     )
     return status
+
+
+def _lossless(path: Path, original: "Original") -> Path:
+    """Return ``path``, or a name beside it, for a file that keeps the picture bit for bit: a JPEG cannot."""
+    picture_format = output_format(path)
+    if picture_format in LOSSLESS and not lost(original.base, picture_format):
+        return path
+    return path.with_name(f"{path.name}{'.tiff' if lost(original.base, 'PNG') else '.png'}")
 
 
 def _is_picture(file: Path) -> bool:

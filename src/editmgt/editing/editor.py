@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +20,12 @@ from editmgt.editing.images import (
     resize,
     to_image,
     to_pixels,
-    upright_rgb,
-    working_size,
 )
-from editmgt.editing.masks import MaskLike, codes_that_may_change, may_change, read_mask
+from editmgt.editing.masks import MaskLike, codes_that_may_change, may_change
 from editmgt.editing.reading import Reader
 from editmgt.editing.sampler import sample_generators
-from editmgt.editing.settings import EditSettings, validate
+from editmgt.editing.samples import Sample, batches, check_text, pair_up
+from editmgt.editing.settings import EditSettings, check_guidance, validate
 from editmgt.editing.tokens import PerSample, Step, TokenEdit, edit_tokens
 from editmgt.errors import UserError
 from editmgt.model import MGTransformer
@@ -44,7 +43,7 @@ class EditResult:
     """What an edit returns, samples in the order they were given, tensors on the CPU.
 
     Attributes:
-        images: edited pictures, each in the size of its source.
+        images: edited pictures, each in the size of its source; a composite in its mode and profile too, else sRGB.
         tokens: their codes [B,H,W].
         localization: where the instruction looked [B,h,w], cells, in [0, 1], mean over steps.
         held: [B,H,W] bool, tokens that the hold rule decided when they were committed for good.
@@ -64,16 +63,6 @@ class EditResult:
     seconds: float
     trace: list[Step]
     layer_maps: PerSample
-
-
-@dataclass(frozen=True)
-class _Sample:
-    image: Image.Image
-    instruction: str
-    sample_id: str
-    mask: Image.Image | None  # levels
-    rows: Tensor | None
-    size: tuple[int, int]  # working width and height
 
 
 class Editor:
@@ -163,7 +152,7 @@ class Editor:
         query: str | None = None,
         composite: bool = False,
         feather: bool = False,
-        seed: int = 0,
+        seed: int | Sequence[int] = 0,
         trace: bool = False,
         record_layers: Sequence[int] = (),
         batch_size: int = 16,
@@ -173,7 +162,8 @@ class Editor:
         """Edit pictures of any size and aspect ratio, each by its instruction.
 
         Args:
-            images: PIL images or uint8 arrays (HxWx3), one or a list.
+            images: one or a list of PIL images of any mode; numpy arrays, uint8, HxW or HxWx1, 3 or 4; torch tensors,
+                channels first (1, 3 or 4 x H x W), uint8 or floats in [0, 1].
             instructions: as many sentences; one image may have several.
             sample_ids: names that, with ``seed``, decide a sample's random numbers whatever its batch;
                 default: its position.
@@ -181,9 +171,11 @@ class Editor:
                 white: see :mod:`editmgt.editing.masks`.
             query: a word of every instruction; the map is then made of its tokens' attention alone. None: of all rows.
             composite: whether pixels outside the edited region (the codes that changed, and one around them) are the
-                image's own.
+                image's own, bit for bit, in its own mode, colour profile and depth: see
+                :mod:`editmgt.editing.original`. The edited image is in sRGB, mode RGB, where it is False.
             feather: whether the greys of ``mask`` blend a composite's edit in; else its middle divides edit and image.
-            seed: see ``sample_ids``.
+            seed: see ``sample_ids``; of several, each sample is edited by each, and a sample's edits stand one behind
+                another. Images and instructions are read once.
             trace: keep every step in the result.
             record_layers: blocks whose raw attention maps the result keeps; the pictures do not depend on it.
             batch_size: samples that go through the models together; the result does not depend on it.
@@ -196,18 +188,31 @@ class Editor:
         start = time.perf_counter()
         settings = self.settings.override(**overrides)
         validate(settings, self.transformer.num_blocks, self.pixels_per_cell)
-        if batch_size < 1:
-            raise UserError(f"batch_size={batch_size} must be at least 1.")
+        check_text(settings.negative_prompt, "negative_prompt")
+        if settings.negative_prompt != self.settings.negative_prompt:
+            check_guidance(settings)
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise UserError(f"batch_size={batch_size} must be at least 1, a whole number.")
         if feather and not (composite and mask is not None):
             raise UserError(
                 "feather=True blends a composite by its mask: it needs composite=True and a mask."
             )
         self._check_recorded(record_layers)
-        samples = self._samples(images, instructions, sample_ids, mask, query, settings)
+        samples = pair_up(
+            images,
+            instructions,
+            sample_ids,
+            mask,
+            seed,
+            query,
+            self.text_encoder,
+            settings.resolution,
+            self.pixels_per_cell,
+        )
         self._warn_of_cuts(samples)
-        batches = _batches(samples, batch_size)
+        planned = batches(samples, batch_size)
 
-        done, total = 0, settings.steps * len(batches)
+        done, total = 0, settings.steps * len(planned)
 
         def on_step() -> None:
             nonlocal done
@@ -216,16 +221,17 @@ class Editor:
 
         pictures: dict[int, Image.Image] = {}
         edits: dict[int, tuple[TokenEdit, int]] = {}
+        codes: dict[int, Tensor] = {}
         with self._evaluating():
             texts = [sample.instruction for sample in samples]
             self.reader.read([*texts, settings.negative_prompt], self.device, batch_size)
-            for batch in batches:
+            for batch in planned:
                 edit, decoded = self._edit_batch(
-                    [samples[i] for i in batch], settings, seed, trace, record_layers, on_step
+                    [samples[i] for i in batch], codes, settings, trace, record_layers, on_step
                 )
                 for row, i in enumerate(batch):
                     edits[i] = edit, row
-                    picture = resize(to_image(decoded[row]), samples[i].image.size)
+                    picture = resize(to_image(decoded[row]), samples[i].original.rgb.size)
                     pictures[i] = (
                         _composite(samples[i], picture, edit.changed[row], feather) if composite else picture
                     )
@@ -251,18 +257,24 @@ class Editor:
     @torch.inference_mode()
     def _edit_batch(
         self,
-        samples: list[_Sample],
+        samples: list[Sample],
+        codes: dict[int, Tensor],
         settings: EditSettings,
-        seed: int,
         trace: bool,
         record_layers: Sequence[int],
         on_step: Callable[[], None],
     ) -> tuple[TokenEdit, Tensor]:
-        """Edit samples of one working size: returns their codes and their pixels [B,3,H,W]."""
+        """Edit samples of one working size: returns their codes and their pixels [B,3,H,W].
+
+        ``codes`` are those of pictures that were encoded already, by identity; new ones are added.
+        """
         width, height = samples[0].size
         grid = (height // self.codec.downsampling, width // self.codec.downsampling)
-        pixels = torch.stack([to_pixels(resize(sample.image, sample.size)) for sample in samples])
-        reference_BHW = self.codec.encode(pixels.to(self.device))
+        for sample in samples:
+            if id(sample.original) not in codes:
+                pixels = to_pixels(resize(sample.original.rgb, sample.size))
+                codes[id(sample.original)] = self.codec.encode(pixels[None].to(self.device))
+        reference_BHW = torch.cat([codes[id(sample.original)] for sample in samples])
         free = [
             torch.ones(grid, dtype=torch.bool)
             if sample.mask is None
@@ -281,7 +293,9 @@ class Editor:
             negative,
             settings,
             micro_conditions_B5=micro_conditions.expand(len(samples), -1),
-            randomness=sample_generators(seed, [sample.sample_id for sample in samples], self.device),
+            randomness=sample_generators(
+                [sample.seed for sample in samples], [sample.sample_id for sample in samples], self.device
+            ),
             timestep_convention=self.timestep_convention,
             may_change_BHW=torch.stack(free).to(self.device),
             rows_BT=None if rows is None else rows.to(self.device),
@@ -291,66 +305,14 @@ class Editor:
         )
         return edit, self.codec.decode(edit.tokens)
 
-    def _samples(
-        self,
-        images: ImageLike | Sequence[ImageLike],
-        instructions: str | Sequence[str],
-        sample_ids: Sequence[str] | None,
-        mask: MaskLike | Sequence[MaskLike | None] | None,
-        query: str | None,
-        settings: EditSettings,
-    ) -> list[_Sample]:
-        """Pair everything up, or say what does not pair."""
-        if isinstance(images, str):
-            images = [images]  # a path, which is refused whole and not letter by letter
-        pictures = [upright_rgb(image) for image in (images if isinstance(images, Sequence) else [images])]
-        sentences = [instructions] if isinstance(instructions, str) else list(instructions)
-        if len(pictures) == 1:
-            pictures *= len(sentences)
-        # a path is no mask, and is refused whole
-        masks: list[Any] = [mask] * len(pictures)
-        if isinstance(mask, Sequence) and not isinstance(mask, str):
-            masks = list(mask)
-        ids = [str(i) for i in range(len(pictures))] if sample_ids is None else [str(i) for i in sample_ids]
-        for values, name in ((sentences, "instructions"), (masks, "masks"), (ids, "sample_ids")):
-            if len(values) != len(pictures):
-                raise UserError(f"{len(pictures)} images came with {len(values)} {name}: give one for each.")
-        if not pictures:
-            raise UserError("There is no image to edit.")
-        empty = [
-            sample_id for sample_id, sentence in zip(ids, sentences, strict=True) if not sentence.strip()
-        ]
-        if empty:
-            raise UserError(f"The instruction is empty (sample {', '.join(empty)}): say what to change.")
-        for text in (*sentences, settings.negative_prompt):
-            try:
-                text.encode()
-            except UnicodeEncodeError as error:  # how Python shows bytes that it cannot decode
-                raise UserError(f"{text!r} is not valid UTF-8.") from error
-        levels = [
-            None if one is None else read_mask(one, size=picture.size)
-            for one, picture in zip(masks, pictures, strict=True)
-        ]
-        rows = [None if query is None else self._rows(sentence, query) for sentence in sentences]
-        return [
-            _Sample(*parts, working_size(parts[0].size, settings.resolution, self.pixels_per_cell))
-            for parts in zip(pictures, sentences, ids, levels, rows, strict=True)
-        ]
-
-    def _rows(self, instruction: str, query: str) -> Tensor:
-        rows = self.text_encoder.rows_of(instruction, query)
-        if not rows.any():
-            raise UserError(
-                f"The query '{query}' is not among the tokens that are read of '{instruction}': name one of its words."
-            )
-        return rows
-
     def _check_recorded(self, layers: Sequence[int]) -> None:
         last = self.transformer.num_blocks - 1
+        if not isinstance(layers, Iterable):
+            raise UserError(f"record_layers={layers} must be a list of blocks.")
         if outside := [layer for layer in layers if layer not in range(last + 1)]:
             raise UserError(f"record_layers {outside} do not exist: this model has blocks 0 to {last}.")
 
-    def _warn_of_cuts(self, samples: list[_Sample]) -> None:
+    def _warn_of_cuts(self, samples: list[Sample]) -> None:
         for instruction in dict.fromkeys(sample.instruction for sample in samples):
             if cut := self.text_encoder.truncated(instruction):
                 warnings.warn(
@@ -376,25 +338,14 @@ class Editor:
         return self.codec, self.text_encoder, self.transformer
 
 
-def _composite(sample: _Sample, picture: Image.Image, changed_HW: Tensor, feather: bool) -> Image.Image:
+def _composite(sample: Sample, picture: Image.Image, changed_HW: Tensor, feather: bool) -> Image.Image:
     size, grid = picture.size, changed_HW.shape
     # a feathered mask's own greys are the seam at its border
     hard = None if feather or sample.mask is None else may_change(sample.mask)
     region = edited_region(changed_HW, size, hard)
     seam = (size[0] / grid[1], size[1] / grid[0])
-    return paste(sample.image, picture, region, seam, sample.mask if feather else None)
-
-
-def _batches(samples: list[_Sample], batch_size: int) -> list[list[int]]:
-    """Group positions of samples by working size, in batches of at most ``batch_size``."""
-    groups: dict[tuple[int, int], list[int]] = {}
-    for i, sample in enumerate(samples):
-        groups.setdefault(sample.size, []).append(i)
-    return [
-        group[first : first + batch_size]
-        for group in groups.values()
-        for first in range(0, len(group), batch_size)
-    ]
+    own = sample.original.take(picture)
+    return paste(sample.original.base, own, region, seam, sample.mask if feather else None)
 
 
 def _join(rows: list[Tensor]) -> PerSample:

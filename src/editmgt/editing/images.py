@@ -10,10 +10,11 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from editmgt.editing.profiles import to_srgb
 from editmgt.errors import UserError, first_line
 
-ImageLike = Image.Image | np.ndarray  # arrays: uint8, HxW or HxWx3 or HxWx4
-
+#: Arrays are uint8, HxW or HxWx1, 3 or 4 (grey, RGB, RGBA); tensors the same channels first, uint8 or floats in [0, 1].
+ImageLike = Image.Image | np.ndarray | Tensor
 
 #: A picture of more pixels is refused before it is decoded: a small file can hold a huge one.
 MAX_PIXELS = 100_000_000
@@ -62,29 +63,86 @@ def no_limit_but_ours() -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = theirs
 
 
-def upright_rgb(image: ImageLike) -> Image.Image:
-    """Return the picture as it is meant to be seen, in 8-bit RGB.
+def as_picture(image: ImageLike) -> Image.Image:
+    """Return what was given as a loaded PIL picture, in whatever mode it has.
 
-    Upright by EXIF; transparency over white; of 16-bit grey the high byte, as Pillow reads 16-bit colour; CMYK by
-    Pillow's conversion, without its colour profile. Floating-point pictures have no known range: a ``UserError``.
+    Raises:
+        UserError: for what is not :data:`ImageLike`, cannot be decoded, or has no pixels.
     """
-    if isinstance(image, np.ndarray):
-        if image.dtype != np.uint8:
-            raise UserError(f"An image array must be uint8, not {image.dtype}.")
-        image = Image.fromarray(image)
-    if not isinstance(image, Image.Image):
+    if isinstance(image, Tensor):
+        image = _of_tensor(image)
+    elif isinstance(image, np.ndarray):
+        image = _of_array(image)
+    elif isinstance(image, str | Path):
+        raise UserError(f"{str(image)!r} is no picture: give a PIL image, as Image.open reads one.")
+    elif not isinstance(image, Image.Image):
         raise UserError(
-            f"{image!r} is no picture: give a PIL image, as Image.open reads one, or a uint8 array."
+            f"An image must be a PIL picture, a uint8 array or a torch tensor, not {type(image).__name__}."
         )
-    image = upright(image)
+    try:
+        image.load()
+    except Exception as error:  # Image.open reads the header alone: the rest may be broken
+        raise UserError(f"The image cannot be read: {error}".splitlines()[0]) from error
+    if not image.width or not image.height:
+        raise UserError(f"The image is {image.width}x{image.height} pixels: it has none to edit.")
+    return image
+
+
+def _of_array(array: np.ndarray) -> Image.Image:
+    if array.dtype != np.uint8:
+        raise UserError(f"An image array must be uint8, not {array.dtype} (its shape is {_shape(array)}).")
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    if array.ndim != 2 and not (array.ndim == 3 and array.shape[2] in (3, 4)):
+        raise UserError(
+            f"An image array must be height x width, or height x width x 1, 3 or 4, not {_shape(array)} "
+            f"({array.dtype}); give several images as a list."
+        )
+    return Image.fromarray(array)
+
+
+def _of_tensor(tensor: Tensor) -> Image.Image:
+    told = f"{_shape(tensor)} ({str(tensor.dtype).removeprefix('torch.')})"
+    if tensor.ndim != 3 or tensor.shape[0] not in (1, 3, 4):
+        raise UserError(
+            f"An image tensor must be 1, 3 or 4 x height x width, not {told}; give several images as a list."
+        )
+    if tensor.dtype != torch.uint8:
+        if not tensor.is_floating_point():
+            raise UserError(f"An image tensor must be uint8, or floats from 0 to 1, not {told}.")
+        tensor = tensor.detach().float()
+        if not ((tensor >= 0) & (tensor <= 1)).all():  # NaN is neither
+            raise UserError(f"An image tensor of floats must lie in 0 to 1; one of {told} does not.")
+        tensor = (tensor * 255).round().to(torch.uint8)
+    return _of_array(tensor.permute(1, 2, 0).cpu().numpy())
+
+
+def _shape(array: np.ndarray | Tensor) -> str:
+    return "x".join(map(str, array.shape)) or "a single number"
+
+
+def upright_rgb(image: ImageLike) -> Image.Image:
+    """Return the picture as it is meant to be seen, in 8-bit sRGB.
+
+    Upright by EXIF; colours by the picture's own profile; transparency over white; of 16-bit grey the high byte, as
+    Pillow reads 16-bit colour; CMYK without a profile by Pillow's conversion. Floating-point pictures have no known
+    range: a ``UserError``.
+    """
+    image = upright(as_picture(image))
     if image.mode == "F":
         raise UserError("A picture of floating-point numbers has no known range: save it with 8 or 16 bits.")
     if image.mode.startswith("I"):
-        image = Image.fromarray((np.asarray(image).astype(np.int64).clip(0, 0xFFFF) >> 8).astype(np.uint8))
+        grey = (np.asarray(image).astype(np.int64).clip(0, 0xFFFF) >> 8).astype(np.uint8)
+        return Image.fromarray(grey).convert("RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+        seen = to_srgb(image.convert("RGB"))
+        seen.putalpha(image.getchannel("A"))
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), seen).convert("RGB")
+    try:
+        return to_srgb(image if image.mode in ("L", "CMYK") else image.convert("RGB"))
+    except ValueError as error:  # LAB, which only its own profile explains
+        raise UserError(f"A picture in {image.mode} cannot be read as RGB: save it as RGB.") from error
 
 
 def upright(image: Image.Image) -> Image.Image:

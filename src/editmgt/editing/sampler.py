@@ -18,11 +18,14 @@ Randomness = torch.Generator | Sequence[torch.Generator]
 SMALLEST = 1e-20  # logarithms are taken of numbers no smaller than this, as published
 
 
-def sample_generators(seed: int, sample_ids: Sequence[str], device: torch.device) -> list[torch.Generator]:
-    """Return one generator per sample, seeded from (seed, sample id) alone."""
+def sample_generators(
+    seed: int | Sequence[int], sample_ids: Sequence[str], device: torch.device
+) -> list[torch.Generator]:
+    """Return one generator per sample, seeded from (seed, sample id) alone; ``seed`` is everyone's or one each."""
     generators = []
-    for sample_id in sample_ids:
-        digest = hashlib.sha256(f"{seed}/{sample_id}".encode()).digest()
+    seeds = [seed] * len(sample_ids) if isinstance(seed, int) else seed
+    for own, sample_id in zip(seeds, sample_ids, strict=True):
+        digest = hashlib.sha256(f"{own}/{sample_id}".encode()).digest()
         generator = torch.Generator(device)
         generator.manual_seed(int.from_bytes(digest[:8], "big") >> 1)  # torch takes 63 bits everywhere
         generators.append(generator)

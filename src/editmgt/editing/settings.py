@@ -112,6 +112,19 @@ def validate(settings: EditSettings, num_blocks: int | None = None, multiple: in
         raise UserError("Edit settings: " + "; ".join(problems) + ".")
 
 
+def check_guidance(
+    settings: EditSettings, names: tuple[str, str] = ("negative_prompt", "guidance_scale")
+) -> None:
+    """Raise a ``UserError`` where a negative prompt was asked for that nothing leads away from.
+
+    ``names`` are how the user calls the two settings.
+    """
+    if settings.guidance_scale <= 1:
+        raise UserError(
+            f"{names[0]} has no effect without guidance: {names[1]} {settings.guidance_scale:g} must be more than 1."
+        )
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 

@@ -1,0 +1,106 @@
+"""A user's own picture: how it was given, what the editor reads of it, and the way of an edit back into it.
+
+| given | read as | given back as |
+|---|---|---|
+| RGB, palette, grey, black and white | sRGB by its profile | RGB in its profile |
+| the same with transparency | over white | RGBA in its profile |
+| 16-bit grey | its high byte | 16-bit grey: what an edit colours is grey |
+| CMYK | sRGB by its profile | CMYK in its profile |
+
+A grey picture's profile is no profile of colours: it is given back in sRGB, as is CMYK whose profile knows no way back.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from PIL import Image
+
+from editmgt.editing.images import ImageLike, as_picture, upright, upright_rgb
+from editmgt.editing.profiles import can_return, from_srgb
+
+DEEP_GREY = ("I;16", "I")
+_KEPT = ("icc_profile", "dpi")
+
+
+@dataclass(frozen=True)
+class Original:
+    """A picture before an edit, upright.
+
+    Attributes:
+        base: its own pixels, in the mode that :meth:`take` gives back: RGB, RGBA, CMYK, I;16 or I.
+        rgb: what the editor reads: 8-bit sRGB.
+    """
+
+    base: Image.Image
+    rgb: Image.Image
+
+    @classmethod
+    def of(cls, image: ImageLike) -> Self:
+        """Read a picture; what cannot be read as one is a ``UserError``."""
+        image = upright(as_picture(image))
+        rgb = upright_rgb(image)
+        base = _own_pixels(image, rgb)
+        kept: dict[Any, Any] = {name: image.info[name] for name in _KEPT if name in image.info}
+        if not _is_density(kept.get("dpi")):
+            kept.pop("dpi", None)
+        if base is rgb and image.mode != "RGB":
+            kept.pop("icc_profile", None)  # of a grey picture, or converted away
+        base.info = kept
+        return cls(base, rgb)
+
+    def take(self, picture: Image.Image) -> Image.Image:
+        """Return ``picture``, an edit in sRGB of this one's size, in this one's mode, profile and density.
+
+        Transparency stays as far as it can: over white the result looks as ``picture`` does, and it is no more opaque
+        than that takes.
+        """
+        mode, profile = self.base.mode, self.base.info.get("icc_profile")
+        if mode in DEEP_GREY:
+            levels = np.asarray(picture.convert("L")).astype(np.uint16) * 257
+            own = Image.fromarray(levels if mode == "I;16" else levels.astype(np.int32))
+        elif mode == "RGBA":
+            colours, alpha = _over_white_undone(picture, self.base.getchannel("A"))
+            own = from_srgb(colours, "RGB", profile)
+            own.putalpha(alpha)
+        else:
+            own = from_srgb(picture, mode, profile)
+        own.info = dict(self.base.info)
+        return own
+
+
+def _own_pixels(image: Image.Image, rgb: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    if image.mode.startswith("I"):
+        values = np.asarray(image)
+        fits = values.min() >= 0 and values.max() <= 0xFFFF
+        return Image.fromarray(values.astype(np.uint16 if fits else np.int32))
+    if image.has_transparency_data:
+        return image.convert("RGBA")
+    if image.mode == "CMYK" and can_return("CMYK", profile):
+        return image.copy()
+    if image.mode in ("RGB", "P") and profile:
+        return image.convert("RGB")
+    return rgb
+
+
+def _is_density(dpi: Any) -> bool:
+    """Whether dots per inch are numbers that a file can say; 1 is what a file says that knows none."""
+    try:
+        return len(dpi) == 2 and all(math.isfinite(value) and 1 < value < 0xFFFF for value in dpi)
+    except (TypeError, ValueError, ZeroDivisionError):  # files hold anything, fractions of nothing too
+        return False
+
+
+def _over_white_undone(picture: Image.Image, alpha: Image.Image) -> tuple[Image.Image, Image.Image]:
+    """Return the RGB and the alpha that look as ``picture`` does over white, as transparent as ``alpha`` if they can."""
+    seen, covering = np.array(picture), np.array(alpha)
+    thin = covering < 255
+    seen_N3 = seen[thin].astype(np.float32)
+    # no channel can be darker than the white that shines through
+    covering_N = np.maximum(covering[thin], 255 - seen_N3.min(axis=1, initial=255))
+    share_N1 = np.maximum(covering_N, 1)[:, None] / 255
+    seen[thin] = ((seen_N3 - 255 * (1 - share_N1)) / share_N1).round().clip(0, 255).astype(np.uint8)
+    covering[thin] = covering_N.astype(np.uint8)
+    return Image.fromarray(seen), Image.fromarray(covering)
