@@ -274,7 +274,8 @@ def _parser() -> argparse.ArgumentParser:
         "--output",
         type=_path,
         required=True,
-        help="file to write, its extension chooses the format; for a directory the directory to write to",
+        help="file to write, its extension chooses the format; an older result there is replaced. For a directory of "
+        "pictures the directory to write to",
     )
     add(
         "--checkpoint",
