@@ -1,8 +1,6 @@
 """Editing every picture of a directory by one instruction; a bad file is a failed row, not the end of the run."""
 
 import argparse
-import csv
-import io
 import sys
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from editmgt.editing.command import (
 )
 from editmgt.errors import UserError
 from editmgt.files import write_atomic
+from editmgt.spreadsheet import to_csv
 
 TABLE = "edits.csv"
 
@@ -98,8 +97,4 @@ def _is_picture(file: Path) -> bool:
 
 
 def _write(rows: list[tuple[str, str, str]], path: Path) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("file", "status", "error"))
-    writer.writerows(rows)
-    write_atomic(path, text.getvalue().encode("utf-8", "backslashreplace"))
+    write_atomic(path, to_csv([("file", "status", "error"), *rows]))
