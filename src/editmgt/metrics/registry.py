@@ -3,6 +3,7 @@
 Shapes: B batch, 3 RGB, H W pixels, h w a coarser grid.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,6 +27,9 @@ from editmgt.metrics.success import changed_outside, edit_ratio, edit_success, e
 
 if TYPE_CHECKING:
     from editmgt.metrics.backbones import Backbones
+
+
+ROUNDING = 1e-4  # how far float32 may take a value out of its range
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,23 @@ class MetricSpec:
             return torch.full((len(batch.edited),), torch.nan)
         network = {} if self.backbone is None else {"network": batch.backbone(self.backbone)}
         return self.function(*fields, **network)
+
+    def check(self, values_B: Tensor) -> None:
+        """Raise a ``ValueError`` for a value that is infinite or out of range by more than rounding."""
+        low, high = -math.inf if self.low is None else self.low, math.inf if self.high is None else self.high
+        for value in values_B.tolist():
+            if not (
+                math.isnan(value) or (low - ROUNDING <= value <= high + ROUNDING and math.isfinite(value))
+            ):
+                raise ValueError(
+                    f"{self.name} is {value:g}, which is no value of it: it lies in {self.range}"
+                )
+
+    @property
+    def range(self) -> str:
+        """The range in words, an open end as infinity."""
+        low, high = ("infinity" if end is None else f"{end:g}" for end in (self.low, self.high))
+        return f"{'-' if self.low is None else ''}{low} to {high}"
 
 
 # How the picture distances compare: group -> (in words, what they read).

@@ -65,10 +65,13 @@ class Scorer:
         return fewer
 
     def score(self, batch: EditBatch) -> dict[str, Tensor]:
-        """Return name -> the value of each sample [B]."""
+        """Return name -> the value of each sample [B]; a ``ValueError`` for one out of the metric's range."""
         batch = replace(batch, backbones=self._backbones)
         with torch.no_grad():
-            return {name: REGISTRY[name].score(batch) for name in self.names}
+            values = {name: REGISTRY[name].score(batch) for name in self.names}
+        for name, values_B in values.items():
+            REGISTRY[name].check(values_B)
+        return values
 
     def set_scores(self) -> "SetScores":
         """Return an empty accumulator for :attr:`sets`."""
