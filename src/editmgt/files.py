@@ -3,26 +3,72 @@
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+CANNOT_WRITE = "cannot write "  # begins the message of a WriteError
+
+
+class WriteError(OSError):
+    """What was to be kept could not be written: nothing is wrong with it, so no later result may count as its own."""
+
+    def __str__(self) -> str:
+        return f"{CANNOT_WRITE}{self.filename}: {self.strerror}"
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise WriteError(error.errno, error.strerror or str(error), str(path)) from error
+
 
 def write_atomic(path: Path | str, content: str | bytes) -> None:
-    """Replace ``path`` by ``content`` so that a reader, or a kill, never meets half a file."""
+    """Replace ``path`` by ``content`` so that a reader, or a kill, never meets half a file.
+
+    Raises:
+        WriteError: a full disk, a directory that cannot be written; ``path`` is then as it was.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     data = content.encode() if isinstance(content, str) else content
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(0o644)  # mkstemp makes files private; results are for sharing
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+def append(path: Path | str, content: str | bytes) -> None:
+    """Add ``content`` to the end of a file; it is on the disk when this returns, and no part of it where this fails.
+
+    Raises:
+        WriteError: as :func:`write_atomic`.
+    """
+    path = Path(path)
+    rest = memoryview(content.encode() if isinstance(content, str) else content)
+    with (
+        _writing(path),
+        path.open("ab", buffering=0) as file,
+    ):  # a buffer would write its rest when it is closed
+        before = file.tell()
+        try:
+            while rest:  # a disk that fills up takes a part at first
+                rest = rest[file.write(rest) :]
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)  # mkstemp makes files private; results are for sharing
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        except BaseException:
+            file.truncate(before)
+            raise
 
 
 def write_json(path: Path | str, value: Any) -> None:

@@ -11,6 +11,7 @@ from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
 from editmgt.errors import UserError
+from editmgt.finite import check_weights
 from editmgt.weights import has_variant, weight_files
 
 # With these the libraries list wrong shapes in their loading info instead of raising without a key.
@@ -45,7 +46,7 @@ def load_checked(
     """Return ``model_class`` read from ``directory`` (local safetensors only), in eval mode.
 
     A directory that is missing or unreadable, or weights whose keys or shapes are not the config's, end in a
-    ``UserError`` that names the directory and the first ten keys.
+    ``UserError`` that names the directory and the first ten keys; so do weights that are not finite.
 
     Args:
         model_class: of diffusers or transformers; an ``AutoModel`` chooses by the config, among their own classes.
@@ -82,6 +83,7 @@ def load_checked(
     if wrong:
         listed = ", ".join(wrong[:10]) + (f" and {len(wrong) - 10} more" if len(wrong) > 10 else "")
         raise UserError(f"{directory} is not the {type(model).__name__} its config.json says: {listed}.")
+    check_weights(directory, model.state_dict())
     if of_diffusers:
         model.register_to_config(_name_or_path="")  # a directory of this machine, which saving would tell
     return model.eval()

@@ -13,7 +13,7 @@ from torch import Tensor
 import editmgt
 from editmgt.codec import Codec
 from editmgt.data import cache
-from editmgt.data.bad_rows import BadRow, BadRows, csv_line
+from editmgt.data.bad_rows import BadRow, BadRows
 from editmgt.data.cache import TEXTS, codes_folder, part_path, part_record
 from editmgt.data.edits import cache_facts, make_transform, open_all
 from editmgt.data.encoding import collate, encode
@@ -22,6 +22,7 @@ from editmgt.data.transform import Pair, Transform, View
 from editmgt.devices import find_device
 from editmgt.errors import UserError, first_line
 from editmgt.files import read_json
+from editmgt.spreadsheet import to_csv
 from editmgt.text import TextEncoder
 
 CONF = Path(editmgt.__file__).parents[2] / "conf"
@@ -146,7 +147,7 @@ class _Encoder:
                 self.transform.check(pair)
             except BadRow as error:
                 self.bad.bad(self.rows.name, row, error)
-                lines.append(csv_line(self.rows.name, row, error.reason, error.detail))
+                lines.append(to_csv([(self.rows.name, row, error.reason, error.detail)]))
                 continue
             self.bad.good(self.rows.name, row)
             bucket = self.transform.bucket(self.rows.size(table))

@@ -5,12 +5,14 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from full_disk import full_disk
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -18,6 +20,7 @@ from PIL import Image
 from editmgt.benchmarks import BenchmarkSample
 from editmgt.benchmarks.judge import Judge, read_scores
 from editmgt.benchmarks.judging import QUESTIONS, judge_pictures, summary
+from editmgt.files import WriteError
 
 
 class Endpoint(ThreadingHTTPServer):
@@ -28,6 +31,7 @@ class Endpoint(ThreadingHTTPServer):
         self.plan: dict[str, list[Any]] = {}
         self.bodies: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
+        self.refuses: tuple[int, str] | None = None  # the answer to a request with a temperature
 
     @property
     def url(self) -> str:
@@ -50,6 +54,10 @@ class Handler(BaseHTTPRequestHandler):
         if step == "slow":
             time.sleep(0.6)
         status = step if isinstance(step, int) else 200
+        refuses = self.server.refuses
+        if refuses is not None and "temperature" in body:
+            self._answer(refuses[0], refuses[1])
+            return
         reply = (
             step
             if isinstance(step, str) and step != "slow"
@@ -57,7 +65,10 @@ class Handler(BaseHTTPRequestHandler):
         )
         if "three whole numbers" in text and not isinstance(step, str):
             reply = '{"score": [4, 3, 2]}'
-        data = json.dumps({"choices": [{"message": {"content": reply}}]}).encode()
+        self._answer(status, json.dumps({"choices": [{"message": {"content": reply}}]}))
+
+    def _answer(self, status: int, text: str) -> None:
+        data = text.encode()
         self.send_response(status)
         self.end_headers()
         with contextlib.suppress(BrokenPipeError):
@@ -91,7 +102,10 @@ def judged(
     directory: Path, samples: list[BenchmarkSample], endpoint: Endpoint, **options: Any
 ) -> dict[str, float]:
     name = options.pop("name", "gedit")
-    judge = Judge(endpoint.url, "seer", "secret", attempts=3, timeout=0.3, pause=0.01)
+    temperature = options.pop("temperature", 0.0)
+    judge = Judge(
+        endpoint.url, "seer", "secret", attempts=3, timeout=0.3, pause=0.01, temperature=temperature
+    )
     return judge_pictures(name, samples, directory, lambda s: Path(f"{s.sample_id}.png"), judge, **options)
 
 
@@ -179,7 +193,89 @@ def test_gedits_mean_is_over_groups() -> None:
     assert found["judge/overall"] == 5 and found["judge/overall[x]"] == 2
 
 
+REFUSALS = [
+    (400, '{"error": {"message": "Unsupported value: \'temperature\' does not support 0 with this model. Only the '
+          'default (1) value is supported.", "param": "temperature", "code": "unsupported_value"}}'),
+    (400, '{"error": {"message": "`temperature` is deprecated for this model."}}'),
+    (422, '{"detail": [{"loc": ["body", "temperature"], "msg": "Extra inputs are not permitted"}]}'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_an_endpoint_that_refuses_a_temperature_is_asked_without(
+    endpoint: Endpoint, tmp_path: Path, refusal: tuple[int, str]
+) -> None:
+    endpoint.refuses = refusal
+    samples = rows(tmp_path, "one", "two", "three")
+    with pytest.warns(UserWarning, match="seer refuses temperature=0: it is asked without") as warned:
+        found = judged(tmp_path, samples, endpoint, parallel=1)
+    assert (found["judge/n"], found["judge/failed"], len(warned)) == (3, 0, 1)
+    assert [("temperature" in body) for body in endpoint.bodies] == [True] + [False] * 6
+    records = [json.loads(line) for line in (tmp_path / "judge.jsonl").read_text().splitlines()]
+    assert [record["temperature"] for record in records] == [0.0] + [None] * 6
+    assert records[0]["error"] == f"HTTP {refusal[0]}" and records[0]["reply"] == refusal[1]
+
+
+def test_another_refusal_is_not_taken_for_the_temperatures(endpoint: Endpoint, tmp_path: Path) -> None:
+    endpoint.refuses = (400, '{"error": {"message": "the picture is too large"}}')
+    found = judged(tmp_path, rows(tmp_path, "one"), endpoint)
+    assert found["judge/failed"] == 1 and len(endpoint.bodies) == 1
+    assert "too large" in (tmp_path / "judge.csv").read_text()
+
+
+@pytest.mark.parametrize("temperature", [None, 0.0, 0.7])
+def test_the_temperature_is_the_users(endpoint: Endpoint, tmp_path: Path, temperature: float | None) -> None:
+    judged(tmp_path, rows(tmp_path, "one"), endpoint, temperature=temperature)
+    assert {body.get("temperature") for body in endpoint.bodies} == {temperature}
+    assert all(("temperature" in body) == (temperature is not None) for body in endpoint.bodies)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        '{"reasoning": "one line\nand another,\ta tab", "score": [8, 6.5]}',
+        '```json\n{"reasoning": "ok",\n "score": [8, 6.5]}\n```',
+        'Let me see {braces}.\n```\n{"score": ["8", " 6.5 "]}\n```\nThat is all.',
+        '{"score": ["+8", "6.50"], "details": {"more": 1}}',
+    ],
+)
+def test_answers_as_they_come(endpoint: Endpoint, tmp_path: Path, reply: str) -> None:
+    assert read_scores(reply, QUESTIONS["gedit"][0]) == {"success": 8, "kept": 6.5}
+    endpoint.plan = {"zebra": [reply] * 2}
+    assert judged(tmp_path, rows(tmp_path, "zebra"), endpoint)["judge/semantic"] == 6.5
+
+
+BAD = ['["eight", 7]', '["8/10", 7]', '["", 7]', '["8%", 7]', '["8 or 9", 7]', '["NaN", 7]', '[NaN, 7]', '["1e1", 7]',
+       '[true, 7]', '[null, 7]', '[8]', '[8, 7, 6]', '[[8, 7]]', '"8, 7"', '{"success": 8}', '["11", 7]', '["-1", 7]',
+       "[1" + "0" * 400 + ", 7]"]  # fmt: skip
+
+
+@pytest.mark.parametrize("score", BAD)
+def test_what_is_no_list_of_numbers_in_range_is_refused(score: str) -> None:
+    with pytest.raises(ValueError):
+        read_scores(f'{{"score": {score}}}', QUESTIONS["gedit"][0])
+
+
 @given(text=st.text(max_size=80))
 def test_a_score_is_never_guessed(text: str) -> None:
     with pytest.raises(ValueError):
-        read_scores(text + '{"score": ["8", 7]}', QUESTIONS["gedit"][0])
+        read_scores(text + '{"score": ["eight", 7]}', QUESTIONS["gedit"][0])
+
+
+def test_ids_and_types_that_would_run_in_a_spreadsheet(endpoint: Endpoint, tmp_path: Path) -> None:
+    samples = [replace(sample, edit_type="=1+1") for sample in rows(tmp_path, "one")]
+    found = judged(tmp_path, samples, endpoint)
+    assert ",'=1+1," in "," + (tmp_path / "judge.csv").read_text().splitlines()[1].split(",", 1)[1]
+    again = judged(tmp_path, samples, endpoint, resume=True)
+    assert again == found and again["judge/overall[=1+1]"] == 6
+
+
+def test_a_full_disk_is_no_refusal(endpoint: Endpoint, tmp_path: Path) -> None:
+    samples = rows(tmp_path, *"abcdef")
+    with full_disk(900), pytest.raises(WriteError, match=r"cannot write .*judge"):
+        judged(tmp_path, samples, endpoint, parallel=1)
+    assert "failed" not in (tmp_path / "judge.csv").read_text()
+    found = judged(tmp_path, samples, endpoint, resume=True)
+    assert (found["judge/n"], found["judge/failed"]) == (6, 0)
+    for line in (tmp_path / "judge.jsonl").read_text().splitlines():
+        json.loads(line)

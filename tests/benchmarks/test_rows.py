@@ -3,12 +3,16 @@
 import csv
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pandas
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from editmgt.benchmarks.rows import COLUMNS, Row, RowFile, summarise
+from editmgt.benchmarks.rows import COLUMNS, Row, RowFile, one_line, summarise
+from editmgt.studies.report.stored import read_samples
 
 NAMES = ("edit/success", "outside/psnr")
 
@@ -108,3 +112,26 @@ def test_an_instruction_of_several_lines_is_one_line(tmp_path: Path) -> None:
     file.begin()
     file.append([Row("a", 0, instruction="make it\nred"), Row("b", 0)])
     assert [row.instruction for row in file.resume()] == ["make it red", ""]
+
+
+@given(texts=st.lists(st.sampled_from("=+-@'\t") | st.text(max_size=8), min_size=4, max_size=4))
+def test_formulas_are_texts_and_come_back(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
+    """Ids, types and instructions are a benchmark's own: nothing of them may run in a spreadsheet."""
+    row = Row(one_line(f"={texts[0]}"), 0, *map(one_line, texts[1:]), instruction='=HYPERLINK("http://x")')
+    path = tmp_path_factory.mktemp("rows") / "samples.csv"
+    file = RowFile(path, ("edit/success",))
+    file.begin()
+    file.append([row])
+    assert [replace(found, values={}) for found in file.resume()] == [row]
+    with path.open(newline="") as stored:
+        assert not any(cell.startswith(("=", "+", "-", "@", "\t")) for cell in [*csv.reader(stored)][1])
+    table, _ = read_samples(path)
+    assert table["sample_id"].tolist() == [row.sample_id] and table["edit_type"].tolist() == [row.edit_type]
+
+
+def test_rows_that_cannot_be_read_are_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "samples.csv"
+    write(path)
+    path.write_text(path.read_text().replace("30.125", "much"))
+    assert RowFile(path, NAMES).resume() == []
+    assert path.read_text().count("\n") == 1

@@ -15,6 +15,7 @@ from torch import Tensor
 from editmgt.editing.sampler import sample_generators
 from editmgt.editing.settings import EditSettings
 from editmgt.editing.tokens import TokenEdit, edit_tokens
+from editmgt.errors import UserError
 from editmgt.model import MGTransformer
 from editmgt.text import TextStates
 
@@ -231,3 +232,27 @@ def test_steps_are_reported() -> None:
     steps: list[int] = []
     edit = run(Oracle(), references(1), EditSettings(steps=3), on_step=lambda: steps.append(1))
     assert len(steps) == 3 and edit.trace == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [("logits", "the transformer's logits in step 2"), ("attention", "the attention map")],
+)
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_what_is_not_finite_is_no_edit(broken: str, words: str, value: float) -> None:
+    class Broken(Oracle):
+        def __call__(self, *inputs: Any, **rest: Any) -> Oracle:
+            output = super().__call__(*inputs, **rest)
+            if len(self.calls) == 2:
+                for tensor in [output.logits] if broken == "logits" else output.attention.values():
+                    tensor[1, ..., 2] = value
+            return output
+
+    with pytest.raises(UserError, match=f"^NaN or infinite: {words}.") as caught:
+        run(Broken(), references(2), EditSettings(steps=3, layers=(1,), guidance_scale=1.0))
+    assert "\n" not in str(caught.value)
+
+
+def test_guidance_beyond_all_range_is_told() -> None:
+    with pytest.raises(UserError, match=r"logits in step 1.*guidance_scale"):
+        run(Oracle(), references(2), EditSettings(steps=2, layers=(1,), guidance_scale=1e38))

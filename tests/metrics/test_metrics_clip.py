@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import open_clip
+import open_clip.pretrained
 import pytest
 import torch
-from metric_weights import PREPROCESS, SENTENCES, pictures, regions
+from metric_weights import CLIP_CONFIG, PREPROCESS, SENTENCES, pictures, regions
 from PIL import Image
 from scipy.spatial.distance import cosine as cosine_distance
 
@@ -19,6 +20,7 @@ from editmgt.metrics import (
     clip_image_similarity,
     clip_text_similarity,
 )
+from editmgt.metrics.clip import CLIP
 
 
 class Direct:
@@ -114,3 +116,42 @@ def test_the_preprocessing_is_the_weights_own(direct: Direct, tiny_backbones: Ba
     clip = tiny_backbones.get("clip")
     assert str(clip.preprocess) == str(direct.preprocess)
     assert all(str(value) in str(clip.preprocess) for value in PREPROCESS["std"])
+
+
+def test_the_activation_is_the_weights_own(metric_weights_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model of exact GELU whose tag was trained with a quick one, as ViT-B-32 and openai: read from a file."""
+    weights = metric_weights_dir / "clip" / "open_clip_model.safetensors"
+    model = {key: value for key, value in CLIP_CONFIG.items() if key != "quick_gelu"}
+    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "small", model)
+    tags = {"quick": {"quick_gelu": True, "mean": (0.1, 0.2, 0.3)}, "exact": {}}
+    monkeypatch.setitem(open_clip.pretrained._PRETRAINED, "small", tags)
+    a = pictures(2, 0)
+    for tag, quick in (("quick", True), ("exact", False), ("unpublished", False)):
+        clip = CLIP.load((weights,), {"model": "small", "tag": tag})
+        wanted = open_clip.CLIP(**(CLIP_CONFIG | {"quick_gelu": quick})).eval()
+        open_clip.load_checkpoint(wanted, str(weights))
+        wanted.requires_grad_(False)
+        inputs = torch.rand(2, 3, 32, 32)
+        torch.testing.assert_close(clip.network.encode_image(inputs), wanted.encode_image(inputs))
+        torch.testing.assert_close(clip.text(["a dog"]), wanted.encode_text(clip.tokenize(["a dog"])))
+        assert clip(a).isfinite().all()
+
+
+def test_the_activation_of_all_published_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What open_clip is told, for each of its models and tags; 28 of them are not what the model's name says."""
+    asked: dict[str, bool] = {}
+
+    def create(name: str, weights: str, force_quick_gelu: bool, **_: object) -> tuple[torch.nn.Module, None]:
+        asked["quick"] = force_quick_gelu
+        return torch.nn.Identity(), None
+
+    monkeypatch.setattr(open_clip, "create_model_from_pretrained", create)
+    monkeypatch.setattr(open_clip, "get_tokenizer", lambda name: None)
+    differ = 0
+    for model, tag in open_clip.list_pretrained():
+        own = bool(open_clip.get_model_config(model).get("quick_gelu"))
+        published = open_clip.get_pretrained_cfg(model, tag).get("quick_gelu", own)
+        CLIP.load((Path("weights.safetensors"),), {"model": model, "tag": tag})
+        assert (own or asked["quick"]) == published, (model, tag)
+        differ += own != published
+    assert differ > 20

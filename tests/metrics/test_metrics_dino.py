@@ -12,6 +12,7 @@ from torchvision import transforms
 from transformers import ViTModel
 
 from editmgt.metrics import (
+    DINO,
     Backbones,
     DINOSimilarity,
     StructureDistance,
@@ -42,6 +43,17 @@ def test_similarity(tiny_backbones: Backbones, metric_weights_dir: Path) -> None
     assert dino_similarity(a, b, dino).tolist() == pytest.approx(expected, abs=1e-5)
     assert DINOSimilarity(dino)(a, b).item() == pytest.approx(np.mean(expected), abs=1e-5)
     assert dino_similarity(a, a, dino).tolist() == pytest.approx([1] * 3)
+
+
+@pytest.mark.parametrize("stored", [torch.bfloat16, torch.float16])
+def test_whatever_type_the_file_has_it_computes_in_float32(
+    metric_weights_dir: Path, tmp_path: Path, stored: torch.dtype
+) -> None:
+    load(metric_weights_dir / "dino").to(stored).save_pretrained(tmp_path)
+    dino, a, b = Backbones({"dino": {"weights": str(tmp_path)}}).get("dino"), pictures(3, 0), pictures(3, 1)
+    assert {parameter.dtype for parameter in dino.parameters()} == {torch.float32}
+    exact = DINO(ViTModel.from_pretrained(tmp_path, add_pooling_layer=False, dtype=torch.float32))
+    assert torch.equal(dino_similarity(a, b, dino), dino_similarity(a, b, exact))
 
 
 @pytest.mark.parametrize("size", [(64, 64), (256, 320), (40, 200)])

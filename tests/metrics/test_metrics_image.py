@@ -9,7 +9,8 @@ from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structu
 from torchmetrics.functional.image import peak_signal_noise_ratio as torchmetrics_psnr
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from editmgt.metrics import all_pixels, l1, l2, psnr, ssim
+from editmgt.metrics import REGISTRY, all_pixels, identity, l1, l2, psnr, ssim
+from editmgt.metrics.image import ssim_inner
 
 
 def pictures(
@@ -101,6 +102,31 @@ def test_all_pixels_is_what_pie_bench_computes() -> None:
     assert all(values.isnan().tolist() == [True, False, False] for values in by_all.values())
     full = torch.ones_like(mask)
     assert all(torch.equal(all_pixels(d)(a, b, full), d(a, b)) for d in by_all)
+
+
+def test_pie_benchs_ssim_leaves_the_border_out_as_scikit_image_does() -> None:
+    """torchmetrics did so until 1.4.1; later ones, and our own, count a mirrored border."""
+    a, b = pictures(10)
+    mask = ragged(10)
+    by_pie, ours = (
+        REGISTRY[f"{group}/ssim"].function(a, b, mask).tolist() for group in ("outside_all", "outside")
+    )
+    options = {"data_range": 1, "channel_axis": 0, "gaussian_weights": True, "sigma": 1.5}
+    for index in range(3):
+        x, y = ((picture[index] * mask[index]).double().numpy() for picture in (a, b))
+        theirs = structural_similarity(x, y, use_sample_covariance=False, **options)
+        assert by_pie[index] == pytest.approx(theirs, abs=1e-6)
+        assert by_pie[index] != pytest.approx(ours[index], abs=1e-3)
+    one = a.clone()
+    one[..., :5] = 1 - one[..., :5]  # at the rim alone
+    assert (ssim_inner(a, one) > ssim(a, one) + 0.05).all()
+    assert (
+        ssim_inner(a[..., :10], b[..., :10]).isnan().all()
+        and not ssim(a[..., :10], b[..., :10]).isnan().any()
+    )
+    said = identity(["outside_all/ssim", "outside/ssim"], {})["definitions"]
+    assert "without the 5 pixels of its border" in said["outside_all/ssim"]
+    assert "with its border mirrored" in said["outside/ssim"]
 
 
 @pytest.mark.parametrize("distance", [l1, l2, psnr, ssim])

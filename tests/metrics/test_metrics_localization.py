@@ -14,6 +14,7 @@ from editmgt.metrics import (
     localization_iou_best,
     resize_map,
 )
+from editmgt.metrics.localization import pointing_game, reliability
 
 
 def case(seed: int, levels: int, size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -105,3 +106,18 @@ def test_held_fraction() -> None:
     held = torch.zeros(2, 4, 4, dtype=torch.bool)
     held[1, :, 0] = True
     assert held_fraction(held).tolist() == [0, 0.25]
+
+
+@pytest.mark.parametrize("broken", [torch.nan, torch.inf, -torch.inf])
+def test_a_map_that_is_not_finite_has_no_value(broken: float) -> None:
+    """Not even one that compares: an area of 1.23 was read off NaN."""
+    scores, mask = case(3, 5, (8, 8))
+    scores[0], scores[1, 2, 3] = broken, broken
+    measures = [
+        localization_auc(scores, mask), localization_iou(scores, mask, 0.5), localization_iou_best(scores, mask),
+        pointing_game(scores, mask),
+    ]  # fmt: skip
+    for values in measures:
+        assert values.isnan().tolist() == [True, True, False]
+    for found, alone in zip(reliability(scores, mask), reliability(scores[2:], mask[2:]), strict=True):
+        assert torch.equal(found, alone)

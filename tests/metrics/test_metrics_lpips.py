@@ -51,8 +51,10 @@ def test_all_pixels_is_what_torchmetrics_says_of_blackened_pictures(
     assert got[0] != got[0]
 
 
-@pytest.mark.parametrize(("net", "name"), [("alex", "alexnet"), ("vgg", "vgg16")])
-def test_the_other_backbones_get_torchvisions_layers(net: str, name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("net", "name", "smallest"), [("alex", "alexnet", 31), ("vgg", "vgg16", 16)])
+def test_the_other_backbones_get_torchvisions_layers(
+    net: str, name: str, smallest: int, tmp_path: Path
+) -> None:
     with torch.device("meta"):
         layers = getattr(torchvision.models, name)(weights=None).features
     layers = layers.to_empty(device="cpu")
@@ -66,6 +68,7 @@ def test_the_other_backbones_get_torchvisions_layers(net: str, name: str, tmp_pa
     assert all(torch.equal(x, y) for x, y in zip(ours, layers.parameters(), strict=True))
     a, b = pictures(2, 0), pictures(2, 1)
     assert (lpips_distance(a, b, network=network) > 0).all()
+    check_smallest(network, smallest)
 
 
 def test_weights_of_another_backbone_are_named(torch_home: Path) -> None:
@@ -76,6 +79,19 @@ def test_weights_of_another_backbone_are_named(torch_home: Path) -> None:
         backbones.get("lpips")
 
 
+def check_smallest(network: LPIPSNetwork, side: int) -> None:
+    """By the package itself: a picture of ``side`` pixels has a distance, and one of fewer breaks the network."""
+    assert network.smallest == side
+    for size in ((side, 64), (64, side), (side, side)):
+        a, b = pictures(2, 0, size), pictures(2, 1, size)
+        assert (lpips_distance(a, b, network=network) > 0).all()
+        assert (lpips_distance(a, b, torch.ones(2, *size, dtype=torch.bool), network=network) > 0).all()
+    for size in ((side - 1, 64), (64, side - 1)):
+        a, b = pictures(2, 0, size), pictures(2, 1, size)
+        assert lpips_distance(a, b, network=network).isnan().all()
+        with pytest.raises(RuntimeError):
+            network.network(a, b)
+
+
 def test_a_picture_smaller_than_the_network_has_no_lpips(tiny_backbones: Backbones) -> None:
-    small = torch.zeros(2, 3, 31, 64)
-    assert lpips_distance(small, small, network=tiny_backbones.get("lpips")).isnan().all()
+    check_smallest(tiny_backbones.get("lpips"), 17)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -199,3 +200,36 @@ def test_the_command_stops_before_any_work(tmp_path: Path) -> None:
         "metrics.names: set/fid cannot be computed: weights-inception-2015-12-05-6726825d.pth"
     )
     assert [*work.iterdir()] == []
+
+
+@pytest.mark.parametrize("value", [1.026, -0.01, float("inf"), -float("inf")])
+def test_a_value_out_of_its_range_is_an_error(value: float) -> None:
+    spec = REGISTRY["localization/auc"]
+    with pytest.raises(
+        ValueError, match=r"^localization/auc is .*, which is no value of it: it lies in 0 to 1$"
+    ):
+        spec.check(torch.tensor([0.5, value]))
+    spec.check(torch.tensor([0, 1, 1 + 1e-6, -1e-6, float("nan")]))  # rounding, and what is not defined
+
+
+def test_an_open_end_is_open_but_not_infinite() -> None:
+    spec = REGISTRY["edit/ratio"]
+    spec.check(torch.tensor([0.0, 1e6]))
+    with pytest.raises(ValueError, match=r"edit/ratio is inf, .* 0 to infinity"):
+        spec.check(torch.tensor([float("inf")]))
+    assert REGISTRY["set/kid"].range == "-infinity to infinity"
+
+
+@pytest.mark.filterwarnings("ignore::editmgt.editing.InstructionCut")
+def test_a_value_out_of_its_range_is_a_failed_row(
+    tiny_editor: Editor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A metric that computes 1.026 for the second sample: that row has no result, and the mean is without it."""
+    spec, calls = REGISTRY["localization/auc"], iter([[0.5, 1.026], [0.5], [1.026]])
+    broken = replace(spec, function=lambda *_: torch.tensor(next(calls)))
+    monkeypatch.setitem(REGISTRY, "localization/auc", broken)
+    summary = evaluate(
+        tiny_editor, scenes(n=2, resolution=32), tiny_editor.settings, tmp_path, metrics=[spec.name]
+    )
+    assert (summary["n"], summary["failed"], summary[spec.name]) == (1, 1, 0.5)
+    assert "localization/auc is 1.026" in (tmp_path / "samples.csv").read_text()

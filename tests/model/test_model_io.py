@@ -110,3 +110,16 @@ def test_contradictory_settings(changes: dict, words: str) -> None:
 def test_all_contradictions_come_at_once() -> None:
     with pytest.raises(UserError, match=r"vocab_size=3 .*; .*upsample=False"):
         MGTransformer(**{**CONFIG, "vocab_size": 3, "upsample": False})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_weights_that_are_not_finite_are_named(saved: Path, value: float, dtype: torch.dtype) -> None:
+    state = {key: tensor.to(dtype) for key, tensor in load_file(saved / WEIGHTS).items()}
+    state["context_embedder.bias"][1] = value
+    save_file(state, saved / WEIGHTS)
+    with pytest.raises(
+        UserError, match=r"not finite \(NaN or infinite\), in context_embedder.bias:"
+    ) as caught:
+        MGTransformer.from_pretrained(saved)
+    assert str(saved) in str(caught.value) and "\n" not in str(caught.value)

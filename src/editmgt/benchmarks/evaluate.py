@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from PIL import Image
 
+from editmgt.benchmarks.faults import told
 from editmgt.benchmarks.gallery import Gallery
 from editmgt.benchmarks.group import Group, Outcome, kind, score
 from editmgt.benchmarks.rows import Row, RowFile, summarise
 from editmgt.benchmarks.sample import BenchmarkSample, Samples
 from editmgt.editing import Editor, EditSettings, validate
-from editmgt.files import write_atomic, write_json
+from editmgt.files import WriteError, write_atomic, write_json
 from editmgt.metrics import Scorer, SetScores
 
 Progress = Callable[[int, int], None]
@@ -46,7 +47,8 @@ def evaluate(
     """Edit and score ``samples``; write ``samples.csv``, ``metrics.json`` and ``samples.png`` to ``out_dir``.
 
     Rows are on the disk batch by batch. A sample that cannot be loaded, edited or scored becomes a failed row
-    and the others go on: a batch that fails is tried again sample by sample. Randomness is per sample, from
+    and the others go on: a batch that fails is tried again sample by sample. What cannot be written ends the evaluation
+    instead, for a full disk says nothing of a sample. Randomness is per sample, from
     (``seed``, ``sample_id``), so a row does not depend on ``batch_size``. ``speed/edit_seconds`` is the
     exception: it is a batch's time over its size, and nothing is set aside as warm-up, so the first batch
     carries it.
@@ -62,7 +64,7 @@ def evaluate(
             or a scorer, which may have left metrics out (``not_run.json`` then says why).
         progress: called with (samples done, samples in all) at the start and after every batch.
         resume: go on after the rows that ``out_dir`` holds, which must be of the same editor, samples and
-            settings; otherwise start anew.
+            settings, and do again those that failed by the machine; otherwise start anew.
         picture_path: where in ``out_dir`` each edited picture is kept as PNG; None: nowhere.
 
     Returns:
@@ -70,6 +72,7 @@ def evaluate(
 
     Raises:
         UserError: for an unknown metric, one without its weights or settings that cannot be, before any work.
+        WriteError: for what could not be written; with ``resume`` the rows before it need no second time.
     """
     scorer = metrics if isinstance(metrics, Scorer) else Scorer(metrics)
     validate(settings, editor.transformer.num_blocks, editor.pixels_per_cell)
@@ -86,6 +89,8 @@ def evaluate(
     run = _Run(editor, samples, settings, scorer, batch_size, seed)
     summary = run.write(lambda group: _edit(group, settings, seed), out_dir, resume, progress, keep)
     gallery.write(out_dir / "samples.png")
+    if "failed/machine" not in summary:
+        gallery.forget()
     return summary
 
 
@@ -208,7 +213,7 @@ class _Run:
         observe: Observe,
         needs: str = "source",
     ) -> dict[str, float]:
-        """Append every batch's rows to ``samples.csv``, then write ``metrics.json`` and return its content.
+        """Write every batch's rows to ``samples.csv``, then ``metrics.json``; return the latter's content.
 
         A sample that lacks what the pictures are made from, ``needs``, has a row without values.
         """
@@ -219,15 +224,22 @@ class _Run:
             file.begin()
             rows = []
         total, sets = len(self.samples), self.scorer.set_scores()
+        again = [index for index, row in enumerate(rows) if row.may_work_again]
+        done = len(rows) - len(again)
         if progress is not None:
-            progress(len(rows), total)
-        while len(rows) < total:
-            indexes = range(len(rows), min(len(rows) + self.batch_size, total))
+            progress(done, total)
+        for indexes in (*self._batches(again), *self._batches(range(len(rows), total))):
             finished = self._rows(indexes, produce, observe, sets, needs)
-            file.append(finished)
-            rows += finished
+            if indexes[0] < len(rows):
+                for index, row in zip(indexes, finished, strict=True):
+                    rows[index] = row
+                file.replace(rows)
+            else:
+                file.append(finished)
+                rows += finished
+            done += len(finished)
             if progress is not None:
-                progress(len(rows), total)
+                progress(done, total)
         summary = summarise(rows, self.scorer.names)
         summary |= sets.compute(int(summary["n"]))
         if self.scorer.not_run:
@@ -236,8 +248,11 @@ class _Run:
         write_json(out_dir / "metrics.json", summary)
         return summary
 
+    def _batches(self, indexes: Sequence[int]) -> list[Sequence[int]]:
+        return [indexes[start : start + self.batch_size] for start in range(0, len(indexes), self.batch_size)]
+
     def _rows(
-        self, indexes: range, produce: Produce, observe: Observe, sets: SetScores, needs: str
+        self, indexes: Sequence[int], produce: Produce, observe: Observe, sets: SetScores, needs: str
     ) -> list[Row]:
         rows: dict[int, Row] = {}
 
@@ -252,20 +267,22 @@ class _Run:
         def attempt(batch: dict[int, BenchmarkSample]) -> None:
             try:
                 work(batch)
+            except WriteError:  # what the samples came to is lost: not a word on them
+                raise
             except Exception as error:  # whatever a model or a file can raise is this batch's failure alone
                 if len(batch) > 1:
                     for index, sample in batch.items():
                         attempt({index: sample})
                 else:
                     [(index, sample)] = batch.items()
-                    rows[index] = Row.of(sample, self.seed, error=_one_line(error))
+                    rows[index] = Row.of(sample, self.seed, error=told(error))
 
         groups: dict[object, dict[int, BenchmarkSample]] = {}
         for index in indexes:
             try:
                 sample = BenchmarkSample.of(self.samples[index])
             except Exception as error:  # a corrupt file is a failed row, too
-                rows[index] = Row(sample_id=f"#{index}", seed=self.seed, error=_one_line(error))
+                rows[index] = Row(sample_id=f"#{index}", seed=self.seed, error=told(error))
                 continue
             if getattr(sample, needs) is None:
                 rows[index] = Row.of(sample, self.seed, values=dict.fromkeys(self.scorer.names, math.nan))
@@ -295,7 +312,3 @@ def _save(image: Image.Image, path: Path) -> None:
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
     write_atomic(path, buffer.getvalue())
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -20,7 +20,7 @@ class Gallery:
     Which samples are shown depends on their order alone, so pages of two editors show the same ones.
 
     Args:
-        directory: keeps the rows until the page is written, so that an evaluation that goes on after a kill
+        directory: keeps the rows until nothing is left to do, so that an evaluation that goes on after a kill
             shows the samples that were done before it.
         resume: whether rows that are there belong to this evaluation.
     """
@@ -53,10 +53,13 @@ class Gallery:
         write_atomic(self.directory / name, _png(row))
 
     def write(self, path: Path) -> None:
-        """Write the page as PNG and forget its rows; no sample, no page."""
+        """Write the page as PNG; no sample, no page."""
         rows = [Image.open(io.BytesIO(row.read_bytes())) for row in self._paths()[:ROWS]]
         if rows:
             write_atomic(path, _png(stack_rows(rows)))
+
+    def forget(self) -> None:
+        """Remove the rows, which no later run of this evaluation will add to."""
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _paths(self) -> list[Path]:

@@ -1,10 +1,8 @@
 """The judged benchmarks: which questions, and what their answers come to."""
 
-import csv
 import io
 import json
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,9 +11,12 @@ from typing import Any
 
 from PIL import Image
 
+from editmgt.benchmarks.faults import told
 from editmgt.benchmarks.judge import Judge, Question
+from editmgt.benchmarks.rows import one_line
 from editmgt.benchmarks.sample import BenchmarkSample, Samples
-from editmgt.files import write_atomic
+from editmgt.files import WriteError, append, write_atomic
+from editmgt.spreadsheet import from_csv, to_csv
 
 # Our own words: the published prompts belong to their projects. Scores compare with scores under the same hash alone.
 _FORMAT = 'Answer with one JSON object and nothing after it: {"reasoning": "...", "score": [%s]}'
@@ -88,33 +89,35 @@ def judge_pictures(
     """
     stored = directory / "judge.csv"
     rows = _read(stored, SCORES[name]) if resume else {}
-    write_atomic(stored, _csv([[*_COLUMNS, *SCORES[name]], *rows.values()]))
+    write_atomic(stored, to_csv([[*_COLUMNS, *SCORES[name]], *rows.values()]))
     if not resume:
         (directory / "judge.jsonl").unlink(missing_ok=True)
     lock = Lock()
 
     def work(index: int) -> None:
-        sample_id, edit_type, error, values = f"#{index}", "", "", list[str]()
+        sample_id, edit_type, error, values = f"#{index}", "", "", list[float]()
         try:
             sample = BenchmarkSample.of(samples[index])
-            sample_id, edit_type = sample.sample_id, sample.edit_type
+            sample_id, edit_type = one_line(sample.sample_id), one_line(sample.edit_type)
             if sample_id in rows:
                 return
             scores = _judge(name, sample, directory / path_of(sample), judge, record)
-            values = [repr(scores[column]) for column in SCORES[name]]
+            values = [scores[column] for column in SCORES[name]]
+        except WriteError:  # a reply that is lost is no refusal
+            raise
         except Exception as problem:  # whatever went wrong is this row's failure alone
-            error = " ".join(f"{type(problem).__name__}: {problem}".split())
+            error = told(problem)
         status = "failed" if error else "ok"
-        row = [sample_id, edit_type, status, error, *(values or [""] * len(SCORES[name]))]
+        scored = map(repr, values) if values else [""] * len(SCORES[name])
         with lock:
-            rows[sample_id] = row
-            _append(stored, _csv([row]))
+            rows[sample_id] = [sample_id, edit_type, status, error, *scored]
+            append(stored, to_csv([[sample_id, edit_type, status, error, *(values or scored)]]))
             if progress is not None:
                 progress(len(rows), len(samples))
 
     def record(facts: Mapping[str, Any]) -> None:
         with lock:
-            _append(directory / "judge.jsonl", json.dumps(facts) + "\n")
+            append(directory / "judge.jsonl", json.dumps(facts) + "\n")
 
     with ThreadPoolExecutor(parallel) as pool:
         list(pool.map(work, range(len(samples))))
@@ -172,24 +175,9 @@ def _judge(
 
 def _read(path: Path, scores: Sequence[str]) -> dict[str, list[str]]:
     """Whole rows with scores of an earlier run of the same benchmark, by sample."""
-    text = path.read_bytes() if path.is_file() else b""
-    header, *rows = csv.reader(io.StringIO(text[: text.rfind(b"\n") + 1].decode())) if b"\n" in text else [[]]
+    stored = path.read_bytes() if path.is_file() else b""
+    header, *rows = from_csv(stored[: stored.rfind(b"\n") + 1].decode()) if b"\n" in stored else [[]]
     return {row[0]: row for row in rows if row[2] == "ok"} if header == [*_COLUMNS, *scores] else {}
-
-
-def _append(path: Path, text: str) -> None:
-    with path.open("a", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _csv(rows: Sequence[Sequence[str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(
-        [[" ".join(str(cell).splitlines()) for cell in row] for row in rows]
-    )
-    return text.getvalue()
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -3,7 +3,6 @@
 Shapes: B batch, S steps, L layers, h w cells, H W pixels.
 """
 
-import csv
 import io
 import math
 from collections import defaultdict
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from editmgt.benchmarks.faults import by_machine
 from editmgt.benchmarks.group import Group, kind
 from editmgt.benchmarks.sample import BenchmarkSample, Samples
 from editmgt.editing import Editor, EditSettings
@@ -28,6 +28,7 @@ from editmgt.metrics.localization import (
     pointing_game,
     reliability,
 )
+from editmgt.spreadsheet import to_csv
 
 BINS = 10  # of the reliability curve
 _RESAMPLES = 1000
@@ -109,7 +110,11 @@ def study(
         """Measure a group, one by one where that fails; return how many of it could not be measured."""
         try:
             _measure(Group(group, editor, settings.resolution), settings, seed, choices, thresholds)
-        except Exception:  # as in an evaluation, whatever a sample can raise is that sample's failure alone
+        except (
+            Exception
+        ) as error:  # as in an evaluation, whatever a sample can raise is that sample's failure alone
+            if len(group) == 1 and by_machine(error):
+                raise  # no row would say that it is to be done again
             return 1 if len(group) == 1 else sum(attempt([sample]) for sample in group)
         return 0
 
@@ -170,12 +175,10 @@ def _measure(
 
 
 def _csv(choices: Sequence[Choice], thresholds: Sequence[float]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     ious = [f"iou@{threshold:g}" for threshold in thresholds]
     bins = [f"{what}[{i / BINS:g},{(i + 1) / BINS:g})" for what in ("score", "inside") for i in range(BINS)]
     ranges = [f"{measure}/{end}" for measure in _MEASURES for end in ("mean", "low", "high", "n")]
-    writer.writerow(["layers", "smoothing", *ranges, *ious, "calibration_error", *bins])
+    rows: list[list[object]] = [["layers", "smoothing", *ranges, *ious, "calibration_error", *bins]]
     for choice in choices:
         row: list[object] = ["+".join(map(str, choice.layers)), choice.smoothing]
         for measure in _MEASURES:
@@ -183,8 +186,8 @@ def _csv(choices: Sequence[Choice], thresholds: Sequence[float]) -> str:
         row += [choice.mean(name)[0] for name in ious]
         curve = [*(choice.scores / choice.counts).tolist(), *(choice.hits / choice.counts).tolist()]
         row += [choice.calibration_error, *curve]
-        writer.writerow(["" if isinstance(cell, float) and math.isnan(cell) else cell for cell in row])
-    return text.getvalue()
+        rows.append(row)
+    return to_csv(rows)
 
 
 def _markdown(choices: Sequence[Choice], thresholds: Sequence[float]) -> str:

@@ -15,6 +15,7 @@ from scipy.stats import binomtest
 from editmgt.errors import UserError
 from editmgt.files import write_atomic
 from editmgt.metrics import UNTOUCHED
+from editmgt.spreadsheet import unshield
 
 _FEWEST = 10  # samples of an edit type that are named as failing
 _READ = ("edit/success", "edit/success_strict", "outside_codec/changed")
@@ -51,7 +52,7 @@ def table(directory: Path) -> str:
             *(controls.get(folder, "") for folder, _ in _CONTROLS),
             f"{len(scored)}" + (f" ({len(samples) - len(scored)} failed)" if len(scored) < len(samples) else ""),
         ])  # fmt: skip
-        by_type = success.groupby(scored["edit_type"]).agg(["mean", "count"])
+        by_type = success.groupby(scored["edit_type"].map(unshield)).agg(["mean", "count"])
         worst += [
             (mean, f"{name}, {checkpoint}, {kind}: {mean:.2f} (n={count})")
             for kind, mean, count in by_type.itertuples()

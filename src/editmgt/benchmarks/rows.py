@@ -1,15 +1,15 @@
 """What an evaluation leaves behind: a row per sample, and the means of those same rows."""
 
 import csv
-import io
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from editmgt.benchmarks.faults import BY_MACHINE
 from editmgt.benchmarks.sample import BenchmarkSample
-from editmgt.files import write_atomic
+from editmgt.files import append, write_atomic
+from editmgt.spreadsheet import from_csv, to_csv
 
 COLUMNS = ("sample_id", "source_id", "edit_type", "slice", "instruction", "seed", "status", "error")
 BY_TYPE = ("edit/success", "edit/success_strict")  # summarised per edit type; samples.csv has the rest
@@ -54,6 +54,11 @@ class Row:
         """``ok`` or ``failed``."""
         return "failed" if self.error else "ok"
 
+    @property
+    def may_work_again(self) -> bool:
+        """Whether it failed by the machine and not by its sample."""
+        return self.error.startswith(BY_MACHINE)
+
 
 def summarise(rows: Sequence[Row], names: Sequence[str]) -> dict[str, float]:
     """Return flat name -> number: means of ``names`` over the rows that are ok, and the counts beside them.
@@ -61,8 +66,11 @@ def summarise(rows: Sequence[Row], names: Sequence[str]) -> dict[str, float]:
     ``n`` rows were scored and ``failed`` were not. ``<name>`` is the mean over the samples where the metric
     is defined, left out when there is none; ``<name>/undefined`` counts the others, where there are any, so
     the mean is over ``n`` less that. What ends in ``[add]`` is the same over the rows of edit type ``add``.
+    ``failed/machine``, where there are any, counts those of ``failed`` that the machine was to blame for.
     """
     summary = _summarise(rows, names)
+    if again := sum(row.may_work_again for row in rows):
+        summary["failed/machine"] = again
     for edit_type in sorted({row.edit_type for row in rows} - {""}):
         of_type = [row for row in rows if row.edit_type == edit_type]
         part = _summarise(of_type, [name for name in names if name in BY_TYPE])
@@ -83,39 +91,38 @@ class RowFile:
 
     def begin(self) -> None:
         """Start anew, with the header alone."""
-        write_atomic(self.path, self._lines([(*COLUMNS, *self.names)]))
+        self.replace([])
+
+    def replace(self, rows: Sequence[Row]) -> None:
+        """Have these rows and no others."""
+        write_atomic(self.path, to_csv([(*COLUMNS, *self.names), *map(self._record, rows)]))
 
     def resume(self) -> list[Row]:
         """Return the stored rows, or begin; a last line that a kill has torn is cut off, to be done again.
 
-        Rows of other metrics cannot be continued: then this begins, too.
+        Rows of other metrics, or that cannot be read, cannot be continued: then this begins, too.
         """
         stored = self.path.read_bytes() if self.path.is_file() else b""
         whole = stored[: stored.rfind(b"\n") + 1]
-        header, *lines = csv.reader(io.StringIO(whole.decode())) if whole else [[]]
-        if header != [*COLUMNS, *self.names]:
+        try:
+            header, *lines = from_csv(whole.decode()) if whole else [[]]
+            rows = [self._row(cells) for cells in lines] if header == [*COLUMNS, *self.names] else None
+        except (ValueError, csv.Error):
+            rows = None
+        if rows is None:
             self.begin()
             return []
         if whole != stored:
             write_atomic(self.path, whole)
-        return [self._row(cells) for cells in lines]
+        return rows
 
     def append(self, rows: Sequence[Row]) -> None:
         """Add rows; they are on the disk when this returns."""
-        records = []
-        for row in rows:
-            values = [row.values.get(name, math.nan) for name in self.names]
-            texts = [" ".join(str(getattr(row, column)).splitlines()) for column in COLUMNS]
-            records.append([*texts, *("" if math.isnan(value) else repr(value) for value in values)])
-        with self.path.open("a", newline="") as file:
-            file.write(self._lines(records))
-            file.flush()
-            os.fsync(file.fileno())
+        append(self.path, to_csv(map(self._record, rows)))
 
-    def _lines(self, records: Sequence[Sequence[str]]) -> str:
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(records)
-        return text.getvalue()
+    def _record(self, row: Row) -> list[object]:
+        texts = [one_line(getattr(row, column)) for column in COLUMNS]
+        return [*texts, *(row.values.get(name, math.nan) for name in self.names)]
 
     def _row(self, cells: list[str]) -> Row:
         texts = dict(zip(COLUMNS, cells, strict=False))
@@ -125,6 +132,11 @@ class RowFile:
         if texts.pop("status") == "failed":
             values = {}
         return Row(seed=int(texts.pop("seed")), values=values, **texts)
+
+
+def one_line(value: object) -> str:
+    """Return a value as text that leaves a row one line, so that a torn row is one without its end."""
+    return " ".join(str(value).splitlines())
 
 
 def _summarise(rows: Sequence[Row], names: Sequence[str]) -> dict[str, float]:

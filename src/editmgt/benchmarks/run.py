@@ -68,6 +68,7 @@ def run(
                     os.environ.get(judge["key_variable"]),
                     judge["attempts"],
                     judge["timeout"],
+                    temperature=judge["temperature"],
                 ),
                 parallel=judge["parallel"],
                 resume=resume,

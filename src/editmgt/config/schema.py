@@ -255,6 +255,7 @@ class _Judge(_Strict):
     endpoint: Annotated[str, Field(pattern=r"^https?://")] | None
     model: str | None
     key_variable: str
+    temperature: Size | None
     attempts: Positive
     timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     parallel: Positive

@@ -1,13 +1,13 @@
 """Rows that cannot be learnt from: counted by reason, named in a file, and too many of them stop the run."""
 
 import csv
-import io
 import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 from editmgt.errors import UserError, first_line
+from editmgt.spreadsheet import to_csv
 
 _FEWEST = 100  # a share is judged over at least this many rows
 
@@ -49,7 +49,7 @@ class BadRows:
             return
         self._bad.add((dataset, row))
         self.reasons[error.reason] += 1
-        _append(self.log, csv_line(dataset, row, error.reason, error.detail))
+        _append(self.log, to_csv([(dataset, row, error.reason, error.detail)]))
         seen = max(_FEWEST, len(self._good) + len(self._bad))
         if len(self._bad) > self.max_share * seen:
             raise UserError(
@@ -70,18 +70,11 @@ def told(reasons: Mapping[str, int]) -> str:
     return ", ".join(f"{n} {reason}" for reason, n in sorted(reasons.items(), key=lambda item: -item[1]))
 
 
-def csv_line(*values: object) -> str:
-    """Return one line of a CSV file."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(values)
-    return line.getvalue()
-
-
 def _append(path: Path, line: str) -> None:
     """Append in one write, so that lines of several processes never mix."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     try:
-        os.write(handle, line.encode("utf-8", "backslashreplace"))
+        os.write(handle, line.encode())
     finally:
         os.close(handle)

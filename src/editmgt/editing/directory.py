@@ -1,8 +1,6 @@
 """Editing every picture of a directory by one instruction; a bad file is a failed row, not the end of the run."""
 
 import argparse
-import csv
-import io
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +21,7 @@ from editmgt.editing.command import (
 from editmgt.editing.output import LOSSLESS, check_composite, lost, output_format, refuse_inputs
 from editmgt.errors import UserError
 from editmgt.files import write_atomic
+from editmgt.spreadsheet import to_csv
 
 if TYPE_CHECKING:
     from editmgt.editing.original import Original
@@ -153,8 +152,4 @@ def _masks(directory: Path, pictures: list[Path]) -> dict[Path, Path]:
 
 
 def _write(rows: list[tuple[str, str, str]], path: Path) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("file", "status", "error"))
-    writer.writerows(rows)
-    write_atomic(path, text.getvalue().encode("utf-8", "backslashreplace"))
+    write_atomic(path, to_csv([("file", "status", "error"), *rows]))

@@ -63,7 +63,9 @@ def draw_codes(probs_MV: Tensor, unknown_BN: Tensor, randomness: Randomness) -> 
     total_M1 = cumulative_MV[:, -1:]
     # strictly under the total, so that rounding never leads past the last code that can be drawn
     drawn_M1 = torch.minimum(uniform_BN[unknown_BN][:, None] * total_M1, total_M1.nextafter(total_M1 * 0))
-    return torch.searchsorted(cumulative_MV, drawn_M1, right=True)[:, 0]
+    drawn_M = torch.searchsorted(cumulative_MV, drawn_M1, right=True)[:, 0]
+    # NaN leads there all the same: what it makes is refused in the end, and an index out of range would end a GPU's process
+    return drawn_M.clamp(max=probs_MV.shape[-1] - 1)
 
 
 def draw_gumbel(like_BN: Tensor, randomness: Randomness) -> Tensor:

@@ -13,6 +13,8 @@ from editmgt.editing.hold import held_tokens, scores_at_codes
 from editmgt.editing.localization import layer_maps, localize, of_rows
 from editmgt.editing.sampler import Randomness, Schedule, draw_codes, least_confident
 from editmgt.editing.settings import EditSettings
+from editmgt.errors import UserError
+from editmgt.finite import all_finite
 from editmgt.model import MGTransformer
 from editmgt.text import TextStates
 
@@ -93,6 +95,9 @@ def edit_tokens(
         trace: keep every step.
         record_layers: blocks whose raw maps are kept, in this order, whatever the hold rule reads.
         on_step: called after every step.
+
+    Raises:
+        UserError: for logits or maps that are not finite; it is seen at the end, so that no step waits for the device.
     """
     batch, height, width = reference_BHW.shape
     mask_id, length = transformer.mask_token_id, height * width
@@ -108,6 +113,7 @@ def edit_tokens(
     held_BHW = torch.zeros_like(may_change_BHW)
     localization_Bhw = torch.zeros(batch, *grid, device=reference_BHW.device)
     steps: list[Step] = []
+    finite_S: list[Tensor] = []
     recorded_BSLhw = torch.zeros(
         batch, settings.steps, len(record_layers), *grid, device=reference_BHW.device
     )
@@ -121,6 +127,7 @@ def edit_tokens(
             timestep_B = start_ratio_B * schedule.ratio_before(step)
 
         logits_MV, attention = predict(tokens_BHW, timestep_B, unknown_BHW)
+        finite_S.append(all_finite(logits_MV))
         if rows_BT is not None:
             attention = of_rows(attention, rows_BT)
         map_Bhw = localize(attention, settings.map_layers, grid, settings.map_smoothing)
@@ -154,6 +161,14 @@ def edit_tokens(
             steps.append(Step(tokens_BHW, map_Bhw, held_BHW))
         on_step()
 
+    finite_S.append(all_finite(localization_Bhw))
+    if not all(finite := torch.stack(finite_S).tolist()):
+        first = finite.index(False)
+        what = "attention map" if first == settings.steps else f"transformer's logits in step {first + 1}"
+        raise UserError(
+            f"NaN or infinite: the {what}. Settings may be out of its range (guidance_scale, reference_strength, a "
+            "dtype of float16), or its weights are broken."
+        )
     changed_BHW = tokens_BHW != reference_BHW
     return TokenEdit(tokens_BHW, localization_Bhw, held_BHW, changed_BHW, steps, recorded_BSLhw)
 

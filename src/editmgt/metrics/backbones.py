@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from editmgt.finite import check_weights
 from editmgt.metrics.clip import CLIP
 from editmgt.metrics.dino import DINO
 from editmgt.metrics.distribution import Inception
@@ -63,7 +64,9 @@ class Backbones:
     def get(self, kind: str) -> nn.Module:
         """Return the network, in eval mode; the errors of :meth:`files`, and ``UserError`` for a broken file."""
         if kind not in self._loaded:
-            self._loaded[kind] = KINDS[kind].load(self.files(kind), self.settings[kind])
+            network = KINDS[kind].load(self.files(kind), self.settings[kind])
+            check_weights(self.files(kind)[-1], network.state_dict())
+            self._loaded[kind] = network
         return self._loaded[kind]
 
     def identity(self, kind: str) -> dict[str, Any] | None:

@@ -77,7 +77,11 @@ class CLIP(ImageFeatures):
             name, weights = f"local-dir:{files[0].parent}", None
         try:
             model, preprocess = open_clip.create_model_from_pretrained(
-                name, weights, weights_only=True, **({} if weights is None else _published_colours(settings))
+                name,
+                weights,
+                precision="fp32",
+                weights_only=True,
+                **({} if weights is None else _as_published(settings)),
             )
             return cls(model, preprocess, open_clip.get_tokenizer(name))
         except Exception as error:  # open_clip raises as torch, json and safetensors do
@@ -143,14 +147,18 @@ def _unit(features_BD: Tensor) -> Tensor:
     return torch.nn.functional.normalize(features_BD, dim=1)
 
 
-def _published_colours(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the preprocessing a tag was published with: open_clip takes it from a tag, not from a file."""
+def _as_published(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the activation and the preprocessing of a tag: open_clip goes by them for a tag, not for a file.
+
+    A model's own activation is the exact GELU mostly, where OpenAI and others trained the same layers with a quick one.
+    """
     import open_clip
 
     published = open_clip.get_pretrained_cfg(settings["model"], settings["tag"])
     names = {"mean": "image_mean", "std": "image_std"}
     names |= {"interpolation": "image_interpolation", "resize_mode": "image_resize_mode"}
-    return {argument: published[name] for name, argument in names.items() if name in published}
+    colours = {argument: published[name] for name, argument in names.items() if name in published}
+    return colours | {"force_quick_gelu": bool(published.get("quick_gelu"))}
 
 
 def _check_config(path: Path) -> None:

@@ -61,6 +61,7 @@ class DINO(ImageFeatures):
                 loaded: Any = ViTModel.from_pretrained(
                     directory,
                     add_pooling_layer=False,
+                    dtype=torch.float32,  # transformers 5 would take the file's
                     local_files_only=True,
                     use_safetensors=True,
                     output_loading_info=True,

@@ -74,6 +74,18 @@ def ssim(edited_B3HW: Tensor, reference_B3HW: Tensor, region_BHW: Tensor | None 
     return region_mean(ssim_map(edited_B3HW, reference_B3HW), region_BHW).to(edited_B3HW.dtype)
 
 
+def ssim_inner(edited_B3HW: Tensor, reference_B3HW: Tensor) -> Tensor:
+    """Return the structural similarity [B] in [-1, 1] without the border that the window does not fit into.
+
+    As scikit-image, and torchmetrics up to 1.4.1, average: 5 pixels on each side are left out. NaN where that leaves
+    none.
+    """
+    if min(edited_B3HW.shape[-2:]) <= 2 * _WINDOW:
+        return edited_B3HW.new_full((len(edited_B3HW),), torch.nan)
+    inner_B3HW = ssim_map(edited_B3HW, reference_B3HW)[..., _WINDOW:-_WINDOW, _WINDOW:-_WINDOW]
+    return region_mean(inner_B3HW).to(edited_B3HW.dtype)
+
+
 def blackened(pixels_B3HW: Tensor, region_BHW: Tensor) -> Tensor:
     """Return the pictures with all pixels outside the region black."""
     return pixels_B3HW * region_BHW[:, None]

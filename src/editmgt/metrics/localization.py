@@ -1,7 +1,7 @@
 """Does the attention map point at what has to change: the map as a classifier of the edit mask's pixels.
 
 Shapes: B batch, h w the map's own grid, H W pixels, N = H * W. Masks are bool with True where an edit may
-change something. NaN is "not defined".
+change something. NaN is "not defined", as everything is of a map that is not finite.
 """
 
 import torch
@@ -30,7 +30,8 @@ def localization_auc(localization_Bhw: Tensor, edit_mask_BHW: Tensor) -> Tensor:
     twice_rank_sum_B = ((below_BN + up_to_BN + 1) * truth_BN).sum(dim=1)
     inside_B, outside_B = truth_BN.sum(dim=1), (~truth_BN).sum(dim=1)
     twice_wins_B = twice_rank_sum_B - inside_B * (inside_B + 1)
-    return twice_wins_B / (2 * inside_B * outside_B)  # 0/0 is NaN
+    auc_B = twice_wins_B / (2 * inside_B * outside_B)  # 0/0 is NaN
+    return torch.where(_finite(scores_BN), auc_B, torch.nan)
 
 
 def localization_iou(localization_Bhw: Tensor, edit_mask_BHW: Tensor, threshold: float) -> Tensor:
@@ -42,7 +43,7 @@ def localization_iou(localization_Bhw: Tensor, edit_mask_BHW: Tensor, threshold:
     scores_BN, truth_BN = _pixels(localization_Bhw, edit_mask_BHW)
     free_BN = scores_BN >= threshold
     iou_B = (free_BN & truth_BN).sum(dim=1) / (free_BN | truth_BN).sum(dim=1)
-    return torch.where(truth_BN.any(dim=1), iou_B, torch.nan)
+    return torch.where(truth_BN.any(dim=1) & _finite(scores_BN), iou_B, torch.nan)
 
 
 def localization_iou_best(localization_Bhw: Tensor, edit_mask_BHW: Tensor) -> Tensor:
@@ -59,7 +60,7 @@ def localization_iou_best(localization_Bhw: Tensor, edit_mask_BHW: Tensor) -> Te
     # A threshold takes equal scores together: only the last of a run of ties is a cut that exists.
     tied_BN = F.pad(sorted_BN[:, :-1] == sorted_BN[:, 1:], (0, 1), value=False)
     best_B = iou_BN.masked_fill(tied_BN, 0).amax(dim=1)
-    return torch.where(truth_BN.any(dim=1) & ~truth_BN.all(dim=1), best_B, torch.nan)
+    return torch.where(_mixed(truth_BN) & _finite(scores_BN), best_B, torch.nan)
 
 
 def pointing_game(localization_Bhw: Tensor, edit_mask_BHW: Tensor) -> Tensor:
@@ -70,7 +71,7 @@ def pointing_game(localization_Bhw: Tensor, edit_mask_BHW: Tensor) -> Tensor:
     scores_BN, truth_BN = _pixels(localization_Bhw, edit_mask_BHW)
     highest_BN = scores_BN == scores_BN.amax(dim=1, keepdim=True)
     share_B = (highest_BN & truth_BN).sum(dim=1) / highest_BN.sum(dim=1)
-    return torch.where(truth_BN.any(dim=1) & ~truth_BN.all(dim=1), share_B, torch.nan)
+    return torch.where(_mixed(truth_BN) & _finite(scores_BN), share_B, torch.nan)
 
 
 def reliability(
@@ -80,9 +81,11 @@ def reliability(
 
     The scores, the pixels in the mask, and the pixels: mean score against share in the mask is the curve, and a
     calibrated map lies on the diagonal. Batches add up. Scores that resizing brought out of range count as 0 or
-    1. Float64, on the CPU.
+    1, and maps that are not finite do not count. Float64, on the CPU.
     """
     scores_BN, truth_BN = (values.cpu().double() for values in _pixels(localization_Bhw, edit_mask_BHW))
+    finite_B = _finite(scores_BN)
+    scores_BN, truth_BN = scores_BN[finite_B], truth_BN[finite_B]
     scores_N = scores_BN.flatten().clamp(0, 1)
     index_N = (scores_N * bins).long().clamp(max=bins - 1)
     sums = (
@@ -102,3 +105,11 @@ def _pixels(localization_Bhw: Tensor, edit_mask_BHW: Tensor) -> tuple[Tensor, Te
     """Return scores and truth, both [B,N], with the map brought to the mask's grid."""
     height, width = edit_mask_BHW.shape[1:]
     return resize_map(localization_Bhw, (height, width)).flatten(1), edit_mask_BHW.flatten(1)
+
+
+def _finite(scores_BN: Tensor) -> Tensor:
+    return scores_BN.isfinite().all(dim=1)
+
+
+def _mixed(truth_BN: Tensor) -> Tensor:
+    return truth_BN.any(dim=1) & ~truth_BN.all(dim=1)

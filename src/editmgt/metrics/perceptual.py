@@ -5,6 +5,7 @@ Shapes: B batch, 3 RGB, H W pixels. NaN is "not defined".
 
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,7 @@ from editmgt.errors import UserError
 from editmgt.metrics.image import region_mean
 from editmgt.metrics.weights import MissingWeights, configured, from_torch_cache, read_tensors
 
-_SMALLEST = 32  # pixels a side: AlexNet's pooling leaves nothing of less
-
+_LARGE = 64  # pixels a side, which no classifier is too large for
 _TORCHVISION = {"alex": "AlexNet_Weights", "vgg": "VGG16_Weights", "squeeze": "SqueezeNet1_1_Weights"}
 
 
@@ -32,6 +32,18 @@ class LPIPSNetwork(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network.eval().requires_grad_(False)
+
+    @cached_property
+    def smallest(self) -> int:
+        """Pixels a side from which on the classifier's pooling leaves something: asked of itself, once."""
+        like = next(self.network.net.parameters())
+        for side in range(1, _LARGE):
+            try:
+                self.network.net(like.new_zeros(1, 3, side, _LARGE))
+            except RuntimeError:  # the layer that is left with nothing says so
+                continue
+            return side
+        return _LARGE
 
     @staticmethod
     def find(kind: str, settings: Mapping[str, Any]) -> tuple[Path, ...]:
@@ -87,8 +99,8 @@ def lpips_distance(
 
     Over a region it is the mean of the package's map (``spatial=True``), whose layers are brought to the
     pixels first: over a full region that is not quite the value without one. What lies outside the region is
-    seen too, as far as the network's receptive fields reach. NaN where a side is under 32 pixels.
+    seen too, as far as the network's receptive fields reach. NaN where a side is under ``network.smallest`` pixels.
     """
-    if min(edited_B3HW.shape[-2:]) < _SMALLEST:
+    if min(edited_B3HW.shape[-2:]) < network.smallest:
         return edited_B3HW.new_full((len(edited_B3HW),), torch.nan)
     return region_mean(network(edited_B3HW, reference_B3HW, spatial=region_BHW is not None), region_BHW)

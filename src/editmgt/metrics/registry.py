@@ -3,6 +3,7 @@
 Shapes: B batch, 3 RGB, H W pixels, h w a coarser grid.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +15,7 @@ from editmgt.errors import UserError, nearest
 from editmgt.metrics.clip import clip_direction, clip_image_similarity, clip_text_similarity
 from editmgt.metrics.dino import dino_similarity, structure_distance
 from editmgt.metrics.distribution import fid, kid
-from editmgt.metrics.image import all_pixels, l1, l2, psnr, ssim
+from editmgt.metrics.image import all_pixels, l1, l2, psnr, ssim, ssim_inner
 from editmgt.metrics.localization import (
     held_fraction,
     localization_auc,
@@ -26,6 +27,9 @@ from editmgt.metrics.success import changed_outside, edit_ratio, edit_success, e
 
 if TYPE_CHECKING:
     from editmgt.metrics.backbones import Backbones
+
+
+ROUNDING = 1e-4  # how far float32 may take a value out of its range
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,23 @@ class MetricSpec:
         network = {} if self.backbone is None else {"network": batch.backbone(self.backbone)}
         return self.function(*fields, **network)
 
+    def check(self, values_B: Tensor) -> None:
+        """Raise a ``ValueError`` for a value that is infinite or out of range by more than rounding."""
+        low, high = -math.inf if self.low is None else self.low, math.inf if self.high is None else self.high
+        for value in values_B.tolist():
+            if not (
+                math.isnan(value) or (low - ROUNDING <= value <= high + ROUNDING and math.isfinite(value))
+            ):
+                raise ValueError(
+                    f"{self.name} is {value:g}, which is no value of it: it lies in {self.range}"
+                )
+
+    @property
+    def range(self) -> str:
+        """The range in words, an open end as infinity."""
+        low, high = ("infinity" if end is None else f"{end:g}" for end in (self.low, self.high))
+        return f"{'-' if self.low is None else ''}{low} to {high}"
+
 
 # How the picture distances compare: group -> (in words, what they read).
 _REGIONS = {
@@ -159,14 +180,17 @@ def _picture_distances() -> Iterator[MetricSpec]:
             f"peak signal-to-noise, {what}; not defined where the region is empty or equal (infinite)",
             background, over(psnr), reads, default=default,
         )  # fmt: skip
+        # The protocol is of 2023 and pins no torchmetrics; what there was then, up to 1.4.1, left the border out.
+        border = "with its border mirrored" if by_area else "without the 5 pixels of its border"
         yield MetricSpec(
             f"{group}/ssim", "higher", "1", -1, 1,
-            f"structural similarity map (11x11 Gaussian, sigma 1.5) averaged, {what}{empty}",
-            f"Wang et al. 2004; {background}", over(ssim), reads, default=default,
+            f"structural similarity map (11x11 Gaussian, sigma 1.5) averaged, {border}, {what}{empty}",
+            f"Wang et al. 2004; {background}" + ("" if by_area else ", with torchmetrics up to 1.4.1"),
+            over(ssim if by_area else ssim_inner), reads, default=default,
         )  # fmt: skip
         yield MetricSpec(
             f"{group}/lpips", "lower", "1", 0, None,
-            f"LPIPS of metrics.lpips.net, {what}; not defined under 32 pixels a side{empty[1:]}",
+            f"LPIPS of metrics.lpips.net, {what}; not defined for a side of fewer pixels than the net needs{empty[1:]}",
             f"Zhang et al. 2018; {background}", over(lpips_distance), reads, "lpips", default=False,
         )  # fmt: skip
 

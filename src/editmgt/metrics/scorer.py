@@ -65,10 +65,13 @@ class Scorer:
         return fewer
 
     def score(self, batch: EditBatch) -> dict[str, Tensor]:
-        """Return name -> the value of each sample [B]."""
+        """Return name -> the value of each sample [B]; a ``ValueError`` for one out of the metric's range."""
         batch = replace(batch, backbones=self._backbones)
         with torch.no_grad():
-            return {name: REGISTRY[name].score(batch) for name in self.names}
+            values = {name: REGISTRY[name].score(batch) for name in self.names}
+        for name, values_B in values.items():
+            REGISTRY[name].check(values_B)
+        return values
 
     def set_scores(self) -> "SetScores":
         """Return an empty accumulator for :attr:`sets`."""
@@ -129,13 +132,19 @@ def scorer_of(config: Mapping[str, Any]) -> Scorer:
 def identity(names: Iterable[str] | None, config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what decides the metrics' values, for a protocol fingerprint.
 
-    The names; and for each network that they look through its settings and the hash of its weights (None where
-    they cannot be had: those metrics do not run), wherever the weights lie.
+    The names, each with what it measures in words (which border, which reference); and for each network that they look
+    through its settings and the hash of its weights (None where they cannot be had: those metrics do not run), wherever
+    the weights lie.
     """
     wanted = metric_names(names)
     kinds = sorted({str(REGISTRY[name].backbone) for name in wanted if REGISTRY[name].backbone})
     backbones = _backbones(_settings(config))
-    return {"names": list(wanted), "backbones": {kind: backbones.identity(kind) for kind in kinds}}
+    definitions = {name: REGISTRY[name].description for name in wanted}
+    return {
+        "names": list(wanted),
+        "definitions": definitions,
+        "backbones": {kind: backbones.identity(kind) for kind in kinds},
+    }
 
 
 @lru_cache(maxsize=1)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from editmgt.errors import UserError
 from editmgt.files import read_json, write_json
+from editmgt.finite import check_weights
 from editmgt.weights import weight_files
 
 CONFIG = "config.json"
@@ -45,6 +46,7 @@ def load_weights(model: nn.Module, directory: Path, variant: str = "") -> None:
         except SafetensorError as error:
             raise UserError(f"{path} is not a readable safetensors file: {error}") from None
     check(model.state_dict(), state, f"{directory} does not fit its {CONFIG}")
+    check_weights(directory, state)
     model.load_state_dict(state, assign=True)
 
 

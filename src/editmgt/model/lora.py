@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from editmgt.errors import UserError, nearest
 from editmgt.files import write_atomic
+from editmgt.finite import check_weights
 from editmgt.model.blocks import DoubleBlock, Joint, SingleBlock
 from editmgt.model.io import check
 from editmgt.model.transformer import MGTransformer
@@ -101,6 +102,7 @@ def load_adapters(transformer: MGTransformer, directory: Path | str) -> None:
     _inject(transformer, config, stream)
     own = _state(transformer)
     check(own, state, f"{directory / WEIGHTS} does not fit this transformer")
+    check_weights(directory / WEIGHTS, state)
     with torch.no_grad():
         for key, value in own.items():
             value.copy_(state[key])

@@ -14,7 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from editmgt.errors import UserError
-from editmgt.files import read_json, write_atomic, write_json
+from editmgt.files import WriteError, read_json, write_atomic, write_json
 from editmgt.studies import trainings
 from editmgt.studies.identity import (
     edit_seed,
@@ -111,12 +111,11 @@ class Cell:
             self._fail(INTERRUPTED)
             raise
         except Exception as error:  # the other cells go on
-            message = " ".join(
-                f"{'' if isinstance(error, UserError) else type(error).__name__ + ': '}{error}".split()
-            )
-            where = "" if isinstance(error, UserError) else f" (see {self.directory / 'error.txt'})"
+            plain = isinstance(error, UserError | WriteError)
+            message = " ".join(f"{'' if plain else type(error).__name__ + ': '}{error}".split())
+            where = "" if plain else f" (see {self.directory / 'error.txt'})"
             print(f"{self.name} failed: {message}{where}", file=sys.stderr, flush=True)
-            self._fail(message, traceback.format_exc())
+            self._fail(message, "" if isinstance(error, WriteError) else traceback.format_exc())
             return None
 
     def _prepare(self) -> None:
@@ -227,7 +226,9 @@ def judge(
     )
     if not metrics["n"]:
         raise RuntimeError(f"none of the {size} samples could be edited; samples.csv says why")
-    failed = f", {metrics['failed']:g} failed (samples.csv names them)" if metrics["failed"] else ""
+    faults = metrics.get("failed/machine")
+    why = f"; {faults:g} by the machine: the same command does them again" if faults else ""
+    failed = f", {metrics['failed']:g} failed (samples.csv names them{why})" if metrics["failed"] else ""
     say(f"{metrics['n']:g} scored in {time.perf_counter() - start:.0f} s{failed}")
     if "judge/n" in metrics:
         unjudged = metrics["judge/failed"]

@@ -3,17 +3,21 @@
 from pathlib import Path
 from typing import Any
 
-from editmgt.files import read_json
+from editmgt.files import CANNOT_WRITE, read_json
 
 INTERRUPTED = "interrupted"  # the error of a cell that the user stopped
+_FROM_OUTSIDE = (INTERRUPTED, CANNOT_WRITE)  # what begins the error of a cell that did nothing wrong
 
 
 def is_done(directory: Path, fingerprints: dict[str, str | None]) -> bool:
-    """Whether a cell's directory holds its finished results, of these very fingerprints; what was not judged is not."""
+    """Whether a cell's directory holds its finished results, of these very fingerprints.
+
+    What a judge did not answer, or the machine did not manage, is not finished.
+    """
     status = status_of(directory)
     same = all(status.get(key) == value for key, value in fingerprints.items())
     metrics = read_object(directory / "metrics.json")
-    whole = metrics is not None and not _unjudged(metrics) and _has_rows(directory, metrics)
+    whole = metrics is not None and not _to_do_again(metrics) and _has_rows(directory, metrics)
     return status.get("state") == "done" and same and whole
 
 
@@ -34,20 +38,20 @@ def read_object(path: Path) -> dict[str, Any] | None:
 def was_cut_off(directory: Path, fingerprints: dict[str, str | None]) -> bool:
     """Whether ``directory`` holds rows of the same weights and protocol that something outside stopped.
 
-    So does a judge that did not answer. A run that failed by itself is no such thing: it is tried again from its first
-    row.
+    A full disk, a judge that did not answer and rows that failed by the machine are such things. A run that failed by
+    itself is not: it is tried again from its first row.
     """
     try:
         status = read_json(directory / "status.json")
-        stopped = status["state"] == "running" or status["error"] == INTERRUPTED
-        unjudged = status["state"] == "done" and _unjudged(read_object(directory / "metrics.json") or {})
-        return (stopped or unjudged) and all(status.get(key) == value for key, value in fingerprints.items())
+        stopped = status["state"] == "running" or str(status["error"]).startswith(_FROM_OUTSIDE)
+        again = status["state"] == "done" and _to_do_again(read_object(directory / "metrics.json") or {})
+        return (stopped or again) and all(status.get(key) == value for key, value in fingerprints.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 
-def _unjudged(metrics: dict[str, Any]) -> bool:
-    return bool(metrics.get("judge/failed"))
+def _to_do_again(metrics: dict[str, Any]) -> bool:
+    return bool(metrics.get("judge/failed") or metrics.get("failed/machine"))
 
 
 def _has_rows(directory: Path, metrics: dict[str, Any]) -> bool:

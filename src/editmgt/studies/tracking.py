@@ -1,6 +1,5 @@
 """Where a cell is logged: a W&B run of its own (offline without a key, never a prompt), CSV files, or nowhere."""
 
-import csv
 import math
 import netrc
 import os
@@ -11,6 +10,7 @@ from typing import Any, Literal, cast
 from urllib.parse import urlparse
 
 from editmgt.files import read_json, write_json
+from editmgt.spreadsheet import from_csv
 
 _ID = "wandb.json"
 
@@ -181,8 +181,7 @@ def _key_in_netrc() -> bool:
 def _table(path: Path) -> Any:
     import wandb
 
-    with path.open(newline="") as file:
-        header, *rows = csv.reader(file)
+    header, *rows = from_csv(path.read_bytes().decode())
     return wandb.Table(columns=list[str | int](header), data=rows)
 
 

@@ -12,6 +12,7 @@ import yaml
 from editmgt.errors import UserError
 from editmgt.files import read_json
 from editmgt.metrics.registry import REGISTRY
+from editmgt.spreadsheet import from_csv
 from editmgt.studies.plan import PLAN, read_plan
 
 IDENTITY = ("sample_id", "source_id", "edit_type", "slice", "instruction", "seed", "status", "error")
@@ -90,8 +91,7 @@ def read_samples(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     Raises:
         ValueError: for a file that is not one, naming the line.
     """
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.reader(file, strict=True))
+    rows = from_csv(path.read_bytes().decode())
     if not rows or tuple(rows[0][: len(IDENTITY)]) != IDENTITY:
         raise ValueError(f"its columns are not {', '.join(IDENTITY)} and metrics")
     header, body = rows[0], rows[1:]

@@ -1,13 +1,11 @@
 """The report as files for programs: ``summary.csv`` and ``effects.csv``, numbers in full."""
 
-import csv
-import io
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from editmgt.config import show
 from editmgt.metrics.registry import REGISTRY
+from editmgt.spreadsheet import to_csv
 from editmgt.studies.effects import family
 from editmgt.studies.report.analysis import Analysis
 from editmgt.studies.report.document import levels_text
@@ -33,7 +31,7 @@ def summary_csv(analysis: Analysis) -> str:
         rows.append(
             [line.name, line.kind, line.state, *said, *where, *(line.metrics.get(name) for name in names)]
         )
-    return _csv(rows)
+    return to_csv(rows)
 
 
 def effects_csv(analysis: Analysis) -> str:
@@ -49,16 +47,4 @@ def effects_csv(analysis: Analysis) -> str:
              s.n, s.images, len(s.seeds), s.sd_seed, s.sd_image, s.sd_noise, s.failed, s.undefined, s.absent,
              seeds_left_out, missing, effect.note]
         )  # fmt: skip
-    return _csv(rows)
-
-
-def _csv(rows: Iterable[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([_cell(value) for value in row] for row in rows)
-    return text.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, float):
-        return repr(value) if math.isfinite(value) else ""
-    return "" if value is None else value
+    return to_csv(rows)
