@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from editmgt.errors import UserError
 from editmgt.files import read_json, write_atomic, write_json
+from editmgt.lock import locked
 from editmgt.studies import trainings
 from editmgt.studies.identity import (
     edit_seed,
@@ -94,7 +95,18 @@ class Cell:
         }
 
     def run(self) -> dict[str, float] | None:
-        """Run, or skip what is done; ``status.json`` tells how it ended. Returns the metrics, None for failed."""
+        """Run, or skip what is done; ``status.json`` tells how it ended. Returns the metrics, None for failed.
+
+        One process at a time runs a cell: the same command, started twice, finds it done when its turn comes.
+        """
+        try:
+            with locked(self.directory / "cell", lambda: self.say("waiting: another process runs this cell")):
+                return self._run()
+        except OSError as error:  # the lock's: what goes wrong in the cell is told there
+            print(f"{self.name} failed: {error}", file=sys.stderr, flush=True)
+            return None
+
+    def _run(self) -> dict[str, float] | None:
         try:
             self._fingerprints |= identify(self.config)
             if is_done(self.directory, self._fingerprints):

@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 import os
+import shlex
 import signal
 import sys
 import warnings
@@ -16,6 +17,7 @@ from hydra._internal.utils import get_args_parser
 
 from editmgt.errors import UserError
 from editmgt.files import read_json
+from editmgt.lock import locked
 from editmgt.studies.compose import PLAN_KEY, Composition, compose_all
 from editmgt.studies.plan import TRAININGS, Plan, create, make_plan, read_plan
 
@@ -66,6 +68,9 @@ def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[
         ]
         status = _hand_over(run, [*rest, *composition.sweeps, f"{key}='{plan.directory}'"])
         return _finish(plan, composition) or status
+    except UserError as error:  # of two commands that name one new directory, one is late
+        print(error, file=sys.stderr)
+        return BAD_INPUT
     except OSError as error:  # a disk that is full, a directory that cannot be written
         print(f"{plan.directory}: {error}", file=sys.stderr)
         return FAILED
@@ -195,11 +200,9 @@ def _look_ahead(plan: Plan, composition: Composition) -> tuple[set[int], str]:
     from editmgt.studies.todo import check_old_results, outlook, shared_layers
 
     layers = shared_layers(composition)
-    if not plan.is_sweep:
-        return layers, ""
     if not plan.adaptive:
         check_old_results(plan, composition)
-    return layers, outlook(plan, composition)
+    return layers, outlook(plan, composition) if plan.is_sweep else ""
 
 
 def _hand_over(run: Callable[[], Any], arguments: Sequence[str]) -> int:
@@ -221,17 +224,22 @@ def _finish(plan: Plan, composition: Composition) -> int:
 
     plan = read_plan(plan.directory)  # a sweeper that chooses as it goes has added cells
     run_references(plan, lambda text: print(text, flush=True))
-    build(plan.directory)
-    print(f"Report: {plan.directory / 'report' / 'report.md'}")
-    if plan.is_sweep:
-        log_study(plan.directory, composition.cells[0].config["logger"])
+    with locked(
+        plan.directory / "report", lambda: print("waiting for another process, which writes the report")
+    ):
+        build(plan.directory)
+        print(f"Report: {plan.directory / 'report' / 'report.md'}")
+        if plan.is_sweep:
+            log_study(plan.directory, composition.cells[0].config["logger"])
     if hint := sync_hint(plan.directory):
         print(f"W&B was offline; to upload: {hint}")
     return FAILED if cells_left(plan) else 0
 
 
 def _how_to_resume(task: str, plan: Plan, arguments: Sequence[str]) -> str:
-    command = " ".join([f"python {task}.py", *(f'"{a}"' if " " in a else a for a in arguments)])
+    named = plan.is_sweep or any(text.startswith("hydra.run.dir=") for text in arguments)
+    here = [] if named else [f"hydra.run.dir={plan.directory}"]  # left out, it is another run's
+    command = shlex.join(["python", f"{task}.py", *arguments, *here])
     try:
         read_json(plan.directory / "plan.json")
     except (OSError, ValueError):
