@@ -145,7 +145,7 @@ def read_plan(directory: Path) -> Plan:
     """Read the plan of a run or a sweep."""
     try:
         values = read_json(directory / PLAN)
-        cells = {name: tuple(texts) for name, texts in values["cells"].items()}
+        cells = {name: tuple(map(str, texts)) for name, texts in values["cells"].items()}
         if values.get("adaptive"):
             cells = {path.parent.name: () for path in sorted(directory.glob("*/config.yaml"))}
         return Plan(values["task"], directory, cells, values.get("adaptive", False))
