@@ -26,10 +26,10 @@ from editmgt.studies.identity import (
     ready_editor,
     training_directory,
 )
+from editmgt.studies.objective import primary
 from editmgt.studies.plan import read_layers, read_plan
 from editmgt.studies.progress import progress_bar
 from editmgt.studies.status import INTERRUPTED, is_done, read_object, was_cut_off
-from editmgt.studies.study import PRIMARY
 from editmgt.studies.tracking import Tracker, start
 from editmgt.weights import local as local_directory
 
@@ -58,12 +58,12 @@ def run_cell(composed: DictConfig) -> float | None:
     layers = read_layers(plan.directory)
     cell = Cell(config, plan.cell_directory(name), name or plan.directory.name, sweep, layers, say)
     metrics = cell.run()
-    return None if metrics is None else metrics.get(primary(config))
-
-
-def primary(config: dict[str, Any]) -> str:
-    """Return the metric that a sweep is about."""
-    return str(config["study"]["primary"]) if config["study"] else PRIMARY
+    if metrics is None:
+        return None
+    wanted = primary(config)
+    if plan.adaptive and wanted not in metrics:  # the next cells would be chosen blindly
+        raise UserError(f"{wanted} is defined for no sample of {cell.name}: nothing can be chosen by it.")
+    return metrics.get(wanted)
 
 
 class Cell:

@@ -22,6 +22,7 @@ from editmgt.studies.compose import PLAN_KEY, Composition, compose_all
 from editmgt.studies.plan import TRAININGS, Plan, create, make_plan, read_plan
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+_FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
 def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[str] | None = None) -> int:
@@ -124,11 +125,16 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _check_benchmarks(composition: Composition) -> None:
-    """Open what will be edited before any work."""
+    """Open what will be edited before any work, and ask whether it has what the sweep is judged by."""
     from editmgt.benchmarks import build
+    from editmgt.studies.objective import check_objective
+
+    def check(config: dict[str, Any]) -> None:
+        build(config["benchmark"])
+        check_objective(config, composition.adaptive)
 
     configs = [cell.config for cell in composition.cells]
-    _each(configs, lambda c: f"benchmark={c['benchmark']['name']}", lambda c: build(c["benchmark"]))
+    _each(configs, lambda c: f"benchmark={c['benchmark']['name']}", check)
 
 
 def _check_weights(composition: Composition) -> None:
@@ -207,12 +213,26 @@ def _look_ahead(plan: Plan, composition: Composition) -> tuple[set[int], str]:
 
 def _hand_over(run: Callable[[], Any], arguments: Sequence[str]) -> int:
     sys.argv = [sys.argv[0], *arguments]
+    wanted = os.environ.get(_FULL_ERROR)
+    os.environ[_FULL_ERROR] = "1"  # Hydra raises; otherwise it prints a traceback and ends the process
     try:
         run()
-    except SystemExit as error:  # Hydra's own way out, with its message printed
+    except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from error
         return error.code if isinstance(error.code, int) else int(error.code is not None)
+    except (OSError, UserError):
+        raise
+    except Exception as error:  # a sweeper or a launcher: what goes wrong in a cell stays in it
+        if wanted == "1":
+            raise
+        message = " ".join(f"{type(error).__name__}: {error}".split())
+        print(f"{message} ({_FULL_ERROR}=1 shows where)", file=sys.stderr)
+        return FAILED
+    finally:
+        os.environ.pop(_FULL_ERROR)
+        if wanted is not None:
+            os.environ[_FULL_ERROR] = wanted
     return 0
 
 
@@ -223,6 +243,8 @@ def _finish(plan: Plan, composition: Composition) -> int:
     from editmgt.studies.tracking import log_study, sync_hint
 
     plan = read_plan(plan.directory)  # a sweeper that chooses as it goes has added cells
+    if not plan.cells:
+        return 0  # it ended before the first, and said why
     run_references(plan, lambda text: print(text, flush=True))
     with locked(
         plan.directory / "report", lambda: print("waiting for another process, which writes the report")
