@@ -1,11 +1,13 @@
 """The same command twice: at once, and again after it was stopped; what both would write is written once."""
 
 import csv
+import errno
 import json
 import os
 import shlex
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -153,3 +155,51 @@ def test_a_named_directory_is_not_overwritten_by_another_code(
     assert line.startswith("mine holds 1 run finished under other settings")
     assert run(*arguments, "seed=7") == 2
     assert "hydra.run.dir=mine holds another run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("file", "skip"),
+    [
+        *((file, 0) for file in ("plan.json", "config.yaml", "status.json", "metrics.json", "report.md")),
+        ("status.json", 3),  # in the midst of the cells
+        ("metrics.json", 3),  # in the controls
+    ],
+)
+def test_a_disk_that_is_full_is_one_line_and_the_same_command_finishes_later(
+    run: Callable[..., int],
+    tiny_bundle: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    file: str,
+    skip: int,
+) -> None:
+    """``skip`` such files are written before it is full."""
+    arguments = [
+        "-m",
+        *SMALL,
+        "benchmark.size=2",
+        f"checkpoint='{tiny_bundle}'",
+        "model.region_hold=true,false",
+    ]
+    make, written = tempfile.mkstemp, 0
+
+    def full(*, dir: Path, prefix: str) -> tuple[int, str]:
+        nonlocal written
+        written += prefix == f".{file}."
+        if written > skip:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(dir / prefix))
+        return make(dir=dir, prefix=prefix)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "mkstemp", full)
+        status = run(*arguments)
+    captured = capsys.readouterr()
+    assert status == 1 and "Traceback" not in captured.err + captured.out
+    assert all(
+        "No space left on device" in line for line in captured.err.splitlines() if "Warning" not in line
+    )
+    assert run(*arguments) == 0
+    [sweep] = Path("outputs/sweeps").iterdir()
+    assert all(len(ids) == len(set(ids)) == 2 for ids in row_ids(sweep).values())
+    assert (sweep / "report" / "report.html").is_file()
+    assert list(Path().rglob(".*.*")) == []  # no half files
