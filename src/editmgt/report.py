@@ -18,6 +18,9 @@ def main(arguments: list[str]) -> int:
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
+    except OSError as error:  # a directory that cannot be written, a disk that is full
+        print(f"{Path(arguments[0]) / 'report'} cannot be made: {error.strerror}.", file=sys.stderr)
+        return 2
     return 0
 
 

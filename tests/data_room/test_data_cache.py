@@ -250,6 +250,20 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], ti
         assert main(arguments) == 2
         captured = capsys.readouterr()
         assert said in captured.err and captured.err.count("\n") == 1 and captured.out == "", captured
+    (tmp_path / "file").touch()
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "facts.json").write_text('{"model"')
+    for cache, said in (
+        ("file", "file"),
+        ("file/below", "Not a directory"),
+        ("x" * 300, "File name too long"),
+        ("damaged", "facts.json cannot be read"),
+    ):
+        data = ["data=anyedit", f"data.datasets.anyedit.path='{tmp_path}/*.parquet'", "model.resolution=32"]
+        data += [f"data.cache_dir='{tmp_path}/hf'", f"data.token_cache='{tmp_path / cache}'"]
+        assert main([weights_, *data]) == 2
+        captured = capsys.readouterr()
+        assert said in captured.err and captured.err.count("\n") == 1, captured
     done = main(
         [
             weights_,

@@ -49,6 +49,19 @@ def logged_keys(records: list[Any]) -> set[str]:
     }
 
 
+def history(records: list[Any], key: str) -> list[float]:
+    """The values of one curve, as they were logged."""
+    import json
+
+    return [
+        json.loads(item.value_json)
+        for record in records
+        if record.WhichOneof("record_type") == "history"
+        for item in record.history.item
+        if (item.key or item.nested_key[0]) == key
+    ]
+
+
 def exit_codes(records: list[Any]) -> list[int]:
     """How a run was finished."""
     return [r.exit.exit_code for r in records if r.WhichOneof("record_type") == "exit"]

@@ -1,6 +1,8 @@
 """The report from stored rows: its first lines, its files, and what it says where something is missing."""
 
 import csv
+import errno
+import os
 import re
 import subprocess
 import sys
@@ -335,3 +337,56 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFi
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2 and "Traceback" not in done.stderr and "nowhere" in done.stderr
+
+
+def _no_space(path: Path, content: str | bytes) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("missing", "missing is no run and no sweep"),
+        ("file", "file is no run and no sweep"),
+        ("file/below", "file/below is no run and no sweep"),
+        ("empty", "empty is no run and no sweep"),
+        ("x" * 5000, "cannot be made: File name too long."),
+        ("damaged", "damaged is no run and no sweep: it has no readable plan.json."),
+        ("taken", "taken/report cannot be made: "),
+    ],
+)
+def test_a_path_that_is_none_or_cannot_be_written_is_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    where: str,
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    Path("empty").mkdir()
+    write_sweep(Path("damaged"), FACTORS, [0], score)
+    Path("damaged/plan.json").write_text('{"task": "train", "cells": {"a"')
+    write_sweep(Path("taken"), FACTORS, [0], score)
+    Path("taken/report").touch()  # a file, in the folder's place
+    assert command.main([where]) == 2
+    captured = capsys.readouterr()
+    assert said in captured.err and captured.err.count("\n") == 1 and captured.out == ""
+
+
+def test_a_full_disk_is_one_line_and_the_next_report_is_whole(
+    sweep: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as full:
+        full.setattr("editmgt.studies.report.write_atomic", _no_space)
+        assert command.main([str(sweep)]) == 2
+    assert capsys.readouterr().err == f"{sweep}/report cannot be made: No space left on device.\n"
+    assert command.main([str(sweep)]) == 0 and (sweep / "report" / "report.md").is_file()
+
+
+@pytest.mark.parametrize("config", ["model: tiny", "benchmark: 3", "benchmark: {}"])
+def test_settings_that_are_none_fail_their_cell_alone(sweep: Path, config: str) -> None:
+    broken, *_ = sorted(sweep.glob("*/config.yaml"))
+    broken.write_text(config)
+    states = [line.state for line in build(sweep, quiet())]
+    assert states.count("failed") == (config != "benchmark: {}")

@@ -99,6 +99,14 @@ def test_a_store_answers_every_cell_as_the_editor_would(
     assert made == [3, 3]
 
 
+def test_a_store_is_its_editor_whatever_that_was_made_with(tiny_bundle: Path, tmp_path: Path) -> None:
+    editor = Editor.from_pretrained(tiny_bundle, text_encoder_afterwards="drop")
+    stored = store(editor, tmp_path)
+    assert vars(editor).items() <= vars(stored).items()
+    edit(stored, FREE)
+    assert editor.text_encoder.model.device.type == "meta"  # the reader in use did what it was asked to
+
+
 def test_what_is_there_is_used_and_what_is_corrupt_is_made_again(
     tiny_editor: Editor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -130,5 +130,7 @@ def test_the_same_sweep_has_the_same_directory_and_a_run_a_new_one(
     runs = [create(plan([], False), composition, layers=[1, 2]).directory for _ in range(3)]
     assert read_layers(runs[0]) == {1, 2}
     assert len(set(runs)) == 3
+    named = f"hydra.run.dir={runs[0]}"
+    assert plan([named], False).directory == runs[0]  # the very command goes on there
     with pytest.raises(UserError, match="not empty"):
-        plan([f"hydra.run.dir={runs[0]}"], False)
+        plan([named, "sampler.steps=3"], False)

@@ -16,6 +16,7 @@ from offline_runs import exit_codes, logged_keys, read_offline, run_record
 
 import editmgt.training
 from editmgt.editing import Editor
+from editmgt.editing.reading import Reader
 from editmgt.files import read_json, write_json
 from editmgt.studies import command, trainings
 from editmgt.studies.fingerprint import digest
@@ -163,6 +164,22 @@ def test_whatever_a_table_shows_is_edited_in_the_precision_that_was_asked_for(
     monkeypatch.setattr(Editor, "from_pretrained", counted)
     assert run("evaluate", *SMALL, f"checkpoint='{tiny_bundle}'", "dtype=bfloat16", "logger=none") == 0
     assert loaded == [torch.bfloat16]
+
+
+def test_what_becomes_of_the_text_encoder_is_told_to_the_reader_in_use(
+    run: Callable[..., int], tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    whole = Reader.read
+
+    def noting(reader: Reader, *arguments: Any) -> None:
+        read.append(reader.afterwards)
+        whole(reader, *arguments)
+
+    monkeypatch.setattr(Reader, "read", noting)
+    offload = ["text_encoder_afterwards=offload", "logger=none"]
+    assert run("evaluate", *SMALL, f"checkpoint='{tiny_bundle}'", *offload) == 0
+    assert set(read) == {"offload"}
 
 
 def test_cells_with_the_same_active_settings_share_their_edits(

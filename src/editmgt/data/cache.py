@@ -37,7 +37,7 @@ def check_facts(directory: Path, facts: dict[str, Any]) -> None:
             raise UserError(f"data.token_cache={directory} is not empty and holds no token cache.")
         write_json(directory / FACTS, facts)
         return
-    made = read_json(directory / FACTS)
+    made = _read(directory / FACTS)
     stale = [
         f"{name} {made.get(name)} (now {facts[name]})" for name in facts if made.get(name) != facts[name]
     ]
@@ -46,6 +46,17 @@ def check_facts(directory: Path, facts: dict[str, Any]) -> None:
             f"data.token_cache={directory} is stale: it was made with {', '.join(stale)}. "
             "Name another directory, or delete this one and run python -m editmgt.prepare again."
         )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read what a cache says of itself; a ``UserError`` where that is damaged."""
+    try:
+        return dict(read_json(path))
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(
+            f"{path} cannot be read ({error}): name another data.token_cache, or delete this one and run "
+            "python -m editmgt.prepare again."
+        ) from error
 
 
 def part_path(directory: Path, folder: str, number: int) -> Path:
@@ -137,7 +148,7 @@ class TokenCache:
                 f"data.token_cache={directory} is unfinished: run python -m editmgt.prepare with the same settings "
                 "until every shard is done."
             )
-        self.index = read_json(directory / INDEX)
+        self.index = _read(directory / INDEX)
         self._texts = self._open(TEXTS)
         self._codes: list[Any] = [self._open(codes_folder(name)) for name in self.index["datasets"]]
         self.text_shapes: dict[str, list[int]] = self.index["text_shapes"]

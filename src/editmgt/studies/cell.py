@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from editmgt.errors import UserError
 from editmgt.files import WriteError, read_json, write_atomic, write_json
+from editmgt.lock import locked
 from editmgt.studies import trainings
 from editmgt.studies.identity import (
     edit_seed,
@@ -25,10 +26,10 @@ from editmgt.studies.identity import (
     ready_editor,
     training_directory,
 )
+from editmgt.studies.objective import primary
 from editmgt.studies.plan import read_layers, read_plan
 from editmgt.studies.progress import progress_bar
 from editmgt.studies.status import INTERRUPTED, is_done, read_object, was_cut_off
-from editmgt.studies.study import PRIMARY
 from editmgt.studies.tracking import Tracker, start
 from editmgt.weights import local as local_directory
 
@@ -57,12 +58,12 @@ def run_cell(composed: DictConfig) -> float | None:
     layers = read_layers(plan.directory)
     cell = Cell(config, plan.cell_directory(name), name or plan.directory.name, sweep, layers, say)
     metrics = cell.run()
-    return None if metrics is None else metrics.get(primary(config))
-
-
-def primary(config: dict[str, Any]) -> str:
-    """Return the metric that a sweep is about."""
-    return str(config["study"]["primary"]) if config["study"] else PRIMARY
+    if metrics is None:
+        return None
+    wanted = primary(config)
+    if plan.adaptive and wanted not in metrics:  # the next cells would be chosen blindly
+        raise UserError(f"{wanted} is defined for no sample of {cell.name}: nothing can be chosen by it.")
+    return metrics.get(wanted)
 
 
 class Cell:
@@ -94,7 +95,18 @@ class Cell:
         }
 
     def run(self) -> dict[str, float] | None:
-        """Run, or skip what is done; ``status.json`` tells how it ended. Returns the metrics, None for failed."""
+        """Run, or skip what is done; ``status.json`` tells how it ended. Returns the metrics, None for failed.
+
+        One process at a time runs a cell: the same command, started twice, finds it done when its turn comes.
+        """
+        try:
+            with locked(self.directory / "cell", lambda: self.say("waiting: another process runs this cell")):
+                return self._run()
+        except OSError as error:  # the lock's: what goes wrong in the cell is told there
+            print(f"{self.name} failed: {error}", file=sys.stderr, flush=True)
+            return None
+
+    def _run(self) -> dict[str, float] | None:
         try:
             self._fingerprints |= identify(self.config)
             if is_done(self.directory, self._fingerprints):

@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 import os
+import shlex
 import signal
 import sys
 import warnings
@@ -16,10 +17,12 @@ from hydra._internal.utils import get_args_parser
 
 from editmgt.errors import UserError
 from editmgt.files import read_json
+from editmgt.lock import locked
 from editmgt.studies.compose import PLAN_KEY, Composition, compose_all
 from editmgt.studies.plan import TRAININGS, Plan, create, make_plan, read_plan
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+_FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
 def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[str] | None = None) -> int:
@@ -66,6 +69,9 @@ def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[
         ]
         status = _hand_over(run, [*rest, *composition.sweeps, f"{key}='{plan.directory}'"])
         return _finish(plan, composition) or status
+    except UserError as error:  # of two commands that name one new directory, one is late
+        print(error, file=sys.stderr)
+        return BAD_INPUT
     except OSError as error:  # a disk that is full, a directory that cannot be written
         print(f"{plan.directory}: {error}", file=sys.stderr)
         return FAILED
@@ -119,11 +125,16 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _check_benchmarks(composition: Composition) -> None:
-    """Open what will be edited before any work."""
+    """Open what will be edited before any work, and ask whether it has what the sweep is judged by."""
     from editmgt.benchmarks import build
+    from editmgt.studies.objective import check_objective
+
+    def check(config: dict[str, Any]) -> None:
+        build(config["benchmark"])
+        check_objective(config, composition.adaptive)
 
     configs = [cell.config for cell in composition.cells]
-    _each(configs, lambda c: f"benchmark={c['benchmark']['name']}", lambda c: build(c["benchmark"]))
+    _each(configs, lambda c: f"benchmark={c['benchmark']['name']}", check)
 
 
 def _check_weights(composition: Composition) -> None:
@@ -195,21 +206,33 @@ def _look_ahead(plan: Plan, composition: Composition) -> tuple[set[int], str]:
     from editmgt.studies.todo import check_old_results, outlook, shared_layers
 
     layers = shared_layers(composition)
-    if not plan.is_sweep:
-        return layers, ""
     if not plan.adaptive:
         check_old_results(plan, composition)
-    return layers, outlook(plan, composition)
+    return layers, outlook(plan, composition) if plan.is_sweep else ""
 
 
 def _hand_over(run: Callable[[], Any], arguments: Sequence[str]) -> int:
     sys.argv = [sys.argv[0], *arguments]
+    wanted = os.environ.get(_FULL_ERROR)
+    os.environ[_FULL_ERROR] = "1"  # Hydra raises; otherwise it prints a traceback and ends the process
     try:
         run()
-    except SystemExit as error:  # Hydra's own way out, with its message printed
+    except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from error
         return error.code if isinstance(error.code, int) else int(error.code is not None)
+    except (OSError, UserError):
+        raise
+    except Exception as error:  # a sweeper or a launcher: what goes wrong in a cell stays in it
+        if wanted == "1":
+            raise
+        message = " ".join(f"{type(error).__name__}: {error}".split())
+        print(f"{message} ({_FULL_ERROR}=1 shows where)", file=sys.stderr)
+        return FAILED
+    finally:
+        os.environ.pop(_FULL_ERROR)
+        if wanted is not None:
+            os.environ[_FULL_ERROR] = wanted
     return 0
 
 
@@ -220,18 +243,25 @@ def _finish(plan: Plan, composition: Composition) -> int:
     from editmgt.studies.tracking import log_study, sync_hint
 
     plan = read_plan(plan.directory)  # a sweeper that chooses as it goes has added cells
+    if not plan.cells:
+        return 0  # it ended before the first, and said why
     run_references(plan, lambda text: print(text, flush=True))
-    build(plan.directory)
-    print(f"Report: {plan.directory / 'report' / 'report.md'}")
-    if plan.is_sweep:
-        log_study(plan.directory, composition.cells[0].config["logger"])
+    with locked(
+        plan.directory / "report", lambda: print("waiting for another process, which writes the report")
+    ):
+        build(plan.directory)
+        print(f"Report: {plan.directory / 'report' / 'report.md'}")
+        if plan.is_sweep:
+            log_study(plan.directory, composition.cells[0].config["logger"])
     if hint := sync_hint(plan.directory):
         print(f"W&B was offline; to upload: {hint}")
     return FAILED if cells_left(plan) else 0
 
 
 def _how_to_resume(task: str, plan: Plan, arguments: Sequence[str]) -> str:
-    command = " ".join([f"python {task}.py", *(f'"{a}"' if " " in a else a for a in arguments)])
+    named = plan.is_sweep or any(text.startswith("hydra.run.dir=") for text in arguments)
+    here = [] if named else [f"hydra.run.dir={plan.directory}"]  # left out, it is another run's
+    command = shlex.join(["python", f"{task}.py", *arguments, *here])
     try:
         read_json(plan.directory / "plan.json")
     except (OSError, ValueError):

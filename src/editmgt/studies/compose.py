@@ -15,6 +15,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from editmgt.config import Study, problems
 from editmgt.errors import UserError, nearest
 from editmgt.studies import study as studies
+from editmgt.studies.objective import storage_mistakes
 from editmgt.studies.overrides import (
     choices,
     flatten,
@@ -89,6 +90,7 @@ def compose_all(conf_dir: Path, task: str, arguments: list[str], multirun: bool)
         adaptive = _adaptive(full) if multirun else None
         if adaptive is not None:
             mistakes += _direction_mistakes(full, study.primary if study else studies.PRIMARY)
+            mistakes += storage_mistakes(full.hydra.sweeper.get("storage"))
         params = full.hydra.sweeper.get("params") if multirun else None
         swept = parse([f"{key}={value}" for key, value in (params or {}).items()])
         swept += [o for o in overrides if not is_hydra(o) and o.key_or_group != PLAN_KEY]

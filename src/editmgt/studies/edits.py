@@ -109,9 +109,7 @@ class StoredEdits(Editor):
     def __init__(
         self, editor: Editor, directory: Path, layers: Sequence[int], say: Callable[[str], None]
     ) -> None:
-        super().__init__(
-            editor.codec, editor.text_encoder, editor.transformer, editor.settings, editor.timestep_convention
-        )
+        vars(self).update(vars(editor))  # all of it: settings that are forwarded by name miss the next one
         self._directory, self._layers = directory, list(layers)
         self.taken = 0  # edits that were there when they were asked for
         self._places: dict[str, tuple[Path, int]] = {}

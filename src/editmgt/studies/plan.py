@@ -9,6 +9,7 @@ from typing import Any
 
 from editmgt.errors import UserError
 from editmgt.files import read_json, write_json
+from editmgt.lock import locked
 from editmgt.studies import study as studies
 from editmgt.studies.changes import changes
 from editmgt.studies.compose import Composition
@@ -16,6 +17,7 @@ from editmgt.studies.compose import Composition
 RUNS, SWEEPS = Path("outputs/runs"), Path("outputs/sweeps")
 TRAININGS, EDITS = Path("outputs/trainings"), Path("outputs/edits")
 PLAN = "plan.json"
+_LOCK = "plan"  # of a directory: whoever writes its plan
 _LONGEST = 100  # characters of a directory's name
 
 
@@ -62,22 +64,37 @@ def make_plan(task: str, composition: Composition, multirun: bool) -> Plan:
     first = composition.cells[0].config
     named = composition.directory
     if not multirun:
-        if named is not None and named.exists() and (not named.is_dir() or any(named.iterdir())):
-            what = "holds another run" if (named / "status.json").is_file() else "is not empty"
-            raise UserError(f"hydra.run.dir={named} {what}: name a new directory, or leave it out for one.")
-        cells = {"": composition.cells[0].overrides}
-        return Plan(task, named or RUNS / first["name"], cells)
+        plan = Plan(task, named or RUNS / first["name"], {"": composition.cells[0].overrides})
+        _check_named(plan, composition)
+        return plan
     cells = {}
     if composition.adaptive is None:
         cells = {cell_name(cell.overrides, composition.varying): cell.overrides for cell in composition.cells}
     directory = named or SWEEPS / _sweep_name(task, first["name"], composition)
     plan = Plan(task, directory, cells, composition.adaptive is not None)
-    if named is not None and named.exists():
-        if not (named / PLAN).is_file() and (not named.is_dir() or any(named.iterdir())):
-            raise UserError(f"hydra.sweep.dir={named} is not empty and holds no sweep: name a new directory.")
-        if (named / PLAN).is_file() and _content(read_plan(named)) != _content(plan):
-            raise UserError(_another_sweep(named, composition))
+    _check_named(plan, composition)
     return plan
+
+
+def _check_named(plan: Plan, composition: Composition) -> None:
+    """Raise a ``UserError`` where the user named a directory that holds anything but this very command's work."""
+    named = composition.directory
+    if named is None or not named.exists():
+        return
+    if (named / PLAN).is_file():
+        if (read_plan(named).task, _sorted(read_json(named / PLAN)["cells"])) == (
+            plan.task,
+            _sorted(_asked_for(plan, composition)),
+        ):
+            return
+        if plan.is_sweep:
+            raise UserError(_another_sweep(named, composition))
+    elif named.is_dir() and all(path.name == f"{_LOCK}.lock" for path in named.iterdir()):
+        return
+    if plan.is_sweep:
+        raise UserError(f"hydra.sweep.dir={named} is not empty and holds no sweep: name a new directory.")
+    what = "holds another run" if (named / "status.json").is_file() else "is not empty"
+    raise UserError(f"hydra.run.dir={named} {what}: name a new directory, or leave it out for one.")
 
 
 def _another_sweep(named: Path, composition: Composition) -> str:
@@ -91,17 +108,32 @@ def create(plan: Plan, composition: Composition, layers: Iterable[int]) -> Plan:
     """Make the plan's directory: a sweep's and a named one as they are, a single run's with a new number.
 
     ``layers`` are the blocks whose attention maps the cells read: edits that are shared keep them all.
+
+    Raises:
+        UserError: for a named directory that another command took since it was looked at.
     """
-    if plan.is_sweep or composition.directory is not None:
-        plan.directory.mkdir(parents=True, exist_ok=True)
-    else:
+    if not plan.is_sweep and composition.directory is None:
         plan = Plan(plan.task, _claim(plan.directory), plan.cells)
-    cells = {name: list(overrides) for name, overrides in plan.cells.items()}
-    values = {"task": plan.task, "adaptive": plan.adaptive, "layers": sorted(layers), "cells": cells}
-    write_json(plan.directory / PLAN, values)
-    if composition.study is not None:
-        studies.write(composition.study, plan.directory)
+    values = {
+        "task": plan.task,
+        "adaptive": plan.adaptive,
+        "layers": sorted(layers),
+        "cells": _asked_for(plan, composition),
+    }
+    with locked(plan.directory / _LOCK, lambda: None):  # held for a moment
+        _check_named(plan, composition)  # another command, started at the same time, may have taken it
+        write_json(plan.directory / PLAN, values)
+        if composition.study is not None:
+            studies.write(composition.study, plan.directory)
     return plan
+
+
+def _asked_for(plan: Plan, composition: Composition) -> dict[str, list[str]]:
+    """The overrides of every cell; of cells that are chosen as a sweep goes, the examples that bound them."""
+    cells = (
+        {str(i): cell.overrides for i, cell in enumerate(composition.cells)} if plan.adaptive else plan.cells
+    )
+    return {name: list(overrides) for name, overrides in cells.items()}
 
 
 def read_layers(directory: Path) -> set[int]:
@@ -113,7 +145,7 @@ def read_plan(directory: Path) -> Plan:
     """Read the plan of a run or a sweep."""
     try:
         values = read_json(directory / PLAN)
-        cells = {name: tuple(texts) for name, texts in values["cells"].items()}
+        cells = {name: tuple(map(str, texts)) for name, texts in values["cells"].items()}
         if values.get("adaptive"):
             cells = {path.parent.name: () for path in sorted(directory.glob("*/config.yaml"))}
         return Plan(values["task"], directory, cells, values.get("adaptive", False))
@@ -147,8 +179,8 @@ def _sweep_name(task: str, name: str, composition: Composition) -> str:
     return f"{head}-{_hash(content)}"
 
 
-def _content(plan: Plan) -> Any:
-    return plan.task, {name: sorted(overrides) for name, overrides in plan.cells.items()}
+def _sorted(cells: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {name: sorted(overrides) for name, overrides in cells.items()}
 
 
 def _hash(value: Any) -> str:

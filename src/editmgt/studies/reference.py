@@ -9,12 +9,13 @@ import yaml
 from editmgt import assets
 from editmgt.errors import UserError
 from editmgt.files import read_json, write_json
+from editmgt.lock import locked
 from editmgt.studies.cell import judge
 from editmgt.studies.fingerprint import digest, protocol, weights_digest
 from editmgt.studies.identity import edit_seed, edit_settings, edits_directory, load_editor, ready_editor
 from editmgt.studies.plan import Plan
 from editmgt.studies.progress import progress_bar
-from editmgt.studies.status import was_cut_off
+from editmgt.studies.status import has_results, status_of, was_cut_off
 
 SHIPPED = "tiny_editor"
 FOLDER, CONTROLS = "reference", "controls"
@@ -45,11 +46,12 @@ def _run(plan: Plan, cell: Path, config: dict[str, Any], out: Path, say: Callabl
                 out / SHIPPED,
                 SHIPPED,
                 config,
+                say,
                 lambda to, resume: _shipped(plan, config, to, say, resume),
             )
         else:
             say(f"{SHIPPED} is not there: the table goes without its row")
-    _once(out / CONTROLS, own, config, lambda to, resume: _controls(own, config, to, say, resume))
+    _once(out / CONTROLS, own, config, say, lambda to, resume: _controls(own, config, to, say, resume))
 
 
 def _shipped(plan: Plan, config: dict[str, Any], out: Path, say: Callable[[str], None], resume: bool) -> None:
@@ -90,19 +92,33 @@ def _controls(own: str, config: dict[str, Any], out: Path, say: Callable[[str], 
         )
 
 
-def _once(out: Path, weights: str, config: dict[str, Any], work: Callable[[Path, bool], None]) -> None:
+def _once(
+    out: Path,
+    weights: str,
+    config: dict[str, Any],
+    say: Callable[[str], None],
+    work: Callable[[Path, bool], None],
+) -> None:
+    """Do the work of ``out`` unless it is there, whole; one process at a time, as the same sweep may run twice."""
     settings = edit_settings(config, load_editor(config, weights)).to_dict()
     identity: dict[str, str | None] = {
         "training_fingerprint": weights_digest(weights),
         "protocol_fingerprint": digest(protocol(config, settings, edit_seed(config))),
     }
     status = {"state": "done", "error": None, **identity}
-    try:
-        if read_json(out / "status.json") == status:
+    with locked(out, lambda: say(f"{out.name}: waiting for another process, which judges them")):
+        if status_of(out) == status and _is_whole(out):
             return
-    except (OSError, ValueError):
-        pass
-    resume = was_cut_off(out, identity)
-    write_json(out / "status.json", {**status, "state": "running"})
-    work(out, resume)
-    write_json(out / "status.json", status)
+        resume = was_cut_off(out, identity)
+        write_json(out / "status.json", {**status, "state": "running"})
+        work(out, resume)
+        write_json(out / "status.json", status)
+
+
+def _is_whole(out: Path) -> bool:
+    """Whether every table of rows in ``out``, or in its folders, is the one that its metrics are of."""
+    results = ("metrics.json", "samples.csv")
+    folders = [
+        folder for folder in (out, *out.glob("*/")) if any((folder / name).exists() for name in results)
+    ]
+    return all(has_results(folder) for folder in folders)

@@ -16,9 +16,13 @@ def is_done(directory: Path, fingerprints: dict[str, str | None]) -> bool:
     """
     status = status_of(directory)
     same = all(status.get(key) == value for key, value in fingerprints.items())
+    return status.get("state") == "done" and same and has_results(directory)
+
+
+def has_results(directory: Path) -> bool:
+    """Whether a directory holds judged metrics and the very rows that they are of."""
     metrics = read_object(directory / "metrics.json")
-    whole = metrics is not None and not _to_do_again(metrics) and _has_rows(directory, metrics)
-    return status.get("state") == "done" and same and whole
+    return metrics is not None and not _to_do_again(metrics) and _has_rows(directory, metrics)
 
 
 def status_of(directory: Path) -> dict[str, Any]:

@@ -39,8 +39,9 @@ def check_old_results(plan: Plan, composition: Composition) -> None:
     if old:
         what = "; ".join(found) or "the code, or the weights that it starts from"
         raise UserError(
-            f"{plan.directory} holds {_count(old, 'cell')} finished under other settings ({what}): "
-            "give this sweep another name=..., or move that directory away."
+            f"{plan.directory} holds {_count(old, 'cell' if plan.is_sweep else 'run')} finished under other settings "
+            f"({what}): {'give this sweep another name=...' if plan.is_sweep else 'name a new directory'}, or move "
+            "that directory away."
         )
 
 

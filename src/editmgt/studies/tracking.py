@@ -4,13 +4,15 @@ import math
 import netrc
 import os
 import secrets
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import urlparse
 
-from editmgt.files import read_json, write_json
+from editmgt.files import write_json
 from editmgt.spreadsheet import from_csv
+from editmgt.studies.status import read_object
 
 _ID = "wandb.json"
 
@@ -51,7 +53,11 @@ class CsvTracker(Tracker):
 
 
 class WandbTracker(Tracker):
-    """One W&B run for one cell; its id stays in the directory, so that a rerun goes on with it."""
+    """One W&B run for one cell; its id stays in the directory, so that a rerun goes on with it.
+
+    Only a server can go on with a run: two offline folders of one id overwrite each other's curves when they are
+    uploaded. So each offline attempt is a run of its own, whose configuration says which one it resumes.
+    """
 
     def __init__(
         self, directory: Path, config: dict[str, Any], group: str | None, name: str, job_type: str
@@ -59,11 +65,12 @@ class WandbTracker(Tracker):
         super().__init__(directory)
         import wandb
 
-        stored = read_json(directory / _ID) if (directory / _ID).is_file() else {}
-        mode = wandb_mode()
-        run_id = stored.get("id") or secrets.token_hex(4)
-        write_json(directory / _ID, {"id": run_id})
-        commit = _commit()
+        stored, mode = read_object(directory / _ID) or {}, wandb_mode()
+        last = stored.get("id")
+        goes_on = last and mode == stored.get("mode", "online") == "online"
+        run_id = last if goes_on else secrets.token_hex(4)
+        write_json(directory / _ID, {"id": run_id, "mode": mode})
+        notes = {"git_commit": _commit(), "resumes": None if goes_on else last}
         self._run = wandb.init(
             project=config["logger"]["project"],
             entity=config["logger"]["entity"],
@@ -74,7 +81,7 @@ class WandbTracker(Tracker):
             resume="allow" if mode == "online" else None,
             mode=cast(Literal["online", "offline", "shared"], mode),
             dir=directory,
-            config=config | ({"git_commit": commit} if commit else {}),
+            config=config | {key: value for key, value in notes.items() if value},
             reinit="finish_previous",
             settings=wandb.Settings(silent=True, console="off", disable_git=True, init_timeout=60),
         )
@@ -135,7 +142,7 @@ def start(
 
 
 def log_study(directory: Path, logger: dict[str, Any]) -> None:
-    """Log the report of the sweep in ``directory`` to a W&B run beside those of its cells, one for all reruns."""
+    """Log the report of the sweep in ``directory`` to a W&B run beside those of its cells, where W&B is online one for all reruns."""
     tracker = start(directory, {"logger": logger}, directory.name, "summary", job_type="summary")
     if isinstance(tracker, WandbTracker):
         try:
@@ -167,7 +174,8 @@ def sync_hint(directory: Path) -> str | None:
         for pattern in ("*/wandb/offline-run-*", "wandb/offline-run-*")
         if any(directory.glob(pattern))
     ]
-    return " ".join(["wandb sync", *(str(directory / pattern) for pattern in patterns)]) if patterns else None
+    where = shlex.quote(str(directory))  # not the pattern, which the shell expands
+    return " ".join(["wandb sync", *(f"{where}/{pattern}" for pattern in patterns)]) if patterns else None
 
 
 def _key_in_netrc() -> bool:

@@ -157,7 +157,7 @@ def published_beside(lines: Sequence[Line]) -> list[str]:
 
 def _benchmarks(lines: Sequence[Line]) -> list[str]:
     cells = [line for line in lines if line.kind == "cell" and "benchmark" in line.config]
-    return list(dict.fromkeys(line.config["benchmark"]["name"] for line in cells))
+    return list(dict.fromkeys(line.config["benchmark"].get("name", "") for line in cells))
 
 
 def trainings(lines: Sequence[Line]) -> list[str]:

@@ -183,6 +183,9 @@ def _config(path: Path) -> dict[str, Any]:
         raise _Corrupt(f"{path} is corrupt: {_one_line(error)}") from error
     if not isinstance(values, dict):
         raise _Corrupt(f"{path} is corrupt: it holds no settings")
+    for group in ("model", "benchmark"):
+        if not isinstance(values.get(group, {}), dict):
+            raise _Corrupt(f"{path} is corrupt: {group} holds no settings")
     return values
 
 
