@@ -10,6 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from editmgt.editing.cuts import told_once
 from editmgt.errors import UserError, nearest
 from editmgt.files import write_atomic
 
@@ -362,16 +363,10 @@ def encode(image: "Image.Image", picture_format: str) -> bytes:
 @contextmanager
 def plain_warnings() -> Iterator[None]:
     """Show our own warnings as one plain line; the libraries' stay hidden."""
-    from editmgt.editing.editor import InstructionCut
-
-    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-        if issubclass(category, InstructionCut):
-            print(f"Warning: {message}", file=sys.stderr)
-
     with warnings.catch_warnings():
-        warnings.simplefilter("always", InstructionCut)
-        warnings.showwarning = show
-        yield
+        warnings.showwarning = lambda *_, **__: None
+        with told_once(lambda text: print(text, file=sys.stderr)):
+            yield
 
 
 @contextmanager
