@@ -17,6 +17,7 @@ from editmgt import config as schema
 from editmgt.codec import Codec
 from editmgt.config.schema import Strategy
 from editmgt.editing.bundle import check_parts
+from editmgt.studies.compose import settle
 from editmgt.training.codec import CodecModule
 from editmgt.training.optimizers import optimizer_maker
 from editmgt.training.parts import fresh_text_encoder, fresh_vqvae
@@ -50,6 +51,7 @@ def test_every_file_composes_validates_and_instantiates(group: str, name: str, t
     assert found == []
     if task == "evaluate":
         return
+    settle(config)
     model, trainer = config["model"], config["trainer"]
     [parameters] = optimizer_maker(model)([{"params": [torch.nn.Parameter(torch.zeros(1))]}]).param_groups
     assert parameters["lr"] == model["optimizer"]["lr"]
@@ -120,6 +122,12 @@ def train_config() -> dict[str, Any]:
         ("model.regionhold", True, "Unknown key 'model.regionhold'. Did you mean 'region_hold'?"),
         ("trainer.max_time", "5 minutes", "must be days:hours:minutes:seconds"),
         ("trainer.strategy", "dpp", "trainer.strategy=dpp must be one of auto, single_device, ddp,"),
+        ("trainer.val_check_interval", 0.5, "trainer.val_check_interval=0.5 must be a whole number."),
+        (
+            "trainer.precision",
+            "atuo",
+            "must be one of auto, 32-true, bf16-mixed, 16-mixed, bf16-true, 64-true. Did you",
+        ),
         ("data.resolution", 128, "data.resolution=128 is not model.resolution=64."),
         ("seed", 1.5, "seed=1.5 must be a whole number."),
         ("model.optimizer._target_", "os.system", "must come from one of torch"),

@@ -1,4 +1,6 @@
-"""The device that a user names."""
+"""The device that a user names, and what it computes in."""
+
+from functools import cache
 
 import torch
 
@@ -34,3 +36,57 @@ def check_accelerator(accelerator: str, devices: int | str) -> None:
             f"trainer.accelerator={accelerator} trainer.devices={devices}: this machine has {found} such; "
             "trainer=cpu trains without."
         )
+
+
+def resolve_precision(accelerator: str, precision: str) -> tuple[str, str]:
+    """Return what ``trainer.precision`` comes to on this machine, and a line that says why where there is something to say.
+
+    ``auto`` is ``bf16-mixed`` where the device computes bfloat16 and ``32-true`` where it would emulate it. What is named
+    stays, with a warning where it is emulated.
+
+    Args:
+        accelerator: ``trainer.accelerator``.
+        precision: ``trainer.precision``.
+    """
+    if precision == "auto":
+        computes, why = computes_bf16(accelerator)
+        resolved = "bf16-mixed" if computes else "32-true"
+        return resolved, f"trainer.precision=auto is {resolved} here: {why}."
+    asked = precision.startswith("bf16")
+    return precision, emulation_warning(f"trainer.precision={precision}", accelerator) if asked else ""
+
+
+def emulation_warning(setting: str, accelerator: str) -> str:
+    """Return a line that says what a ``setting`` of bfloat16 costs where the device emulates it; else an empty one."""
+    computes, why = computes_bf16(accelerator)
+    if computes:
+        return ""
+    return (
+        f"Warning: {setting} is slow here: {why}. On a CPU without, a linear layer takes 7 times as long as in float32, its "
+        "gradient 23 times."
+    )
+
+
+@cache
+def computes_bf16(accelerator: str) -> tuple[bool, str]:
+    """Return whether the device that ``accelerator`` names computes bfloat16 rather than emulate it, and why.
+
+    A GPU that is not here cannot be asked, and counts as one that does.
+    """
+    cuda = torch.cuda.is_available()
+    if accelerator == "mps" or (
+        accelerator in ("auto", "gpu") and not cuda and torch.backends.mps.is_available()
+    ):
+        return False, "PyTorch cannot tell whether this Apple GPU computes bfloat16"
+    if accelerator == "cpu" or (accelerator == "auto" and not cuda):
+        # oneDNN counts AVX512 alone too, which emulates; the list does not know limits such as ONEDNN_MAX_CPU_ISA
+        may = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        found = torch.cpu.get_capabilities()
+        if may and any(found.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16")):
+            return True, "this CPU computes bfloat16"
+        return False, "this CPU has no instructions for bfloat16 (AVX512-BF16 or AMX)"
+    if not cuda:
+        return True, "there is no GPU here to ask"
+    if torch.cuda.is_bf16_supported(including_emulation=False):
+        return True, f"this {torch.cuda.get_device_name()} computes bfloat16"
+    return False, f"this {torch.cuda.get_device_name()} has no bfloat16 (compute capability 8 and later)"

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 CANNOT_WRITE = "cannot write "  # begins the message of a WriteError
 
@@ -26,20 +26,22 @@ def _writing(path: Path) -> Iterator[None]:
         raise WriteError(error.errno, error.strerror or str(error), str(path)) from error
 
 
-def write_atomic(path: Path | str, content: str | bytes) -> None:
-    """Replace ``path`` by ``content`` so that a reader, or a kill, never meets half a file.
+@contextmanager
+def replacing(path: Path | str) -> Iterator[IO[bytes]]:
+    """Open a temporary file that takes the place of ``path`` once all of it is on the disk.
+
+    A reader, a kill or a full disk never leaves half a file: where anything fails, ``path`` is what it was.
 
     Raises:
-        WriteError: a full disk, a directory that cannot be written; ``path`` is then as it was.
+        WriteError: a full disk, a directory that cannot be written.
     """
     path = Path(path)
-    data = content.encode() if isinstance(content, str) else content
     with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(data)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             Path(temporary).chmod(0o644)  # mkstemp makes files private; results are for sharing
@@ -69,6 +71,12 @@ def append(path: Path | str, content: str | bytes) -> None:
         except BaseException:
             file.truncate(before)
             raise
+
+
+def write_atomic(path: Path | str, content: str | bytes) -> None:
+    """Replace ``path`` by ``content`` so that a reader, or a kill, never meets half a file."""
+    with replacing(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
 
 
 def write_json(path: Path | str, value: Any) -> None:

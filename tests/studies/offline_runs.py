@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 
-def read_offline(path: Path, patience: float = 20.0) -> list[Any]:
-    """The records of a finished offline run's file; W&B writes the last of them a moment after it says it is done."""
+def read_offline(path: Path, patience: float = 600.0) -> list[Any]:
+    """The records of a finished offline run's file; W&B writes the last of them a moment after it says it is done.
+
+    ``patience`` guards against a record that never comes, however busy the machine is.
+    """
     give_up = time.monotonic() + patience
     while not exit_codes(records := _records(path)) and time.monotonic() < give_up:
         time.sleep(0.05)

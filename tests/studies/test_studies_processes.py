@@ -20,6 +20,7 @@ from editmgt.studies.trainings import state
 
 ROOT = Path(__file__).parent.parent.parent
 FEW = ["debug=few", "benchmark.resolution=32", "benchmark.size=2", "logger=none"]
+HANGS = 900  # seconds: guards against a hang (ranks wait for each other for 30 minutes), however busy the machine is
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
@@ -99,7 +100,7 @@ def test_a_killed_rank_ends_its_cell_and_the_sweep_goes_on(
     killed: list[float] = []
 
     def kill_a_rank() -> None:
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + HANGS
         while not killed and time.monotonic() < deadline:
             time.sleep(0.2)
             if (training / "log.jsonl").is_file():
@@ -117,7 +118,7 @@ def test_a_killed_rank_ends_its_cell_and_the_sweep_goes_on(
         read_json(failed)["state"] == "failed"
         and "2 processes ended with status" in read_json(failed)["error"]
     )
-    assert failed.stat().st_mtime - (time.time() - time.monotonic()) - killed[0] < 60
+    assert failed.stat().st_mtime - (time.time() - time.monotonic()) - killed[0] < HANGS
     assert read_json(failed.parents[1] / "seed-1" / "status.json")["state"] == "done"
     assert "Traceback" not in capsys.readouterr().err
     assert "train/loss" in pandas.read_csv(
@@ -143,7 +144,7 @@ def test_a_sweep_that_is_terminated_ends_whole(tmp_path: Path, tiny_bundle: Path
     while sweep.poll() is None and not list(tmp_path.glob("outputs/trainings/*/checkpoints/last.ckpt")):
         time.sleep(0.2)
     sweep.terminate()
-    assert sweep.wait(timeout=60) == 130
+    assert sweep.wait(timeout=HANGS) == 130
     printed = (tmp_path / "said.txt").read_text()
     assert "The same command goes on where this stopped" in printed and "Traceback" not in printed
     [status] = tmp_path.glob("outputs/sweeps/*/*/status.json")

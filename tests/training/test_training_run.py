@@ -1,5 +1,6 @@
 """Real trainings, a few steps long: learning, resuming, switches, several processes."""
 
+import json
 import os
 import socket
 import subprocess
@@ -10,77 +11,17 @@ from typing import Any
 
 import pytest
 import torch
+from small_training import HANGS, configuration, stop_after, weights
 
 from editmgt.codec import Codec, fold
 from editmgt.data.scenes import SceneDataset
 from editmgt.data.tokens import TokenBatches, tokenized
 from editmgt.editing import Editor
 from editmgt.errors import UserError
-from editmgt.training import LAST, train
+from editmgt.training import LAST, LOG, train
 from editmgt.training import run as training_run
 from editmgt.training.module import EditorModule
-
-
-def configuration(bundle: Path, cache: Path, **trainer: Any) -> dict[str, Any]:
-    return {
-        "seed": 0,
-        "init_from": str(bundle),
-        "model": {
-            "name": "test",
-            "kind": "editor",
-            "attention_injection": True,
-            "injection_fallback": "input",
-            "consolidation": True,
-            "region_hold": True,
-            "reference_strength": 1.0,
-            "reference_strength_scope": "all",
-            "localization": {"layers": [1, 2, 3], "average": None, "smoothing": None, "single_layer": 2},
-            "hold": {"threshold": 0.1},
-            "resolution": 32,
-            "train_text_encoder": True,
-            "condition_dropout": 0.1,
-            "full_masking": 0.5,
-            "edit_masking": 0.5,
-            "optimizer": {"_target_": "torch.optim.AdamW", "_partial_": True, "lr": 0.003},
-            "eight_bit_optimizer": False,
-            "lora": {"rank": 0, "alpha": 32.0, "stream": "all", "targets": None, "merge": False},
-            "gradient_checkpointing": False,
-            "llm": None,
-            "warmup_steps": 2,
-            "decay_fraction": 0.5,
-            "transformer": None,
-            "text_encoder": None,
-        },
-        "data": {
-            "world": "basic",
-            "resolution": 32,
-            "train_size": 16,
-            "batch_size": 8,
-            "seed": 0,
-            "cache_dir": str(cache),
-        },
-        "sampler": {"steps": 2, "guidance_scale": 1.0, "temperature": [2.0, 0.0], "schedule": "cosine"},
-        "trainer": {
-            "accelerator": "cpu",
-            "devices": 1,
-            "strategy": "auto",
-            "precision": "32-true",
-            "max_steps": 3,
-            "max_time": None,
-            "gradient_clip_val": 1.0,
-            "accumulate_grad_batches": 1,
-            "log_every_n_steps": 1,
-            "val_check_interval": 100,
-            "checkpoint_every_n_steps": 1,
-            "preview_size": 2,
-            "num_threads": 1,
-        }
-        | trainer,
-    }
-
-
-def weights(editor: Path) -> dict[str, torch.Tensor]:
-    return Editor.from_pretrained(editor).transformer.state_dict()
+from editmgt.training.worker import LineLogger
 
 
 @pytest.mark.parametrize(
@@ -150,31 +91,6 @@ def test_a_running_mean_of_what_learns_resumes(tiny_bundle: Path, tmp_path: Path
     resumed = weights(train(config, tmp_path / "half", resume=checkpoint))
     for name, tensor in weights(whole).items():
         torch.testing.assert_close(resumed[name], tensor, msg=name)
-
-
-def stop_after(config: dict[str, Any], directory: Path, steps: int) -> Path:
-    """Train in a process that dies, uncleanly, when step ``steps`` has been checkpointed."""
-    directory.mkdir()
-    script = f"""
-import json, os, sys
-from pathlib import Path
-from lightning.pytorch.callbacks import ModelCheckpoint
-from editmgt.training import LAST, train
-save = ModelCheckpoint._save_last_checkpoint
-def save_and_die(self, trainer, candidates):
-    save(self, trainer, candidates)
-    if trainer.global_step == {steps}:
-        os._exit(9)
-ModelCheckpoint._save_last_checkpoint = save_and_die
-train(json.loads(sys.argv[1]), Path(sys.argv[2]))
-"""
-    import json
-
-    command = [sys.executable, "-c", script, json.dumps(config), str(directory)]
-    assert subprocess.run(command, capture_output=True).returncode == 9
-    last = directory / LAST
-    assert torch.load(last, weights_only=True)["global_step"] == steps
-    return last
 
 
 @pytest.mark.parametrize("probability", [0.0, 1.0])
@@ -287,15 +203,34 @@ def test_the_token_cache_is_made_once_and_follows_the_codec(tiny_editor: Editor,
     assert len(list(tmp_path.glob("*.safetensors"))) == 2
 
 
+def dev_loss(log: Path) -> float:
+    lines = [json.loads(line)["metrics"] for line in log.read_text().splitlines()]
+    [found] = [metrics["dev/loss"] for metrics in lines if "dev/loss" in metrics]
+    return float(found)
+
+
 def test_two_processes_learn_what_one_does(tiny_bundle: Path, tmp_path: Path) -> None:
-    """The same global batch on two gloo processes: other masks on each rank, the same weights in the end."""
+    """The same global batch on two gloo processes: other masks on each rank, the same weights and dev loss in the end.
+
+    The first of them alone tells how far they are.
+    """
     from omegaconf import OmegaConf
 
-    config = configuration(tiny_bundle, tmp_path / "cache", max_steps=2)
+    config = configuration(tiny_bundle, tmp_path / "cache", max_steps=2, val_check_interval=2)
+    config["data"]["batch_size"] = 10  # 256 dev scenes are not a multiple of it
     # Adam divides by the gradient's size: at its eps of 1e-8 a gradient that is all rounding moves a weight as far
     # as any other does, and the two sides round differently.
     config["model"]["optimizer"]["eps"] = 1e-5
-    alone = train(config, tmp_path / "alone")
+    alone = train(config, tmp_path / "alone", logger=LineLogger(tmp_path / "alone.jsonl"))
+    script = tmp_path / "worker.py"
+    script.write_text(
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from editmgt.training import progress, worker\n"
+        "progress.PAUSE = 0.01\n"
+        "progress.print = lambda text, **_: print(f'{os.environ[\"RANK\"]}: {text}')\n"
+        "sys.exit(worker.run(Path(sys.argv[1])))\n"
+    )
     pair = tmp_path / "pair"
     pair.mkdir()
     config["trainer"] |= {"devices": 2, "strategy": "ddp"}
@@ -305,12 +240,17 @@ def test_two_processes_learn_what_one_does(tiny_bundle: Path, tmp_path: Path) ->
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={port}"]
     run = subprocess.run(
-        [*command, "-m", "editmgt.training.worker", str(pair)],
+        [*command, script, pair],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
     )
     assert run.returncode == 0, run.stderr[-2000:]
+    told = [line for line in run.stdout.splitlines() if "training: step" in line]
+    assert any("training: step 2 of 2, loss" in line for line in told)
+    assert all(line.startswith("0: ") for line in told)
+    one, two = (dev_loss(path) for path in (tmp_path / "alone.jsonl", pair / LOG))
+    assert one == pytest.approx(two, rel=1e-5)
     together = weights(pair / "editor")
     for name, tensor in weights(alone).items():
         difference = (together[name] - tensor).abs().max()
@@ -330,6 +270,6 @@ def test_scenes_that_two_processes_need_are_rendered_by_one(tiny_bundle: Path, t
     )
     command = [sys.executable, "-c", script, str(tiny_bundle), str(tmp_path)]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    said = "".join(process.communicate(timeout=120)[0] for process in processes)
+    said = "".join(process.communicate(timeout=HANGS)[0] for process in processes)
     assert [process.returncode for process in processes] == [0, 0]
     assert said.count("rendering 300 scenes") == 1

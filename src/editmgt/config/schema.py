@@ -154,13 +154,13 @@ class _Trainer(_Strict):
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"]
     devices: Positive | Literal["auto"]
     strategy: Strategy
-    precision: Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"]
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"]
     max_steps: Annotated[int, Field(ge=-1)]
     max_time: Annotated[str, Field(pattern=r"^\d\d:\d\d:\d\d:\d\d$")] | None
     gradient_clip_val: Size | None
     accumulate_grad_batches: Positive
     log_every_n_steps: Positive
-    val_check_interval: Positive | Fraction | None
+    val_check_interval: Positive | None
     checkpoint_every_n_steps: Positive
     preview_size: Positive
     num_threads: Positive | None

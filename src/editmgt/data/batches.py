@@ -1,13 +1,14 @@
 """Endless batches of edit pairs, as pixels by position, as pixels from a stream, or as codes from a cache.
 
-Of pairs by position and of codes a batch holds one shape (:mod:`editmgt.data.buckets`). All three give the samples of a step by its number, so that a resumed run goes on where it stopped; of each global
+Of pairs by position and of codes a batch holds one shape (:mod:`editmgt.data.buckets`). All three give the samples of a step by its
+number, their names as ``ids``, so that a resumed run goes on where it stopped; of each global
 batch a process takes every ``world_size``-th sample. A row that is bad is stood in for by the next good one.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -105,6 +106,12 @@ def _draws(mixtures: Sequence[Mixture], share: Share) -> Iterator[tuple[int, lis
         yield mixture.bucket, mixture.draw(before * share.global_batch + share.index())
 
 
+class _Sample(NamedTuple):
+    view: View
+    text: str
+    name: str
+
+
 class PairBatches(IterableDataset[dict[str, Any]]):
     """Batches of pixels (see :func:`editmgt.data.encoding.collate`), decoded as they are needed, on any number of workers.
 
@@ -142,34 +149,34 @@ class PairBatches(IterableDataset[dict[str, Any]]):
     def _batches(self) -> Iterator[dict[str, Any]]:
         share, index = self.share, self.share.index()
         for samples in self._streamed_steps() if self.datasets[0].streaming else self._drawn_steps():
-            views: list[View] = [view for view, _ in samples]
-            batch = collate(views, [text for _, text in samples], self.downsampling)
+            views: list[View] = [sample.view for sample in samples]
+            batch = collate(views, [sample.text for sample in samples], self.downsampling)
+            batch["ids"] = [sample.name for sample in samples]
             yield batch | {"index": index, "global_size": torch.tensor(share.global_batch)}
 
-    def _drawn_steps(self) -> Iterator[list[tuple[View, str]]]:
+    def _drawn_steps(self) -> Iterator[list[_Sample]]:
         rows = {mixture.bucket: mixture.rows for mixture in self.mixtures}
         for bucket, draws in _draws(self.mixtures, self.share):
             yield [self._good(bucket, rows[bucket][draw[0]], *draw) for draw in draws]
 
-    def _streamed_steps(self) -> Iterator[list[tuple[View, str]]]:
+    def _streamed_steps(self) -> Iterator[list[_Sample]]:
         size = len(self.share.index())
         streamed = self._streamed(self.share.start_step * size)
         while True:
             yield list(islice(streamed, size))
 
-    def _good(
-        self, bucket: int, rows: NDArray[np.int64], dataset: int, place: int, variant: int
-    ) -> tuple[View, str]:
+    def _good(self, bucket: int, rows: NDArray[np.int64], dataset: int, place: int, variant: int) -> _Sample:
         for offset in range(len(rows)):
             row = int(rows[(place + offset) % len(rows)])
             try:
                 pair = checked_pair(self.datasets[dataset], row, self.transform, self.bad)
             except BadRow:
                 continue
-            return self.transform(pair, variant, bucket), pair.text
+            name = f"{self.datasets[dataset].name}-{row}"
+            return _Sample(self.transform(pair, variant, bucket), pair.text, name)
         raise UserError(_NONE.format(self.datasets[dataset].name))
 
-    def _streamed(self, position: int) -> Iterator[tuple[View, str]]:
+    def _streamed(self, position: int) -> Iterator[_Sample]:
         """This process's samples from ``position`` of its own order on."""
         share, seed, ratios = self.share, self.mixtures[0].seed, self.mixtures[0].ratios
         before = drawn(seed, ratios, position)
@@ -179,11 +186,15 @@ class PairBatches(IterableDataset[dict[str, Any]]):
         ]
         while True:
             choice, draw = (int(part) for part in mixed(seed, ratios, torch.tensor([position])))
-            pair = next(streams[choice])
-            yield self.transform(pair, draw % self.transform.variants), pair.text
+            pair, digest = next(streams[choice])
+            view = self.transform(pair, draw % self.transform.variants)
+            yield _Sample(view, pair.text, f"{self.datasets[choice].name}-{digest}")
             position += 1
 
-    def _good_stream(self, rows: EditRows, node: int, nodes: int, seed: int, skip: int) -> Iterator[Pair]:
+    def _good_stream(
+        self, rows: EditRows, node: int, nodes: int, seed: int, skip: int
+    ) -> Iterator[tuple[Pair, str]]:
+        """Pairs, and the digests that name them."""
         waiting = (
             0  # bad rows that the next good one stands in for: as many come out as went in, whatever is bad
         )
@@ -203,7 +214,7 @@ class PairBatches(IterableDataset[dict[str, Any]]):
                 continue
             self.bad.good(rows.name, name)
             for _ in range(waiting):
-                yield pair
+                yield pair, name
             waiting = 0
 
 
@@ -223,21 +234,30 @@ class CachedBatches(IterableDataset[dict[str, Any]]):
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         share, index = self.share, self.share.index()
+        names = self.cache.index["datasets"]
         rows = {mixture.bucket: mixture.rows for mixture in self.mixtures}
         for bucket, draws in _draws(self.mixtures, share):
+            chosen = [
+                (dataset, self._row(self._trained[bucket][dataset], rows[bucket][dataset][place], dataset))
+                for dataset, place, _ in draws
+            ]
             places = [
-                self._place(self._trained[bucket][dataset], rows[bucket][dataset][place], dataset, variant)
-                for dataset, place, variant in draws
+                (dataset, self._view(dataset, row, variant))
+                for (dataset, row), (*_, variant) in zip(chosen, draws, strict=True)
             ]
             batch: dict[str, Any] = dict(self.cache.read(places))
+            batch["ids"] = [f"{names[dataset]}-{row}" for dataset, row in chosen]
             yield batch | {"index": index, "global_size": torch.tensor(share.global_batch)}
 
-    def _place(self, trained: NDArray[np.int64], row: int, dataset: int, variant: int) -> tuple[int, int]:
-        """Where the sample is among the encoded views: its row's, or the next good row's that is trained on."""
+    def _row(self, trained: NDArray[np.int64], row: int, dataset: int) -> int:
+        """The row, or the next good one that is trained on."""
         if not len(trained):
             raise UserError(_NONE.format(self.cache.index["datasets"][dataset]))
-        row = trained[np.searchsorted(trained, row) % len(trained)]
-        return dataset, int(np.searchsorted(self._good[dataset], row)) * self.mixtures[0].variants + variant
+        return int(trained[np.searchsorted(trained, row) % len(trained)])
+
+    def _view(self, dataset: int, row: int, variant: int) -> int:
+        """Where a row's variant is among the encoded views."""
+        return int(np.searchsorted(self._good[dataset], row)) * self.mixtures[0].variants + variant
 
 
 def checked_pair(rows: EditRows, row: int, transform: Transform, bad: BadRows) -> Pair:

@@ -34,7 +34,7 @@ from editmgt.data.encoding import collate, encode
 from editmgt.data.rows import EditRows
 from editmgt.data.sample import EditSample
 from editmgt.data.sources import identity
-from editmgt.data.tokens import TokenBatches
+from editmgt.data.tokens import dev_batches
 from editmgt.data.transform import Pair, Transform, View
 from editmgt.editing import images as images_source
 from editmgt.editing import masks as masks_source
@@ -135,11 +135,10 @@ class EditData(LightningDataModule):
         """The dev pairs' batches, one process's part of each."""
         if not hasattr(self, "_dev_tensors"):
             self._dev_tensors = self._encode_dev()
-        size, batches = self.data["batch_size"], []
-        for tensors in self._dev_tensors:
-            endless = TokenBatches(tensors, size, 0, 0, rank, world_size)
-            batches += list(islice(endless, max(1, len(tensors["target_tokens"]) // size)))
-        return batches
+        size = self.data["batch_size"]
+        return [
+            batch for tensors in self._dev_tensors for batch in dev_batches(tensors, size, rank, world_size)
+        ]
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         """Encode pixels where the model is; what comes out of a cache is encoded already."""
@@ -149,7 +148,7 @@ class EditData(LightningDataModule):
             return batch
         if self.kind == "codec":
             pixels = [batch[name] for name in ("source_pixels", "target_pixels") if name in batch]
-            return {"pixels": torch.cat(pixels).float() / 255}
+            return {"pixels": torch.cat(pixels).float() / 255, "ids": batch["ids"]}
         assert self.codec is not None
         return encode(batch, self.codec, self.text)
 

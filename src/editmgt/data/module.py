@@ -12,7 +12,7 @@ from editmgt.codec import Codec
 from editmgt.data.pixels import PixelBatches
 from editmgt.data.sample import EditSample
 from editmgt.data.scenes import SceneDataset
-from editmgt.data.tokens import TokenBatches, tokenized
+from editmgt.data.tokens import TokenBatches, dev_batches, tokenized
 from editmgt.errors import UserError
 from editmgt.text import TextEncoder
 
@@ -76,6 +76,7 @@ class SceneData(LightningDataModule):
             step,
             self.trainer.global_rank,
             world_size,
+            self.train_scenes.name,
         )
         return DataLoader(batches, batch_size=None)
 
@@ -88,13 +89,9 @@ class SceneData(LightningDataModule):
 
     def dev_batches(self, rank: int = 0, world_size: int = 1) -> list[dict[str, Tensor]]:
         """The dev scenes' batches; of all but a codec's, one process's part of each."""
-        batches: Iterable[dict[str, Tensor]]
         if self.kind == "codec":
-            batches = PixelBatches(self.dev_scenes, self.batch_size)
-        else:
-            batches = TokenBatches(self._tokens(self.dev_scenes), self.batch_size, 0, 0, rank, world_size)
-        count = max(1, len(self.dev_scenes) // self.batch_size)
-        return [batch for batch, _ in zip(batches, range(count), strict=False)]
+            return list(PixelBatches(self.dev_scenes, self.batch_size).once())
+        return dev_batches(self._tokens(self.dev_scenes), self.batch_size, rank, world_size)
 
     def _tokens(self, scenes: SceneDataset) -> dict[str, Tensor]:
         assert self.codec is not None and self.text is not None

@@ -1,8 +1,9 @@
 """Scenes as codes and token ids, rendered and encoded once, kept on disk, served step by step."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.progress import track
@@ -67,10 +68,11 @@ def _key(scenes: SceneDataset, codec: Codec, text: TextEncoder, kind: str) -> st
     return digest.hexdigest()[:16]
 
 
-class TokenBatches(IterableDataset[dict[str, Tensor]]):
+class TokenBatches(IterableDataset[dict[str, Any]]):
     """Endless batches, each a pure function of (seed, step), so that a resumed run goes on where it stopped.
 
-    Every epoch is a new permutation. Of each global batch a process takes every ``world_size``-th sample.
+    Every epoch is a new permutation. Of each global batch a process takes every ``world_size``-th sample; ``ids`` has their
+    names.
     """
 
     def __init__(
@@ -81,16 +83,39 @@ class TokenBatches(IterableDataset[dict[str, Tensor]]):
         start_step: int = 0,
         rank: int = 0,
         world_size: int = 1,
+        name: Callable[[int], str] = str,
     ) -> None:
+        self.name = name
         self.tensors, self.global_batch, self.seed = tensors, global_batch, seed
         self.start_step, self.rank, self.world_size = start_step, rank, world_size
 
-    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+    def __iter__(self) -> Iterator[dict[str, Any]]:
         step, size = self.start_step, len(self.tensors["input_ids"])
         while True:
             index = torch.arange(self.rank, self.global_batch, self.world_size)
             positions = torch.arange(step * self.global_batch, (step + 1) * self.global_batch)
             rows = shuffled(self.seed, positions[index], size)[0]
-            batch = {name: tensor[rows] for name, tensor in self.tensors.items()}
+            batch: dict[str, Any] = {name: tensor[rows] for name, tensor in self.tensors.items()}
+            batch["ids"] = [self.name(row) for row in rows.tolist()]
             yield batch | {"index": index, "global_size": torch.tensor(self.global_batch)}
             step += 1
+
+
+def dev_batches(
+    tensors: dict[str, Tensor], batch_size: int, rank: int = 0, world_size: int = 1
+) -> list[dict[str, Tensor]]:
+    """Every sample of ``tensors`` once and in order, a process's part of each batch.
+
+    ``sample`` [B] numbers the samples. All processes have batches of one size: where they cannot be shared out evenly,
+    the next samples fill them up, and ``counted`` [B] is False for those.
+    """
+    size = len(tensors["target_tokens"])
+    batches = []
+    for start in range(0, size, batch_size):
+        end = min(start + batch_size, size)
+        filled = end + -(end - start) % world_size
+        positions = torch.arange(start + rank, filled, world_size)
+        rows = positions % size
+        batch = {name: tensor[rows] for name, tensor in tensors.items()}
+        batches.append(batch | {"sample": rows, "counted": positions < end})
+    return batches

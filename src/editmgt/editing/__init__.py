@@ -4,7 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from editmgt.editing.editor import Editor, EditResult, InstructionCut
+    from editmgt.editing.cuts import InstructionCut
+    from editmgt.editing.editor import Editor, EditResult
     from editmgt.editing.settings import EditSettings, validate
     from editmgt.editing.tokens import Step, TokenEdit, edit_tokens
 
@@ -20,7 +21,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "editor": ("EditResult", "Editor", "InstructionCut"),
+    "cuts": ("InstructionCut",),
+    "editor": ("EditResult", "Editor"),
     "settings": ("EditSettings", "validate"),
     "tokens": ("Step", "TokenEdit", "edit_tokens"),
 }

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from editmgt.editing.cuts import told_once
 from editmgt.editing.output import (
     check_composite,
     encode,
@@ -357,16 +358,10 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
 @contextmanager
 def plain_warnings() -> Iterator[None]:
     """Show our own warnings as one plain line; the libraries' stay hidden."""
-    from editmgt.editing.editor import InstructionCut
-
-    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-        if issubclass(category, InstructionCut):
-            print(f"Warning: {message}", file=sys.stderr)
-
     with warnings.catch_warnings():
-        warnings.simplefilter("always", InstructionCut)
-        warnings.showwarning = show
-        yield
+        warnings.showwarning = lambda *_, **__: None
+        with told_once(lambda text: print(text, file=sys.stderr)):
+            yield
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from torch import Tensor
 from editmgt.codec import Codec
 from editmgt.editing import bundle
 from editmgt.editing.composite import edited_region, paste
+from editmgt.editing.cuts import InstructionCut
 from editmgt.editing.images import (
     ImageLike,
     resize,
@@ -32,10 +33,6 @@ from editmgt.model import MGTransformer
 from editmgt.text import TextEncoder
 
 AESTHETIC_SCORE = 6.0  # what the published examples ask for
-
-
-class InstructionCut(UserWarning):
-    """An instruction is longer than the text encoder reads."""
 
 
 @dataclass(frozen=True)
@@ -313,14 +310,10 @@ class Editor:
             raise UserError(f"record_layers {outside} do not exist: this model has blocks 0 to {last}.")
 
     def _warn_of_cuts(self, samples: list[Sample]) -> None:
-        for instruction in dict.fromkeys(sample.instruction for sample in samples):
-            if cut := self.text_encoder.truncated(instruction):
-                warnings.warn(
-                    f"the instruction is longer than the {self.text_encoder.length} tokens the text encoder "
-                    f"reads; this was cut: '{cut}'",
-                    InstructionCut,
-                    stacklevel=3,
-                )
+        instructions = dict.fromkeys(sample.instruction for sample in samples)
+        cuts = {text: cut for text in instructions if (cut := self.text_encoder.truncated(text))}
+        if cuts:
+            warnings.warn(InstructionCut(cuts, self.text_encoder.length), stacklevel=3)
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:

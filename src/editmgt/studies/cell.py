@@ -17,11 +17,13 @@ from editmgt.errors import UserError
 from editmgt.files import WriteError, read_json, write_atomic, write_json
 from editmgt.lock import locked
 from editmgt.studies import trainings
+from editmgt.studies.compose import settle
 from editmgt.studies.identity import (
     edit_seed,
     edit_settings,
     edits_directory,
     identify,
+    in_another_precision,
     protocol_of,
     ready_editor,
     training_directory,
@@ -45,6 +47,7 @@ def run_cell(composed: DictConfig) -> float | None:
     container = OmegaConf.to_container(composed, resolve=True)
     assert isinstance(container, dict)
     config = {str(key): value for key, value in container.items()}
+    settle(config)
     hydra = HydraConfig.get()
     plan = read_plan(Path(os.path.relpath(hydra.runtime.output_dir)))
     name = plan.name_of(hydra.overrides.task) if hydra.mode == RunMode.MULTIRUN else ""
@@ -155,7 +158,10 @@ class Cell:
         if config["task"] == "evaluate":
             self._link_checkpoint(local_directory(config["checkpoint"]))
             return self._judge(config["checkpoint"], resume)
-        directory = training_directory(config, self.directory.parent if self.sweep else self.directory)
+        owner = self.directory.parent if self.sweep else self.directory
+        directory = training_directory(config, owner)
+        if trainings.state(directory) == "absent" and (other := in_another_precision(config, owner)):
+            self.say(other)
         finished = trainings.obtain(
             config,
             directory,

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from hydra._internal.utils import get_args_parser
 
+from editmgt.editing.cuts import told_once
 from editmgt.errors import UserError
 from editmgt.files import read_json
 from editmgt.lock import locked
@@ -54,21 +55,22 @@ def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[
     except KeyboardInterrupt:
         return INTERRUPTED
     if composition.plan_only:
-        print(announcement)
+        print("\n".join([announcement, *composition.notes]))
         return 0
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         plan = create(plan, composition, layers)
         quiet()
-        print(announcement or f"Run {plan.directory}", flush=True)
+        print("\n".join([announcement or f"Run {plan.directory}", *composition.notes]), flush=True)
         key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
         rest = [
             _settled(text, composition.varying)
             for text in arguments
             if not text.startswith((f"{key}=", f"{PLAN_KEY}="))
         ]
-        status = _hand_over(run, [*rest, *composition.sweeps, f"{key}='{plan.directory}'"])
-        return _finish(plan, composition) or status
+        with told_once(lambda text: print(text, file=sys.stderr)):
+            status = _hand_over(run, [*rest, *composition.sweeps, f"{key}='{plan.directory}'"])
+            return _finish(plan, composition) or status
     except UserError as error:  # of two commands that name one new directory, one is late
         print(error, file=sys.stderr)
         return BAD_INPUT
@@ -76,7 +78,7 @@ def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[
         print(f"{plan.directory}: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
-        print(f"\nInterrupted. {_how_to_resume(task, plan, arguments)}", file=sys.stderr)
+        print(f"\nInterrupted. {_how_to_resume(task, plan, composition, arguments)}", file=sys.stderr)
         return INTERRUPTED
     finally:
         sys.argv = original
@@ -184,7 +186,7 @@ def _check_start(config: dict[str, Any]) -> None:
 
 
 def _check_resumed(configs: list[dict[str, Any]]) -> None:
-    from editmgt.studies.identity import training_directory
+    from editmgt.studies.identity import in_another_precision, training_directory
     from editmgt.studies.trainings import LAST, state
 
     if not configs:
@@ -193,11 +195,17 @@ def _check_resumed(configs: list[dict[str, Any]]) -> None:
 
     for path in dict.fromkeys(config["resume"] for config in configs if config["resume"] != "auto"):
         read_weights(Path(path))
-    directories = [training_directory(config, Path()) for config in configs if config["resume"] == "auto"]
+    asking = [config for config in configs if config["resume"] == "auto"]
+    directories = [training_directory(config, Path()) for config in asking]
     if directories and not any(state(directory) in ("finished", "unfinished") for directory in directories):
+        others = filter(None, (in_another_precision(config, Path()) for config in asking))
+        other = next(
+            others,
+            "Leave resume out to train from the start (settings that change a training make it another one; "
+            f"all are in {TRAININGS})",
+        )
         raise UserError(
-            f"resume=auto: there is nothing to resume, {directories[0] / LAST} does not exist. Leave resume out to "
-            f"train from the start (settings that change a training make it another one; all are in {TRAININGS})."
+            f"resume=auto: there is nothing to resume, {directories[0] / LAST} does not exist. {other}."
         )
 
 
@@ -258,7 +266,7 @@ def _finish(plan: Plan, composition: Composition) -> int:
     return FAILED if cells_left(plan) else 0
 
 
-def _how_to_resume(task: str, plan: Plan, arguments: Sequence[str]) -> str:
+def _how_to_resume(task: str, plan: Plan, composition: Composition, arguments: Sequence[str]) -> str:
     named = plan.is_sweep or any(text.startswith("hydra.run.dir=") for text in arguments)
     here = [] if named else [f"hydra.run.dir={plan.directory}"]  # left out, it is another run's
     command = shlex.join(["python", f"{task}.py", *arguments, *here])
@@ -268,4 +276,19 @@ def _how_to_resume(task: str, plan: Plan, arguments: Sequence[str]) -> str:
         return "Nothing had started."
     if plan.is_sweep:
         return f"The same command goes on where this stopped, finished cells are kept: {command}"
-    return f"The same command goes on from the training's last checkpoint: {command}"
+    return f"{_what_is_kept(plan, composition.cells[0].config)}: {command}"
+
+
+def _what_is_kept(plan: Plan, config: dict[str, Any]) -> str:
+    """Where a single run that is begun again goes on."""
+    from editmgt.studies.identity import training_directory
+    from editmgt.studies.trainings import state
+
+    if config["task"] == "evaluate":
+        return "The same command goes on, what was edited is kept"
+    found = state(training_directory(config, plan.directory))
+    if found == "finished":
+        return "The training is finished; the same command goes on with its evaluation"
+    if found == "unfinished":
+        return "The same command goes on from the training's last checkpoint"
+    return "The training had no checkpoint yet; the same command starts it again"

@@ -51,6 +51,7 @@ class Composition:
         sweeps: what the study, and a sweeper that draws, add to the command line.
         adaptive: the sweeper's name where it chooses the cells as it goes; None where they are known.
         plan_only: whether to print the plan and stop.
+        notes: what this machine makes of the cells, a line each.
     """
 
     cells: tuple[Composed, ...]
@@ -60,6 +61,7 @@ class Composition:
     sweeps: tuple[str, ...] = ()
     adaptive: str | None = None
     plan_only: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def compose_all(conf_dir: Path, task: str, arguments: list[str], multirun: bool) -> Composition:
@@ -95,13 +97,14 @@ def compose_all(conf_dir: Path, task: str, arguments: list[str], multirun: bool)
         swept = parse([f"{key}={value}" for key, value in (params or {}).items()])
         swept += [o for o in overrides if not is_hydra(o) and o.key_or_group != PLAN_KEY]
         jobs = _jobs([*swept, *added], multirun, adaptive is not None)
-        cells = [cell for job in jobs if (cell := _cell(task, job, mistakes)) is not None]
+        found = [_cell(task, job, mistakes) for job in jobs]
     wanted = [str(override.value()) for override in overrides if override.key_or_group == PLAN_KEY]
     mistakes += _plan_mistakes(wanted, multirun)
     if mistakes:
         raise _all(mistakes)
+    cells, notes = zip(*filter(None, found), strict=True)
     composition = Composition(
-        cells=tuple(cells),
+        cells=cells,
         varying=_varying(jobs),
         directory=_named_directory(overrides, multirun),
         sweeps=(
@@ -110,6 +113,7 @@ def compose_all(conf_dir: Path, task: str, arguments: list[str], multirun: bool)
         ),
         adaptive=adaptive,
         plan_only=wanted[-1:] == ["only"],
+        notes=tuple(dict.fromkeys(filter(None, notes))),
     )
     return composition if study is None else _with_study(composition, study)
 
@@ -165,14 +169,35 @@ def _study(
     return study
 
 
-def _cell(task: str, job: list[str], mistakes: list[str]) -> Composed | None:
+def _cell(task: str, job: list[str], mistakes: list[str]) -> tuple[Composed, str] | None:
+    """A cell and what is to be said of it; None where it cannot be composed or is wrong."""
     try:
         config = _plain(_compose(task, job))
     except OmegaConfBaseException as error:
         mistakes.append(_first_line(error))
         return None
-    mistakes += problems(config)
-    return Composed(tuple(job), config)
+    if found := problems(config):
+        mistakes += found
+        return None
+    note = settle(config)
+    return Composed(tuple(job), config), note
+
+
+def settle(config: dict[str, Any]) -> str:
+    """Put what this machine decides into a valid configuration; return a line that says so, or an empty one.
+
+    Fingerprints, stored configurations and every process of a training then hold one and the same value.
+    """
+    from editmgt.devices import emulation_warning, resolve_precision  # late: it imports torch
+
+    if config["task"] == "evaluate":
+        asked = config["dtype"] == "bfloat16"
+        return emulation_warning("dtype=bfloat16", config["device"]) if asked else ""
+    if config["task"] == "train":
+        trainer = config["trainer"]
+        trainer["precision"], note = resolve_precision(trainer["accelerator"], trainer["precision"])
+        return note
+    return ""
 
 
 def _with_study(composition: Composition, study: Study) -> Composition:

@@ -10,6 +10,7 @@ from editmgt.config import edit_values
 from editmgt.devices import find_device
 from editmgt.studies.fingerprint import digest, protocol, training_fingerprint, weights_digest
 from editmgt.studies.plan import EDITS, TRAININGS
+from editmgt.studies.trainings import state
 
 if TYPE_CHECKING:
     from editmgt.editing import Editor, EditSettings
@@ -62,6 +63,16 @@ def training_directory(config: dict[str, Any], owner: Path) -> Path:
     """Return where a training lives: shared by fingerprint, or with ``reuse=false`` the owner's alone."""
     fingerprint = training_fingerprint(config)
     return TRAININGS / (fingerprint if config["reuse"] else f"{fingerprint}-{owner.name}")
+
+
+def in_another_precision(config: dict[str, Any], owner: Path) -> str:
+    """Say where a training lies that differs in its precision alone, as ``auto`` makes on a machine of another kind."""
+    for precision in ("bf16-mixed", "32-true"):
+        other = config | {"trainer": config["trainer"] | {"precision": precision}}
+        directory = training_directory(other, owner)
+        if precision != config["trainer"]["precision"] and state(directory) in ("finished", "unfinished"):
+            return f"{directory} holds this training in {precision}: trainer.precision={precision} goes on with it"
+    return ""
 
 
 def edits_directory(

@@ -12,9 +12,10 @@ from typing import Any
 import psutil
 
 from editmgt.config import BUNDLE
+from editmgt.errors import UserError
 from editmgt.files import read_json, write_atomic, write_json
 from editmgt.lock import locked
-from editmgt.training import EDITOR, LAST, LOG
+from editmgt.training import EDITOR, ERROR, LAST, LOG
 
 
 def state(directory: Path) -> str:
@@ -85,10 +86,9 @@ def obtain(
         try:
             editor = _train(config, directory, resume, make_logger(), lock)
         except BaseException as error:
-            write_json(
-                directory / "status.json",
-                status | {"state": "failed", "error": f"{type(error).__name__}: {error}"},
-            )
+            said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            with suppress(OSError):  # on a full disk the first error is the one to tell
+                write_json(directory / "status.json", status | {"state": "failed", "error": said})
             raise
         write_json(directory / "status.json", status | {"state": "done"})
         return editor
@@ -112,20 +112,14 @@ def _train(config: dict[str, Any], directory: Path, resume: Path | None, logger:
 
 
 def _train_on_many(devices: int, directory: Path, logger: Any, lock: int) -> Path:
-    """One process group for this training; torchrun ends it when a rank dies.
+    """One process group for this training; torchrun ends it when a process dies.
 
     The group keeps the lock open, so that it is not trained beside itself if this process is killed alone.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        str(devices),
-    ]
-    (directory / LOG).unlink(missing_ok=True)
-    process = subprocess.Popen([*command, "-m", "editmgt.training.worker", str(directory)], pass_fds=(lock,))
+    for file in (LOG, ERROR):
+        (directory / file).unlink(missing_ok=True)
+    command = [sys.executable, "-m", "editmgt.training.group", str(devices), str(directory)]
+    process = subprocess.Popen(command, pass_fds=(lock,))
     lines = _lines(directory / LOG)
     try:
         while process.poll() is None:
@@ -135,6 +129,8 @@ def _train_on_many(devices: int, directory: Path, logger: Any, lock: int) -> Pat
     except BaseException:
         _kill(process)
         raise
+    if process.returncode != 0 and (directory / ERROR).is_file():
+        raise UserError((directory / ERROR).read_text())
     if process.returncode != 0:
         raise RuntimeError(
             f"training on {devices} processes ended with status {process.returncode}; its messages are above"

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 # What a training's directory holds.
 LAST = Path("checkpoints/last.ckpt")  # to go on from
 EDITOR = Path("editor")  # the finished bundle
+ERROR = Path("error.txt")  # what a group of processes failed of, where the user can mend it
 LOG = Path("log.jsonl")  # what a group of processes measured, see editmgt.training.worker
 
 

@@ -1,13 +1,67 @@
-"""Checkpoints to go on from, looked at before a training does."""
+"""Checkpoints to go on from: written whole, and looked at before a training does."""
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning import LightningModule
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from editmgt.errors import UserError
+from editmgt.files import replacing
+
+
+class WholeFiles(TorchCheckpointIO):
+    """Writes a checkpoint beside the one it replaces, and puts it in that one's place once it is on the disk.
+
+    Lightning writes into the system's temporary folder and moves the file from there; on another file system that is
+    a copy over the old checkpoint, which a full disk or a kill leaves without either.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
+    ) -> None:
+        """Replace ``path`` by ``checkpoint``."""
+        with replacing(path) as file:
+            try:
+                torch.save(checkpoint, file)
+            except RuntimeError as error:  # torch's writer, of a disk that is full
+                if isinstance(error.__context__, OSError):
+                    raise error.__context__ from None
+                raise
+
+
+_MATTERS = {
+    "trainer.precision": "the training goes on in the latter",
+    "datasets": "a stream may come in another order for the same seed from here on",
+}
+
+
+class MadeWith(Callback):
+    """Keeps in a checkpoint what a training runs with, and tells where the one that goes on from it does otherwise.
+
+    Args:
+        facts: name -> value, of the names in ``_MATTERS``.
+    """
+
+    def __init__(self, facts: dict[str, str]) -> None:
+        self.facts = facts
+
+    def state_dict(self) -> dict[str, str]:
+        """What is kept."""
+        return self.facts
+
+    def load_state_dict(self, state_dict: dict[str, str]) -> None:
+        """Compare."""
+        for name, was in state_dict.items():
+            if (now := self.facts.get(name, was)) != was:
+                rank_zero_only(print)(
+                    f"The checkpoint was made with {name} {was}, this is {now}: {_MATTERS[name]}."
+                )
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

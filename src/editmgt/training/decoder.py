@@ -51,4 +51,4 @@ class DecoderModule(LightningModule):
     def configure_optimizers(self) -> Any:
         """The optimiser over the decoder, with its schedule."""
         optimizer = self.make_optimizer([{"params": [p for p in self.parameters() if p.requires_grad]}])
-        return warmup_then_decay(optimizer, self.warmup_steps, int(self.trainer.estimated_stepping_batches))
+        return warmup_then_decay(optimizer, self.warmup_steps, self.trainer.estimated_stepping_batches)

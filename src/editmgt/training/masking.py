@@ -20,6 +20,16 @@ def draw_masks(generator: torch.Generator, batch: int, length: int) -> tuple[Ten
     return rank_BL < hidden_B[:, None], hidden_B / length
 
 
+def masks_of(samples_B: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    """Draw each sample's own mask (see :func:`draw_masks`): it depends on the sample's number, and on nothing beside it."""
+    drawn = [
+        draw_masks(torch.Generator().manual_seed(sample), batch=1, length=length)
+        for sample in samples_B.tolist()
+    ]
+    masks, ratios = zip(*drawn, strict=True)
+    return torch.cat(masks), torch.cat(ratios)
+
+
 def hide_whole(mask_BL: Tensor, hide_B: Tensor) -> tuple[Tensor, Tensor]:
     """Hide all tokens of the samples in ``hide_B``; returns the masks and the ratio [B] hidden.
 

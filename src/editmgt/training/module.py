@@ -11,10 +11,16 @@ from editmgt.editing.editor import AESTHETIC_SCORE
 from editmgt.model import MGTransformer
 from editmgt.text import TextEncoder, TextStates
 from editmgt.training.loss import masked_cross_entropy
-from editmgt.training.masking import draw_drops, draw_masks, drop_conditions, hide_edits, hide_whole
+from editmgt.training.masking import (
+    draw_drops,
+    draw_masks,
+    drop_conditions,
+    hide_edits,
+    hide_whole,
+    masks_of,
+)
 from editmgt.training.schedule import warmup_then_decay
 
-_VALIDATION_SEED = 1
 _WEIGHTS = ("state_dict", "current_model_state")  # of a checkpoint; the second beside a running mean
 
 
@@ -80,22 +86,42 @@ class EditorModule(LightningModule):
         self.log("train/loss", loss, prog_bar=True, sync_dist=True)
         return loss
 
-    def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
-        """The loss on held-out samples, under the same masks every time."""
-        loss = self.dev_loss(batch, batch_idx)
-        self.log("dev/loss", loss, prog_bar=True, sync_dist=True, batch_size=len(batch["index"]))
+    def on_validation_epoch_start(self) -> None:
+        """Count from nothing."""
+        self._dev_sums = torch.zeros(2, device=self.device)
 
-    def dev_loss(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
-        """The loss of dev batch ``batch_idx``, nothing dropped, masks fixed and at random."""
-        return self._loss(batch, _VALIDATION_SEED + batch_idx)
+    def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
+        """Add up the loss on held-out samples, under the same masks every time."""
+        self._dev_sums += self.dev_sums(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """The loss of a hidden token, whatever batches and processes the samples came in."""
+        # not by `sync_dist`: Lightning would round the batch sizes of all processes
+        loss, hidden = self.trainer.strategy.reduce(self._dev_sums, reduce_op="sum")
+        self.log("dev/loss", loss / hidden, prog_bar=True)
+
+    def dev_sums(self, batch: dict[str, Tensor]) -> Tensor:
+        """Return [the loss summed over a dev batch's hidden tokens, their number]; nothing is dropped.
+
+        ``sample`` [B] numbers the samples, which have masks of their own, and ``counted`` [B] is False for those that
+        only fill a process's part of the last batch.
+        """
+        target_BHW = batch["target_tokens"]
+        mask_BL, ratio_B = masks_of(batch["sample"], target_BHW[0].numel())
+        mask_BHW = mask_BL.view(target_BHW.shape).to(self.device)
+        counted_BHW = mask_BHW & batch["counted"].view(-1, 1, 1)
+        no_drop_B = torch.zeros(len(target_BHW), dtype=torch.bool, device=self.device)
+        logits = self._logits(batch, mask_BHW, counted_BHW, ratio_B.to(self.device), no_drop_B)
+        loss = masked_cross_entropy(logits, target_BHW[counted_BHW], 1.0)
+        return torch.stack([loss, counted_BHW.sum()])
 
     def _loss(
         self,
         batch: dict[str, Tensor],
         seed: int,
-        condition_dropout: float = 0.0,
-        full_masking: float = 0.0,
-        edit_masking: float = 0.0,
+        condition_dropout: float,
+        full_masking: float,
+        edit_masking: float,
     ) -> Tensor:
         target_BHW, index_B = batch["target_tokens"], batch["index"].cpu()
         size, shape = int(batch["global_size"]), target_BHW.shape[1:]
@@ -109,20 +135,23 @@ class EditorModule(LightningModule):
         if "source_tokens" in batch:
             changed_BHW = batch["source_tokens"] != target_BHW
             mask_BHW, ratio_B = hide_edits(mask_BHW, changed_BHW, hide_G[index_B].to(self.device))
-        text = self._text(batch, drop_G[index_B].to(self.device))
+        logits = self._logits(batch, mask_BHW, mask_BHW, ratio_B, drop_G[index_B].to(self.device))
         # Of what is drawn alike everywhere, so that the number of processes does not change the loss.
         hidden_in_each_process = float(mask_GL.sum()) * len(index_B) / size
-        return masked_cross_entropy(
-            self(
-                target_BHW.masked_fill(mask_BHW, self.transformer.mask_token_id),
-                text,
-                ratio_B,
-                batch.get("source_tokens"),
-                mask_BHW,
-            ),
-            target_BHW[mask_BHW],
-            hidden_in_each_process,
-        )
+        return masked_cross_entropy(logits, target_BHW[mask_BHW], hidden_in_each_process)
+
+    def _logits(
+        self,
+        batch: dict[str, Tensor],
+        mask_BHW: Tensor,
+        at_BHW: Tensor,
+        ratio_B: Tensor,
+        drop_B: Tensor,
+    ) -> Tensor:
+        """Logits [M, V] of tokens of a batch, its target hidden under the masks and conditions dropped."""
+        hidden_BHW = batch["target_tokens"].masked_fill(mask_BHW, self.transformer.mask_token_id)
+        text = self._text(batch, drop_B)
+        return self(hidden_BHW, text, ratio_B, batch.get("source_tokens"), at_BHW)
 
     def _text(self, batch: dict[str, Tensor], drop_B: Tensor) -> TextStates:
         """The text states of a batch, the empty text's where the condition is dropped."""
@@ -171,7 +200,7 @@ class EditorModule(LightningModule):
             (kept if parameter.ndim < 2 or "embed" in name.split(".")[-2] else decayed).append(parameter)
         groups: list[dict[str, Any]] = [{"params": decayed}, {"params": kept, "weight_decay": 0.0}]
         optimizer = self.make_optimizer(groups)
-        total = int(self.trainer.estimated_stepping_batches)
+        total = self.trainer.estimated_stepping_batches
         return warmup_then_decay(optimizer, self.warmup_steps, total, self.decay_fraction)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

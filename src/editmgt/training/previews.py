@@ -1,6 +1,7 @@
 """What the editor does to a few dev scenes before and after training, judged by the benchmark's own code."""
 
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
 from typing import cast
 
@@ -13,6 +14,7 @@ from editmgt.data.edits import EditData
 from editmgt.data.module import SceneData
 from editmgt.data.sample import EditSample
 from editmgt.editing import Editor, EditSettings
+from editmgt.errors import UserError
 from editmgt.files import read_json, write_json
 from editmgt.training.module import EditorModule
 
@@ -54,6 +56,8 @@ class Previews(Callback):
             self.editor, self.samples, self.settings, self.directory / f"dev_{when}", metrics=_METRICS
         )
         loss = self._dev_loss(trainer, module)
+        if not isfinite(loss):
+            raise UserError(f"The dev loss {when} training is {loss}: these weights can learn nothing.")
         record = {"dev loss": loss, f"dev success (n={measured['n']})": measured["edit/success"]}
         write_json(self.directory / PROGRESS, self._stored() | {when: record})
         module.train()
@@ -61,5 +65,6 @@ class Previews(Callback):
     def _dev_loss(self, trainer: Trainer, module: EditorModule) -> float:
         batches = self.data.dev_batches()  # whole ones: the other processes do not take part
         with torch.no_grad(), trainer.precision_plugin.val_step_context():
-            losses = [float(module.dev_loss(batch, index)) for index, batch in enumerate(batches)]
-        return sum(losses) / len(losses)
+            sums = [module.dev_sums(trainer.strategy.batch_to_device(batch)) for batch in batches]
+        loss, hidden = torch.stack(sums).sum(0)
+        return float(loss / hidden)

@@ -1,29 +1,34 @@
 """One training, from its configuration to a finished bundle on disk."""
 
 import shutil
+import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 from hydra.utils import instantiate
 from lightning import LightningDataModule, LightningModule, Trainer, seed_everything
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 
 from editmgt.codec import Codec
 from editmgt.config import edit_values
 from editmgt.data.edits import EditData
 from editmgt.data.module import SceneData
+from editmgt.devices import resolve_precision
 from editmgt.editing import Editor, EditSettings
 from editmgt.errors import UserError
 from editmgt.training import EDITOR, LAST
-from editmgt.training.checkpoint import check_fits
+from editmgt.training.checkpoint import MadeWith, WholeFiles, check_fits
 from editmgt.training.codec import CodecModule
 from editmgt.training.decoder import DecoderModule
+from editmgt.training.finite import StopWhenDiverged
 from editmgt.training.module import EditorModule
 from editmgt.training.optimizers import optimizer_maker
 from editmgt.training.parts import fresh_vqvae, starting_parts
 from editmgt.training.previews import Previews
+from editmgt.training.progress import Bar, Lines, telling
 from editmgt.weights import find
 
 
@@ -41,6 +46,8 @@ def train(
         resume: a checkpoint to go on from.
         logger: Lightning's.
     """
+    precision, _ = resolve_precision(config["trainer"]["accelerator"], config["trainer"]["precision"])
+    config = config | {"trainer": config["trainer"] | {"precision": precision}}
     seed_everything(config["seed"], workers=True, verbose=False)
     if config["trainer"].get("num_threads"):
         torch.set_num_threads(config["trainer"]["num_threads"])
@@ -48,9 +55,17 @@ def train(
     module, data, callbacks, save = make(config, training_dir)
     if resume is not None:
         check_fits(resume, module)
-    callbacks = [*_chosen_callbacks(config.get("callbacks") or {}), *callbacks]
+    callbacks = [
+        StopWhenDiverged(),
+        MadeWith(_facts(config)),
+        *_chosen_callbacks(config.get("callbacks") or {}),
+        *callbacks,
+    ]
     trainer = _trainer(config["trainer"], training_dir, callbacks, logger)
-    trainer.fit(module, data, ckpt_path=resume, weights_only=True)
+    for half in (training_dir / LAST).parent.glob(f".{LAST.name}.*"):  # of a process that was killed
+        half.unlink(missing_ok=True)
+    with telling(trainer):
+        trainer.fit(module, data, ckpt_path=resume, weights_only=True)
     finished = training_dir / EDITOR
     if trainer.interrupted:
         raise KeyboardInterrupt
@@ -64,6 +79,13 @@ def train(
     return finished
 
 
+def _facts(config: dict[str, Any]) -> dict[str, str]:
+    """What a checkpoint does not show: see :class:`MadeWith`."""
+    facts = {"trainer.precision": str(config["trainer"]["precision"])}
+    streams = config["data"].get("streaming", False)
+    return facts | ({"datasets": version("datasets")} if streams else {})
+
+
 def _trainer(
     config: dict[str, Any], directory: Path, callbacks: list[Callback], logger: Logger | bool
 ) -> Trainer:
@@ -74,6 +96,9 @@ def _trainer(
         every_n_train_steps=config["checkpoint_every_n_steps"],
         save_on_train_epoch_end=False,
     )
+    terminal = sys.stdout.isatty()
+    batches = config["accumulate_grad_batches"]
+    every = config["val_check_interval"]
     return Trainer(
         accelerator=config["accelerator"],
         devices=config["devices"],
@@ -82,16 +107,18 @@ def _trainer(
         max_steps=config["max_steps"],
         max_time=config["max_time"],
         log_every_n_steps=config["log_every_n_steps"],
-        val_check_interval=config["val_check_interval"],
+        val_check_interval=None if every is None else every * batches,  # Lightning counts batches
         gradient_clip_val=config["gradient_clip_val"],
-        accumulate_grad_batches=config["accumulate_grad_batches"],
+        accumulate_grad_batches=batches,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,  # the batches know their rank
         enable_model_summary=False,
         default_root_dir=directory,
         logger=logger,
-        callbacks=[*callbacks, checkpoint, _Progress(leave=True)],
+        enable_progress_bar=terminal,
+        plugins=[WholeFiles()],
+        callbacks=[*callbacks, checkpoint, Bar(leave=True) if terminal else Lines()],
     )
 
 
@@ -102,11 +129,6 @@ def _chosen_callbacks(nodes: dict[str, Any]) -> list[Callback]:
         if not isinstance(callback, Callback):
             raise UserError(f"callbacks.{name} is a {type(callback).__name__}, not a Lightning callback.")
     return callbacks
-
-
-class _Progress(RichProgressBar):
-    def _get_train_description(self, current_epoch: int) -> str:
-        return "training"  # Lightning's "Epoch 0/-2" counts what an endless stream does not have
 
 
 def _data(

@@ -1,4 +1,4 @@
-"""One process of a training group: ``python -m torch.distributed.run ... -m editmgt.training.worker TRAINING_DIR``."""
+"""One process of a training group (see :mod:`editmgt.training.group`)."""
 
 import json
 import sys
@@ -9,7 +9,10 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import OmegaConf
 
-from editmgt.training import LAST, LOG
+from editmgt.editing.cuts import told_once
+from editmgt.errors import UserError
+from editmgt.files import write_atomic
+from editmgt.training import ERROR, LAST, LOG
 from editmgt.training.run import train
 
 
@@ -51,5 +54,20 @@ def main(directory: Path) -> None:
     train(config, directory, resume=resume, logger=LineLogger(directory / LOG))
 
 
+def run(directory: Path) -> int:
+    """Train, and leave what the user can mend in ``ERROR``, for the process that started the group to tell."""
+    try:
+        with told_once(print):
+            main(directory)
+    except (UserError, OSError) as error:
+        said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        try:
+            write_atomic(directory / ERROR, said)
+        except OSError:  # a full disk
+            print(said, file=sys.stderr)
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    sys.exit(run(Path(sys.argv[1])))

@@ -58,6 +58,10 @@ class SceneDataset:
     def __len__(self) -> int:
         return self.size
 
+    def name(self, index: int) -> str:
+        """The ``sample_id`` of a sample, without drawing it."""
+        return f"{self.world}-{self.split}-{self.seed}-{index}"
+
     def __getitem__(self, index: int) -> EditSample:
         if not 0 <= index < self.size:
             raise IndexError(index)
@@ -71,7 +75,7 @@ class SceneDataset:
             edit_mask = (source != target).any(axis=2)
             if edit_mask.mean() >= _MIN_VISIBLE:
                 break
-        name = f"{self.world}-{self.split}-{self.seed}-{index}"
+        name = self.name(index)
         return EditSample(
             sample_id=name,
             source_id=name,

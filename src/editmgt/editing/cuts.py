@@ -1,0 +1,49 @@
+"""Instructions that are longer than the text encoder reads: told once, however many there are."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class InstructionCut(UserWarning):
+    """Instructions are longer than the text encoder reads.
+
+    Args:
+        cuts: instruction -> its end, which is not read.
+        length: tokens that are.
+    """
+
+    def __init__(self, cuts: dict[str, str], length: int) -> None:
+        self.cuts, self.length = cuts, length
+        which = "the instruction is" if len(cuts) == 1 else f"{len(cuts)} instructions are"
+        of = "" if len(cuts) == 1 else " of the first"
+        super().__init__(
+            f"{which} longer than the {length} tokens the text encoder reads; this was cut{of}: "
+            f"'{next(iter(cuts.values()))}'"
+        )
+
+
+@contextmanager
+def told_once(say: Callable[[str], None]) -> Iterator[None]:
+    """Gather the ``InstructionCut`` warnings of the body and say one line of them all; others go their way."""
+    cuts: dict[str, str] = {}
+    length = 0
+
+    def gather(message: Warning | str, *details: Any, **more: Any) -> None:
+        nonlocal length
+        if not isinstance(message, InstructionCut):
+            show(message, *details, **more)
+            return
+        cuts.update(message.cuts)
+        length = message.length
+
+    try:
+        with warnings.catch_warnings():
+            show: Callable[..., None] = warnings.showwarning
+            warnings.simplefilter("always", InstructionCut)
+            warnings.showwarning = gather
+            yield
+    finally:
+        if cuts:
+            say(f"Warning: {InstructionCut(cuts, length)}")
