@@ -135,6 +135,7 @@ def check_settings(options: argparse.Namespace) -> None:
     """Raise a ``UserError`` for all of settings, device and weights that can be known without loading them."""
     from editmgt.devices import find_device
     from editmgt.editing.settings import EditSettings, validate
+    from editmgt.limits import SEED
     from editmgt.weights import find, on_hub
 
     problems: list[str] = []
@@ -143,6 +144,9 @@ def check_settings(options: argparse.Namespace) -> None:
     if options.guidance_scale is not None:
         with gathered(problems):
             _check_guidance(options, options.guidance_scale)
+    if not 0 <= options.seed <= SEED.most:
+        rule = "must be at least 0" if options.seed < 0 else SEED.rule
+        problems.append(f"--seed {options.seed} {rule}.")
     with gathered(problems):
         validate(EditSettings().override(**_overrides(options)))
     with gathered(problems):

@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import json
 import logging
 import os
 import signal
@@ -16,6 +15,7 @@ from hydra._internal.utils import get_args_parser
 
 from editmgt.errors import UserError
 from editmgt.files import read_json
+from editmgt.studies.checks import check_data, check_machine, distinct, each, untrained
 from editmgt.studies.compose import PLAN_KEY, Composition, compose_all
 from editmgt.studies.plan import TRAININGS, Plan, create, make_plan, read_plan
 
@@ -42,6 +42,7 @@ def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[
         if options.cfg or options.info:
             return _hand_over(run, arguments)
         plan = make_plan(task, composition, multirun)
+        _check_machine_and_data(composition)
         _check_benchmarks(composition)
         _check_weights(composition)
         layers, announcement = _look_ahead(plan, composition)
@@ -118,40 +119,33 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
+def _check_machine_and_data(composition: Composition) -> None:
+    """Ask for what will be computed on and learnt from before any work."""
+    configs = [cell.config for cell in composition.cells]
+    if configs[0]["task"] == "evaluate":
+        check_machine(configs)
+    elif new := untrained(configs):
+        check_machine(new)
+        check_data(new)
+
+
 def _check_benchmarks(composition: Composition) -> None:
     """Open what will be edited before any work."""
     from editmgt.benchmarks import build
 
     configs = [cell.config for cell in composition.cells]
-    _each(configs, lambda c: f"benchmark={c['benchmark']['name']}", lambda c: build(c["benchmark"]))
+    each(configs, lambda c: f"benchmark={c['benchmark']['name']}", lambda c: build(c["benchmark"]))
 
 
 def _check_weights(composition: Composition) -> None:
     """Load what will be judged or trained on, and look at what will be resumed, before any work."""
     configs = [cell.config for cell in composition.cells]
     if configs[0]["task"] == "evaluate":
-        _each(configs, lambda c: f"checkpoint={c['checkpoint']}", _check_checkpoint)
+        each(configs, lambda c: f"checkpoint={c['checkpoint']}", _check_checkpoint)
         return
     _check_resumed([config for config in configs if config["resume"] is not None])
-    distinct = {json.dumps([c["init_from"], c["model"]], sort_keys=True): c for c in configs}
-    _each([*distinct.values()], lambda c: f"init_from={c['init_from']}", _check_start)
-
-
-def _each(
-    configs: list[dict[str, Any]],
-    name: Callable[[dict[str, Any]], str],
-    check: Callable[[dict[str, Any]], object],
-) -> None:
-    """Check every cell and tell all mistakes together, each with the setting that it is of."""
-    mistakes = []
-    for config in configs:
-        try:
-            check(config)
-        except UserError as error:
-            named = name(config)
-            mistakes.append(str(error) if str(error).startswith(named) else f"{named}: {error}")
-    if mistakes:
-        raise UserError("\n".join(dict.fromkeys(mistakes)))
+    starts = distinct(untrained(configs), "init_from", "model")
+    each(starts, lambda c: f"init_from={c['init_from']}", _check_start)
 
 
 def _check_checkpoint(config: dict[str, Any]) -> None:
@@ -159,17 +153,35 @@ def _check_checkpoint(config: dict[str, Any]) -> None:
     from editmgt.studies.identity import edit_settings, load_editor
 
     editor = load_editor(config, config["checkpoint"])
+    _check_resolution(config["model"]["resolution"], editor.pixels_per_cell)
     validate(edit_settings(config, editor), editor.transformer.num_blocks, editor.pixels_per_cell)
 
 
 def _check_start(config: dict[str, Any]) -> None:
-    from editmgt.studies.identity import training_directory
-    from editmgt.studies.trainings import state
-    from editmgt.training.parts import starting_parts
+    from editmgt.codec import Codec
+    from editmgt.training.parts import fresh_vqvae, starting_parts
+    from editmgt.weights import find
 
-    if config["model"]["kind"] != "codec" and state(training_directory(config, Path())) != "finished":
-        with contextlib.redirect_stdout(None):  # what starts fresh is said when it does
-            starting_parts(config)
+    model = config["model"]
+    with contextlib.redirect_stdout(None):  # what starts fresh is said when it does
+        if model["kind"] != "codec":
+            codec, _, transformer = starting_parts(config)
+            multiple = codec.downsampling * transformer.cell_size
+        else:
+            start = config["init_from"]
+            codec = (
+                Codec(fresh_vqvae(model["vqvae"])) if start is None else Codec.from_pretrained(find(start)[0])
+            )
+            multiple = codec.downsampling
+    _check_resolution(model["resolution"], multiple)
+
+
+def _check_resolution(resolution: int | None, multiple: int) -> None:
+    if resolution is not None and resolution % multiple:
+        near = max(1, round(resolution / multiple)) * multiple
+        raise UserError(
+            f"model.resolution={resolution} must be a multiple of the model's {multiple} pixels, such as {near}."
+        )
 
 
 def _check_resumed(configs: list[dict[str, Any]]) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.utils import instantiate
 from lightning import LightningDataModule, LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import Logger
@@ -15,8 +14,8 @@ from editmgt.config import edit_values
 from editmgt.data.edits import EditData
 from editmgt.data.module import SceneData
 from editmgt.editing import Editor, EditSettings
-from editmgt.errors import UserError
 from editmgt.training import EDITOR, LAST
+from editmgt.training.callbacks import chosen_callbacks
 from editmgt.training.checkpoint import check_fits
 from editmgt.training.codec import CodecModule
 from editmgt.training.decoder import DecoderModule
@@ -48,7 +47,8 @@ def train(
     module, data, callbacks, save = make(config, training_dir)
     if resume is not None:
         check_fits(resume, module)
-    callbacks = [*_chosen_callbacks(config.get("callbacks") or {}), *callbacks]
+    # the chosen ones come first, so that what is measured is what they leave
+    callbacks = [*chosen_callbacks(config.get("callbacks")), *callbacks]
     trainer = _trainer(config["trainer"], training_dir, callbacks, logger)
     trainer.fit(module, data, ckpt_path=resume, weights_only=True)
     finished = training_dir / EDITOR
@@ -93,15 +93,6 @@ def _trainer(
         logger=logger,
         callbacks=[*callbacks, checkpoint, _Progress(leave=True)],
     )
-
-
-def _chosen_callbacks(nodes: dict[str, Any]) -> list[Callback]:
-    """The callbacks of ``conf/callbacks``; they come first, so that what is measured is what they leave."""
-    callbacks = [instantiate(node) for node in nodes.values()]
-    for name, callback in zip(nodes, callbacks, strict=True):
-        if not isinstance(callback, Callback):
-            raise UserError(f"callbacks.{name} is a {type(callback).__name__}, not a Lightning callback.")
-    return callbacks
 
 
 class _Progress(RichProgressBar):

@@ -9,6 +9,8 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import OmegaConf
 
+from editmgt.config import problems
+from editmgt.errors import UserError
 from editmgt.training import LAST, LOG
 from editmgt.training.run import train
 
@@ -43,13 +45,22 @@ class LineLogger(Logger):
 
 
 def main(directory: Path) -> None:
-    """Train what ``directory/config.yaml`` says, from the checkpoint it names or its last one."""
+    """Train what ``directory/config.yaml`` says, from the checkpoint it names or its last one.
+
+    Raises:
+        UserError: for a configuration that ``train.py`` would refuse: the file may have been changed since.
+    """
     loaded = OmegaConf.to_container(OmegaConf.load(directory / "config.yaml"), resolve=True)
     config = cast(dict[str, Any], loaded)
+    if found := problems(config):
+        raise UserError("\n".join(found))
     last, named = directory / LAST, config.get("resume")
     resume = Path(named) if named not in (None, "auto") else last if last.exists() else None
     train(config, directory, resume=resume, logger=LineLogger(directory / LOG))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    try:
+        main(Path(sys.argv[1]))
+    except UserError as mistake:
+        sys.exit(str(mistake))
