@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from editmgt.errors import UserError
@@ -56,10 +57,34 @@ def check_machine(configs: Iterable[Config]) -> None:
 
 
 def check_data(configs: Iterable[Config]) -> None:
-    """Raise a ``UserError`` for a data set that cannot be opened; nothing of one is read or copied."""
+    """Raise a ``UserError`` for a data set that cannot be opened; nothing of one is copied."""
     from editmgt.data.edits import open_all
 
     def check(config: Config) -> None:
-        open_all(config["data"] | {"streaming": True}, config["model"]["kind"])
+        with (
+            TemporaryDirectory() as cache_dir
+        ):  # not the user's: nothing is made before all is known to be right
+            open_all(config["data"] | {"streaming": True, "cache_dir": cache_dir}, config["model"]["kind"])
 
     each(distinct((c for c in configs if "datasets" in c["data"]), "data"), lambda c: "data.datasets.", check)
+
+
+def check_resolution(resolution: int | None, multiple: int) -> None:
+    """Raise a ``UserError`` for a ``model.resolution`` that is not whole codes and cells of ``multiple`` pixels."""
+    if resolution is not None and resolution % multiple:
+        near = max(1, round(resolution / multiple)) * multiple
+        raise UserError(
+            f"model.resolution={resolution} must be a multiple of the model's {multiple} pixels, such as {near}."
+        )
+
+
+def together(*checks: Callable[[], object]) -> None:
+    """Run all checks and raise one ``UserError`` of what they found."""
+    mistakes = []
+    for check in checks:
+        try:
+            check()
+        except UserError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise UserError("\n".join(mistakes))

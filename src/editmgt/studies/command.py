@@ -15,7 +15,15 @@ from hydra._internal.utils import get_args_parser
 
 from editmgt.errors import UserError
 from editmgt.files import read_json
-from editmgt.studies.checks import check_data, check_machine, distinct, each, untrained
+from editmgt.studies.checks import (
+    check_data,
+    check_machine,
+    check_resolution,
+    distinct,
+    each,
+    together,
+    untrained,
+)
 from editmgt.studies.compose import PLAN_KEY, Composition, compose_all
 from editmgt.studies.plan import TRAININGS, Plan, create, make_plan, read_plan
 
@@ -42,9 +50,11 @@ def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[
         if options.cfg or options.info:
             return _hand_over(run, arguments)
         plan = make_plan(task, composition, multirun)
-        _check_machine_and_data(composition)
-        _check_benchmarks(composition)
-        _check_weights(composition)
+        together(
+            lambda: _check_machine_and_data(composition),
+            lambda: _check_benchmarks(composition),
+            lambda: _check_weights(composition),
+        )
         layers, announcement = _look_ahead(plan, composition)
     except UserError as error:
         print(error, file=sys.stderr)
@@ -125,8 +135,7 @@ def _check_machine_and_data(composition: Composition) -> None:
     if configs[0]["task"] == "evaluate":
         check_machine(configs)
     elif new := untrained(configs):
-        check_machine(new)
-        check_data(new)
+        together(lambda: check_machine(new), lambda: check_data(new))
 
 
 def _check_benchmarks(composition: Composition) -> None:
@@ -153,7 +162,7 @@ def _check_checkpoint(config: dict[str, Any]) -> None:
     from editmgt.studies.identity import edit_settings, load_editor
 
     editor = load_editor(config, config["checkpoint"])
-    _check_resolution(config["model"]["resolution"], editor.pixels_per_cell)
+    check_resolution(config["model"]["resolution"], editor.pixels_per_cell)
     validate(edit_settings(config, editor), editor.transformer.num_blocks, editor.pixels_per_cell)
 
 
@@ -173,15 +182,7 @@ def _check_start(config: dict[str, Any]) -> None:
                 Codec(fresh_vqvae(model["vqvae"])) if start is None else Codec.from_pretrained(find(start)[0])
             )
             multiple = codec.downsampling
-    _check_resolution(model["resolution"], multiple)
-
-
-def _check_resolution(resolution: int | None, multiple: int) -> None:
-    if resolution is not None and resolution % multiple:
-        near = max(1, round(resolution / multiple)) * multiple
-        raise UserError(
-            f"model.resolution={resolution} must be a multiple of the model's {multiple} pixels, such as {near}."
-        )
+    check_resolution(model["resolution"], multiple)
 
 
 def _check_resumed(configs: list[dict[str, Any]]) -> None:

@@ -1,5 +1,6 @@
 """The Lightning callbacks that a configuration names."""
 
+from functools import partial
 from typing import Any
 
 from lightning.pytorch.callbacks import Callback
@@ -19,7 +20,9 @@ def callback_problems(nodes: dict[str, Any] | None) -> list[str]:
     found = []
     for name, node in (nodes or {}).items():
         callback, arguments = class_and_arguments(node, CALLBACKS)
-        found += argument_problems(
-            f"callbacks.{name}", callback, arguments, lambda given, made=callback: made(**given)
-        )
+        found += argument_problems(f"callbacks.{name}", callback, arguments, partial(_make, callback))
     return found
+
+
+def _make(callback: type[Callback], arguments: dict[str, Any]) -> Callback:
+    return callback(**arguments)
