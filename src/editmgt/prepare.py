@@ -57,11 +57,14 @@ def main(arguments: list[str]) -> int:
 
 def prepare(config: dict[str, Any]) -> None:
     """Make the parts of this shard that are not there yet; whoever makes the last one finishes the cache."""
+    from editmgt.studies.checks import check_data, check_resolution
     from editmgt.training.parts import starting_parts
 
     model, data, options = config["model"], config["data"], config["prepare"]
     device = find_device("prepare.device", options["device"])
+    check_data([config])
     codec, text, transformer = starting_parts(config)
+    check_resolution(model["resolution"], codec.downsampling * transformer.cell_size)
     codec, text = codec.float().to(device).eval(), text.float().to(device).eval()
     directory, learns = Path(data["token_cache"]), model["train_text_encoder"]
     size = options["part_rows"]

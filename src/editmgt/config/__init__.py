@@ -1,7 +1,7 @@
 """Configurations: what they may hold, and what is wrong with one.
 
 Problems come as lines, one per mistake, that name the key, the value and the nearest valid choice. Nothing here
-imports torch: a mistake should be told in a second.
+imports torch before types and ranges are right: a mistake should be told in a second.
 """
 
 from collections.abc import Mapping
@@ -11,8 +11,9 @@ from editmgt.config.bundles import BUNDLE
 from editmgt.config.messages import mistakes, show
 from editmgt.config.problems import problems
 from editmgt.config.schema import BENCHMARKS, Study
+from editmgt.config.targets import hydra_problems
 
-__all__ = ["BENCHMARKS", "BUNDLE", "Study", "edit_values", "mistakes", "problems", "show"]
+__all__ = ["BENCHMARKS", "BUNDLE", "Study", "edit_values", "hydra_problems", "mistakes", "problems", "show"]
 
 
 def edit_values(config: Mapping[str, Any]) -> dict[str, Any]:

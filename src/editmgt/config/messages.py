@@ -8,10 +8,26 @@ from pydantic import BaseModel, ValidationError
 
 from editmgt.errors import nearest
 
+_BOUNDS = {
+    "greater_than": ("more than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than_equal": ("at most", "le"),
+}
+_KINDS = {
+    "int": "must be a whole number.",
+    "finite_number": "must be a finite number.",
+    "float": "must be a number.",
+    "string_too_short": "must not be empty.",
+    "string": "must be a text.",
+    "list": "must be a list, as in [1,2].",
+    "dict": "must be a group of keys.",
+    "model": "must be a group of keys.",
+}
 _PATTERNS = {
     "max_time": "must be days:hours:minutes:seconds, such as 00:00:05:00.",
     "endpoint": "must begin with http:// or https://.",
     "shard": "must be written i/n, such as 0/4.",
+    "name": "must be letters, digits, '.', '_' or '-'.",
 }
 
 
@@ -20,7 +36,11 @@ def mistakes(schema: type[BaseModel], values: Any, parent: str = "") -> list[str
     try:
         schema.model_validate(values)
     except ValidationError as error:
-        return list(dict.fromkeys(_line(schema, dict(entry), parent) for entry in error.errors()))
+        rules: dict[str, list[str]] = {}  # of one value several, where it may be of several kinds
+        for entry in error.errors():
+            told, rule = _told(schema, dict(entry), parent)
+            rules.setdefault(told, []).append(rule)
+        return [f"{told} {' Or it '.join(dict.fromkeys(found))}".rstrip() for told, found in rules.items()]
     return []
 
 
@@ -30,41 +50,40 @@ def show(value: Any) -> str:
         return f"[{','.join(map(show, value))}]"
     if value is None or isinstance(value, bool):
         return {True: "true", False: "false", None: "null"}[value]
-    return str(value)
+    text = str(value)
+    return text if text.isprintable() else repr(text)  # a message is one line
 
 
-def _line(schema: type[BaseModel], entry: dict[str, Any], parent: str) -> str:
-    """One pydantic error as one line."""
+def _told(schema: type[BaseModel], entry: dict[str, Any], parent: str) -> tuple[str, str]:
+    """One pydantic error as what is wrong and the rule that it breaks."""
     # pydantic names the branch of a union as if it were a key
     branch = re.compile(r"[\[(]|^constrained|^(int|float|str|bool|list|dict)$")
     loc = [part for part in entry["loc"] if not (isinstance(part, str) and branch.search(part))]
     key = ".".join(filter(None, [parent, *map(str, loc)]))
     kind, value = entry["type"], entry["input"]
-    context = entry.get("ctx", {})
     if kind == "extra_forbidden":
-        return f"Unknown key '{key}'.{_sibling(schema, loc)}"
+        return f"Unknown key '{key}'.{_sibling(schema, loc)}", ""
     if kind == "missing":
-        return f"{key} is missing: it was deleted, or a file of conf/ lacks it."
+        return f"{key} is missing: it was deleted, or a file of conf/ lacks it.", ""
+    return f"{key}={show(value)}", _rule(key, kind, value, entry)
+
+
+def _rule(key: str, kind: str, value: Any, entry: dict[str, Any]) -> str:
+    context = entry.get("ctx", {})
     if kind == "literal_error":
         choices = re.findall(r"'([^']*)'", str(context["expected"]))
-        rule = f"must be one of {', '.join(choices)}.{nearest(value, choices)}"
-    elif kind.startswith("bool"):
-        rule = f"must be true or false.{nearest(value, ('true', 'false'))}"
-    elif kind.startswith("int"):
-        rule = "must be a whole number."
-    elif kind.startswith("float"):
-        rule = "must be a number."
-    elif kind == "string_pattern_mismatch" or (kind == "string_type" and key.endswith(tuple(_PATTERNS))):
-        rule = next(
-            (rule for ending, rule in _PATTERNS.items() if key.endswith(ending)),
-            "must be letters, digits, '.', '_' or '-'.",
-        )
-    elif kind in ("greater_than_equal", "less_than_equal"):
-        word, bound = ("at least", "ge") if kind.startswith("greater") else ("at most", "le")
-        rule = f"must be {word} {context[bound]:g}."
-    else:
-        rule = f"is not valid: {str(entry['msg'])[0].lower()}{str(entry['msg'])[1:]}."
-    return f"{key}={show(value)} {rule}"
+        return f"must be one of {', '.join(choices)}.{nearest(value, choices)}"
+    if kind.startswith("bool"):
+        return f"must be true or false.{nearest(value, ('true', 'false'))}"
+    if kind == "string_pattern_mismatch" or (kind == "string_type" and key.endswith(tuple(_PATTERNS))):
+        return next((rule for ending, rule in _PATTERNS.items() if key.endswith(ending)), _PATTERNS["name"])
+    if kind in _BOUNDS:
+        word, bound = _BOUNDS[kind]
+        return f"must be {word} {context[bound]:g}."
+    if kind == "limit":
+        return f"{entry['msg']}."
+    named = next((rule for beginning, rule in _KINDS.items() if kind.startswith(beginning)), None)
+    return named or f"is not valid: {str(entry['msg'])[0].lower()}{str(entry['msg'])[1:]}."
 
 
 def _sibling(schema: type[BaseModel], loc: list[Any]) -> str:

@@ -1,7 +1,5 @@
 """What may not go together, or is not there: what types and ranges alone cannot tell."""
 
-import re
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,24 +14,25 @@ from editmgt.config.bundles import (
 )
 from editmgt.config.messages import mistakes, show
 from editmgt.config.schema import BENCHMARKS, SCHEMAS
+from editmgt.config.targets import target_problems
 from editmgt.errors import UserError, nearest
 from editmgt.weights import local as local_directory
 
-TARGET_PACKAGES = ("torch", "lightning", "editmgt", "diffusers", "transformers", "torchmetrics")
 EIGHT_BIT = "bitsandbytes"
-
-# A class, so that no function of a module that is imported there can be named.
-CALLBACK = re.compile(r"(lightning\.pytorch\.callbacks|editmgt\.training\.\w+)\.[A-Z]\w*")
 
 
 def problems(config: dict[str, Any]) -> list[str]:
     """Return everything wrong with a composed configuration, a line each; none: it can be run."""
-    found = mistakes(SCHEMAS[config["task"]], config)
+    schema = SCHEMAS.get(str(config.get("task")))
+    if schema is None:  # of a stored file that was changed
+        return [f"task={show(config.get('task'))} must be one of {', '.join(SCHEMAS)}."]
+    found = mistakes(schema, config)
     if config["task"] != "prepare":
         found += _benchmark_problems(config)
     if found:
         return found
-    found = list(_targets(config))
+    classes = target_problems(config)
+    found = [*classes]
     data, resolution = config.get("data", {}), config["model"]["resolution"]
     if data and data["resolution"] != resolution:
         found.append(f"data.resolution={data['resolution']} is not model.resolution={resolution}.")
@@ -42,27 +41,9 @@ def problems(config: dict[str, Any]) -> list[str]:
     if config["task"] == "prepare":
         return found + _prepare_problems(config)
     found += _metric_problems(config["metrics"])
-    return found + (_train_problems(config) if config["task"] == "train" else _evaluate_problems(config))
-
-
-def _targets(config: Any, key: str = "") -> Iterator[str]:
-    """Classes that a configuration names may come from known packages alone: a config is not a program."""
-    if isinstance(config, dict):
-        target = config.get("_target_")
-        if target is not None and str(target).split(".")[0] not in TARGET_PACKAGES:
-            yield f"{key}._target_={target} must come from one of {', '.join(TARGET_PACKAGES)}."
-        for name, value in config.items():
-            yield from _targets(value, f"{key}.{name}".lstrip("."))
-    elif isinstance(config, list):
-        for value in config:
-            yield from _targets(value, key)
-
-
-def _callback_problems(nodes: dict[str, Any]) -> Iterator[str]:
-    for name, node in nodes.items():
-        target = str(node.get("_target_")) if isinstance(node, dict) else "null"
-        if not CALLBACK.fullmatch(target):
-            yield f"callbacks.{name}._target_={target} must be a class of lightning.pytorch.callbacks or editmgt.training."
+    if config["task"] == "evaluate":
+        return found + _evaluate_problems(config)
+    return found + _train_problems(config) + ([] if classes else _class_problems(config))
 
 
 def _benchmark_problems(config: dict[str, Any]) -> list[str]:
@@ -110,7 +91,7 @@ def _metric_problems(metrics: dict[str, Any]) -> list[str]:
 
 def _train_problems(config: dict[str, Any]) -> list[str]:
     model, trainer = config["model"], config["trainer"]
-    found = list(_callback_problems(config["callbacks"] or {}))
+    found: list[str] = []
     if trainer["max_steps"] == -1 and trainer["max_time"] is None:
         found.append("trainer.max_steps=-1 with trainer.max_time=null would never end: set one of them.")
     if config["resume"] is not None and not config["reuse"]:
@@ -170,6 +151,18 @@ def _recipe_problems(model: dict[str, Any]) -> list[str]:
                 "model.lora.stream=reference needs a reference in the attention: "
                 "model.kind=editor and model.attention_injection=true."
             )
+    return found
+
+
+def _class_problems(config: dict[str, Any]) -> list[str]:
+    """What the classes that a configuration names refuse."""
+    from editmgt.training.optimizers import optimizer_problems  # late: it imports torch
+
+    found = optimizer_problems(config["model"]["optimizer"])
+    if config["callbacks"]:
+        from editmgt.training.callbacks import callback_problems  # late: it imports Lightning
+
+        found += callback_problems(config["callbacks"])
     return found
 
 

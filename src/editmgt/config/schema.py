@@ -4,12 +4,28 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
+from editmgt.config.ranges import (
+    BatchSize,
+    Fraction,
+    Guidance,
+    MaxSteps,
+    NotNegative,
+    Positive,
+    Processes,
+    Rank,
+    Resolution,
+    Samples,
+    Seconds,
+    Seed,
+    Size,
+    Steps,
+    Strength,
+    Temperatures,
+    Text,
+    Workers,
+)
+
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-Positive = Annotated[int, Field(ge=1)]
-NotNegative = Annotated[int, Field(ge=0)]
-Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Pair = Annotated[list[Size], Field(min_length=2, max_length=2)]
 Layers = Annotated[list[NotNegative], Field(min_length=1)]
 Scope = Literal["all", "image"]
 Smoothing = Literal["adaptive", "gaussian", "none"]
@@ -36,7 +52,7 @@ Node = dict[str, Any]  # a `_target_` with its arguments
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class _Localization(_Strict):
@@ -51,25 +67,25 @@ class _Hold(_Strict):
 
 
 class _Lora(_Strict):
-    rank: NotNegative
-    alpha: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    rank: Rank
+    alpha: Annotated[float, Field(gt=0)]
     stream: Literal["all", "reference"]
-    targets: Annotated[list[str], Field(min_length=1)] | None
+    targets: Annotated[list[Text], Field(min_length=1)] | None
     merge: bool
 
 
 class _Model(_Strict):
-    name: str
+    name: Text
     kind: Literal["editor", "codec", "base"]
     attention_injection: bool
     injection_fallback: Fallback
-    reference_strength: Size
+    reference_strength: Strength
     reference_strength_scope: Scope
     consolidation: bool
     localization: _Localization
     region_hold: bool
     hold: _Hold
-    resolution: Positive
+    resolution: Resolution
     train_text_encoder: bool
     condition_dropout: Fraction
     full_masking: Fraction
@@ -78,7 +94,7 @@ class _Model(_Strict):
     eight_bit_optimizer: bool
     lora: _Lora
     gradient_checkpointing: bool
-    llm: str | None
+    llm: Text | None
     warmup_steps: NotNegative
     decay_fraction: Fraction
     continuous_steps: NotNegative
@@ -88,37 +104,38 @@ class _Model(_Strict):
 
 
 class _Sampler(_Strict):
-    steps: Positive
-    guidance_scale: Size
-    temperature: Pair
+    steps: Steps
+    guidance_scale: Guidance
+    temperature: Temperatures
     schedule: Schedule
 
 
 class _Scenes(_Strict):
     name: Literal["scenes", "scenes_basic"]
     world: Literal["full", "basic"]
-    resolution: Positive
-    train_size: Positive
-    batch_size: Positive
-    seed: NotNegative
-    cache_dir: str
+    resolution: Resolution
+    train_size: Samples
+    batch_size: BatchSize
+    seed: Seed
+    cache_dir: Text
 
 
 class _Columns(_Strict):
-    source: str | None
-    target: str
-    instruction: str | None
-    caption: str | None
-    mask: str | None
-    hole: str | None = None
-    edit_type: str | None
+    source: Text | None
+    target: Text
+    instruction: Text | None
+    caption: Text | None
+    mask: Text | None
+    hole: Text | None = None
+    edit_type: Text | None
 
 
 class _Dataset(_Strict):
-    path: str | None
-    split: str
-    revision: str | None
-    ratio: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    path: Text | None
+    split: Text
+    config: Text | None
+    revision: Text | None
+    ratio: Annotated[float, Field(gt=0)]
     columns: _Columns
 
 
@@ -126,7 +143,7 @@ class _Edits(_Strict):
     name: Annotated[str, Field(pattern=NAME)]
     datasets: Annotated[dict[Annotated[str, Field(pattern=NAME)], _Dataset], Field(min_length=1)]
     streaming: bool
-    resolution: Positive
+    resolution: Resolution
     aspect_buckets: Annotated[list[Annotated[float, Field(ge=0.25, le=4)]], Field(min_length=1)] | None
     crops: Positive
     flip: bool
@@ -136,11 +153,11 @@ class _Edits(_Strict):
     max_bad_share: Fraction
     train_size: Positive | None
     dev_size: Positive
-    batch_size: Positive
-    num_workers: NotNegative
-    seed: NotNegative
-    token_cache: str | None
-    cache_dir: str
+    batch_size: BatchSize
+    num_workers: Workers
+    seed: Seed
+    token_cache: Text | None
+    cache_dir: Text
 
 
 # The tags stand in brackets so that no error names them as if they were keys.
@@ -152,10 +169,10 @@ _Data = Annotated[
 
 class _Trainer(_Strict):
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"]
-    devices: Positive | Literal["auto"]
+    devices: Processes | Literal["auto"]
     strategy: Strategy
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"]
-    max_steps: Annotated[int, Field(ge=-1)]
+    max_steps: MaxSteps
     max_time: Annotated[str, Field(pattern=r"^\d\d:\d\d:\d\d:\d\d$")] | None
     gradient_clip_val: Size | None
     accumulate_grad_batches: Positive
@@ -163,38 +180,38 @@ class _Trainer(_Strict):
     val_check_interval: Positive | None
     checkpoint_every_n_steps: Positive
     preview_size: Positive
-    num_threads: Positive | None
+    num_threads: Processes | None
 
 
 class _Logger(_Strict):
     name: Literal["wandb", "csv", "none"]
-    project: str | None = None
-    entity: str | None = None
+    project: Text | None = None
+    entity: Text | None = None
 
 
 class _CLIP(_Strict):
-    model: str
-    tag: str
-    weights: str | None
+    model: Text
+    tag: Text
+    weights: Text | None
 
 
 class _ViT(_Strict):
-    repository: str
-    weights: str | None
+    repository: Text
+    weights: Text | None
 
 
 class _LPIPS(_Strict):
     net: Literal["alex", "vgg", "squeeze"]
-    weights: str | None
+    weights: Text | None
 
 
 class _Inception(_Strict):
-    weights: str | None
+    weights: Text | None
 
 
 class _Metrics(_Strict):
-    names: list[str] | None
-    preset: list[str] | None
+    names: list[Text] | None
+    preset: list[Text] | None
     clip: _CLIP
     dino: _ViT
     structure: _ViT
@@ -204,9 +221,9 @@ class _Metrics(_Strict):
 
 class _Benchmark(_Strict):
     name: Annotated[str, Field(pattern=NAME)]  # names directories
-    size: Positive | None
-    batch_size: Positive
-    seed: NotNegative
+    size: Samples | None
+    batch_size: BatchSize
+    seed: Seed
 
 
 class Study(_Strict):
@@ -223,16 +240,16 @@ class Study(_Strict):
 
     factors: Annotated[dict[str, Annotated[list[Any], Field(min_length=1)]], Field(min_length=1)]
     acts_through: dict[str, dict[str, Any]] = {}
-    seeds: Annotated[list[NotNegative], Field(min_length=1)]
-    primary: str
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+    primary: Text
     baseline: dict[str, Any]
     correction: Literal["holm"]
 
 
 class _Slice(_Benchmark):
-    size: Positive
+    size: Samples
     split: Literal["test", "dev"]
-    resolution: Positive
+    resolution: Resolution
 
 
 class _SceneRows(_Slice):
@@ -240,11 +257,11 @@ class _SceneRows(_Slice):
 
 
 class _Folder(_Benchmark):
-    path: str
+    path: Text
 
 
 class _Table(_Folder):
-    split: str
+    split: Text
 
 
 class _MagicBrush(_Table):
@@ -253,12 +270,12 @@ class _MagicBrush(_Table):
 
 class _Judge(_Strict):
     endpoint: Annotated[str, Field(pattern=r"^https?://")] | None
-    model: str | None
-    key_variable: str
+    model: Text | None
+    key_variable: Text
     temperature: Size | None
     attempts: Positive
-    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    parallel: Positive
+    timeout: Seconds
+    parallel: Processes
 
 
 class _ImgEdit(_Folder):
@@ -299,20 +316,20 @@ class _Common(_Strict):
     logger: _Logger
     metrics: _Metrics
     benchmark: Node  # one of BENCHMARKS, by its name
-    seed: NotNegative
+    seed: Seed
     reuse: bool
     plan: Literal["run", "only"]
     study: Study | None = None
-    experiment: str | None = None
-    debug: str | None = None
+    experiment: Text | None = None
+    debug: Text | None = None
 
 
 class Train(_Common):
     """What ``train.py`` reads."""
 
     task: Literal["train"]
-    init_from: str | None
-    resume: str | None
+    init_from: Text | None
+    resume: Text | None
     model: _Model
     data: _Data
     sampler: _Sampler
@@ -334,19 +351,19 @@ class _EvaluateHold(_Strict):
 class _EvaluateModel(_Strict):
     attention_injection: bool | None
     injection_fallback: Fallback | None
-    reference_strength: Size | None
+    reference_strength: Strength | None
     reference_strength_scope: Scope | None
     consolidation: bool | None
     localization: _EvaluateLocalization
     region_hold: bool | None
     hold: _EvaluateHold
-    resolution: Positive | None
+    resolution: Resolution | None
 
 
 class _EvaluateSampler(_Strict):
-    steps: Positive | None
-    guidance_scale: Size | None
-    temperature: Pair | None
+    steps: Steps | None
+    guidance_scale: Guidance | None
+    temperature: Temperatures | None
     schedule: Schedule | None
 
 
@@ -354,7 +371,7 @@ class Evaluate(_Common):
     """What ``evaluate.py`` reads; None is what the checkpoint was finished with."""
 
     task: Literal["evaluate"]
-    checkpoint: str
+    checkpoint: Text
     device: Literal["auto", "cpu", "cuda"]
     dtype: Literal["float32", "bfloat16", "float16"]
     text_encoder_afterwards: Literal["keep", "offload"]
@@ -366,7 +383,7 @@ class Evaluate(_Common):
 class _Preparation(_Strict):
     shard: Annotated[str, Field(pattern=r"^\d+/[1-9]\d*$")]
     part_rows: Positive
-    batch_size: Positive
+    batch_size: BatchSize
     device: Literal["auto", "cpu", "cuda"]
 
 
@@ -374,7 +391,7 @@ class Prepare(_Strict):
     """What ``python -m editmgt.prepare`` reads."""
 
     task: Literal["prepare"]
-    init_from: str
+    init_from: Text
     model: _Model
     data: _Data
     prepare: _Preparation

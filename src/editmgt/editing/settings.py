@@ -5,11 +5,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
+from editmgt import limits
 from editmgt.editing.localization import SMOOTHINGS
 from editmgt.errors import UserError, nearest
 
 SCHEDULES = ("cosine", "linear")
 SCOPES = ("all", "image")
+_LIMITS = {
+    "steps": limits.STEPS,
+    "guidance_scale": limits.GUIDANCE,
+    "reference_strength": limits.REFERENCE_STRENGTH,
+    "temperature": limits.TEMPERATURE,
+    "resolution": limits.RESOLUTION,
+}
 
 
 @dataclass(frozen=True)
@@ -137,6 +145,11 @@ def _number_problems(settings: EditSettings) -> list[str]:
     problems = []
     if not _is_integer(settings.steps) or settings.steps < 1:
         problems.append(f"steps={settings.steps} must be a whole number of at least 1")
+    for name, limit in _LIMITS.items():
+        value = getattr(settings, name)
+        largest = max(value, default=0) if isinstance(value, tuple) and all(map(_is_number, value)) else value
+        if _is_number(largest) and largest > limit.most:
+            problems.append(f"{name}={value} {limit.rule}")
     for name in ("guidance_scale", "reference_strength"):
         value = getattr(settings, name)
         if not _is_number(value) or value < 0:

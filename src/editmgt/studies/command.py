@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import json
 import logging
 import os
 import shlex
@@ -19,6 +18,15 @@ from editmgt.editing.cuts import told_once
 from editmgt.errors import UserError
 from editmgt.files import read_json
 from editmgt.lock import locked
+from editmgt.studies.checks import (
+    check_data,
+    check_machine,
+    check_resolution,
+    distinct,
+    each,
+    together,
+    untrained,
+)
 from editmgt.studies.compose import PLAN_KEY, Composition, compose_all
 from editmgt.studies.plan import TRAININGS, Plan, create, make_plan, read_plan
 
@@ -46,8 +54,11 @@ def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[
         if options.cfg or options.info:
             return _hand_over(run, arguments)
         plan = make_plan(task, composition, multirun)
-        _check_benchmarks(composition)
-        _check_weights(composition)
+        together(
+            lambda: _check_machine_and_data(composition),
+            lambda: _check_benchmarks(composition),
+            lambda: _check_weights(composition),
+        )
         layers, announcement = _look_ahead(plan, composition)
     except UserError as error:
         print(error, file=sys.stderr)
@@ -126,6 +137,15 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
+def _check_machine_and_data(composition: Composition) -> None:
+    """Ask for what will be computed on and learnt from before any work."""
+    configs = [cell.config for cell in composition.cells]
+    if configs[0]["task"] == "evaluate":
+        check_machine(configs)
+    elif new := untrained(configs):
+        together(lambda: check_machine(new), lambda: check_data(new))
+
+
 def _check_benchmarks(composition: Composition) -> None:
     """Open what will be edited before any work, and ask whether it has what the sweep is judged by."""
     from editmgt.benchmarks import build
@@ -136,35 +156,18 @@ def _check_benchmarks(composition: Composition) -> None:
         check_objective(config, composition.adaptive)
 
     configs = [cell.config for cell in composition.cells]
-    _each(configs, lambda c: f"benchmark={c['benchmark']['name']}", check)
+    each(configs, lambda c: f"benchmark={c['benchmark']['name']}", check)
 
 
 def _check_weights(composition: Composition) -> None:
     """Load what will be judged or trained on, and look at what will be resumed, before any work."""
     configs = [cell.config for cell in composition.cells]
     if configs[0]["task"] == "evaluate":
-        _each(configs, lambda c: f"checkpoint={c['checkpoint']}", _check_checkpoint)
+        each(configs, lambda c: f"checkpoint={c['checkpoint']}", _check_checkpoint)
         return
     _check_resumed([config for config in configs if config["resume"] is not None])
-    distinct = {json.dumps([c["init_from"], c["model"]], sort_keys=True): c for c in configs}
-    _each([*distinct.values()], lambda c: f"init_from={c['init_from']}", _check_start)
-
-
-def _each(
-    configs: list[dict[str, Any]],
-    name: Callable[[dict[str, Any]], str],
-    check: Callable[[dict[str, Any]], object],
-) -> None:
-    """Check every cell and tell all mistakes together, each with the setting that it is of."""
-    mistakes = []
-    for config in configs:
-        try:
-            check(config)
-        except UserError as error:
-            named = name(config)
-            mistakes.append(str(error) if str(error).startswith(named) else f"{named}: {error}")
-    if mistakes:
-        raise UserError("\n".join(dict.fromkeys(mistakes)))
+    starts = distinct(untrained(configs), "init_from", "model")
+    each(starts, lambda c: f"init_from={c['init_from']}", _check_start)
 
 
 def _check_checkpoint(config: dict[str, Any]) -> None:
@@ -172,17 +175,27 @@ def _check_checkpoint(config: dict[str, Any]) -> None:
     from editmgt.studies.identity import edit_settings, load_editor
 
     editor = load_editor(config, config["checkpoint"])
+    check_resolution(config["model"]["resolution"], editor.pixels_per_cell)
     validate(edit_settings(config, editor), editor.transformer.num_blocks, editor.pixels_per_cell)
 
 
 def _check_start(config: dict[str, Any]) -> None:
-    from editmgt.studies.identity import training_directory
-    from editmgt.studies.trainings import state
-    from editmgt.training.parts import starting_parts
+    from editmgt.codec import Codec
+    from editmgt.training.parts import fresh_vqvae, starting_parts
+    from editmgt.weights import find
 
-    if config["model"]["kind"] != "codec" and state(training_directory(config, Path())) != "finished":
-        with contextlib.redirect_stdout(None):  # what starts fresh is said when it does
-            starting_parts(config)
+    model = config["model"]
+    with contextlib.redirect_stdout(None):  # what starts fresh is said when it does
+        if model["kind"] != "codec":
+            codec, _, transformer = starting_parts(config)
+            multiple = codec.downsampling * transformer.cell_size
+        else:
+            start = config["init_from"]
+            codec = (
+                Codec(fresh_vqvae(model["vqvae"])) if start is None else Codec.from_pretrained(find(start)[0])
+            )
+            multiple = codec.downsampling
+    check_resolution(model["resolution"], multiple)
 
 
 def _check_resumed(configs: list[dict[str, Any]]) -> None:

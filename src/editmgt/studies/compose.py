@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from editmgt.config import Study, problems
+from editmgt.config import Study, hydra_problems, problems
 from editmgt.errors import UserError, nearest
 from editmgt.studies import study as studies
 from editmgt.studies.objective import storage_mistakes
@@ -75,13 +76,14 @@ def compose_all(conf_dir: Path, task: str, arguments: list[str], multirun: bool)
         raise UserError(_add_m(overrides))
     mistakes: list[str] = []
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir)):
-        overrides = keep(overrides, lambda override: group_mistakes(conf_dir, override), mistakes)
+        overrides = keep(overrides, lambda override: group_mistakes(conf_dir, task, override), mistakes)
         groups = group_choices(conf_dir, overrides)
         if misplaced := _misplaced(conf_dir, task, groups):
             raise _all([*mistakes, *misplaced])
         base = _plain(_compose(task, groups), resolve=False)
         known = set(flatten(base))
-        overrides = keep(overrides, lambda override: key_mistakes(conf_dir, known, override), mistakes)
+        others = partial(_other_keys, conf_dir, task)
+        overrides = keep(overrides, lambda o: key_mistakes(conf_dir, task, known, others, o), mistakes)
         study = _study(base, overrides, known, multirun, mistakes)
         added = [] if study is None else parse(studies.sweeps(study, {o.key_or_group for o in overrides}))
         hydras = [str(o.input_line) for o in overrides if is_hydra(o) and not o.is_sweep_override()]
@@ -89,6 +91,7 @@ def compose_all(conf_dir: Path, task: str, arguments: list[str], multirun: bool)
             full = _compose(task, [*hydras, *groups], hydra=True)
         except UserError as error:
             raise _all([*mistakes, str(error)]) from error
+        mistakes += hydra_problems(_plain(full.hydra, resolve=False))
         adaptive = _adaptive(full) if multirun else None
         if adaptive is not None:
             mistakes += _direction_mistakes(full, study.primary if study else studies.PRIMARY)
@@ -97,6 +100,9 @@ def compose_all(conf_dir: Path, task: str, arguments: list[str], multirun: bool)
         swept = parse([f"{key}={value}" for key, value in (params or {}).items()])
         swept += [o for o in overrides if not is_hydra(o) and o.key_or_group != PLAN_KEY]
         jobs = _jobs([*swept, *added], multirun, adaptive is not None)
+        if not jobs:
+            empty = [o for o in swept if o.is_sweep_override() and not choices(o)]
+            raise _all([*mistakes, *(f"{o.input_line} names no value." for o in empty)])
         found = [_cell(task, job, mistakes) for job in jobs]
     wanted = [str(override.value()) for override in overrides if override.key_or_group == PLAN_KEY]
     mistakes += _plan_mistakes(wanted, multirun)
@@ -116,6 +122,12 @@ def compose_all(conf_dir: Path, task: str, arguments: list[str], multirun: bool)
         notes=tuple(dict.fromkeys(filter(None, notes))),
     )
     return composition if study is None else _with_study(composition, study)
+
+
+def _other_keys(conf_dir: Path, task: str) -> dict[str, set[str]]:
+    """The keys of every other command, by its name."""
+    names = sorted(path.stem for path in conf_dir.glob("*.yaml"))
+    return {name: {*flatten(_plain(_compose(name, []), resolve=False))} for name in names if name != task}
 
 
 def _all(mistakes: list[str]) -> UserError:
@@ -176,7 +188,7 @@ def _cell(task: str, job: list[str], mistakes: list[str]) -> tuple[Composed, str
     except OmegaConfBaseException as error:
         mistakes.append(_first_line(error))
         return None
-    if found := problems(config):
+    if found := _without_echoes(problems(config), {_key(text) for text in job}):
         mistakes += found
         return None
     note = settle(config)
@@ -198,6 +210,17 @@ def settle(config: dict[str, Any]) -> str:
         trainer["precision"], note = resolve_precision(trainer["accelerator"], trainer["precision"])
         return note
     return ""
+
+
+def _without_echoes(found: list[str], named: set[str]) -> list[str]:
+    """Without the lines of keys that only follow one of the command line, as ``data.resolution`` follows the model's."""
+
+    def parts(line: str) -> tuple[str, tuple[str, str]]:
+        key, _, rest = line.partition("=")
+        return key, (key.rsplit(".", 1)[-1], rest)
+
+    told = {said for key, said in map(parts, found) if key in named}
+    return [line for line in found if (key := parts(line))[0] in named or key[1] not in told]
 
 
 def _with_study(composition: Composition, study: Study) -> Composition:

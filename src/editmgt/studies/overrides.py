@@ -7,12 +7,15 @@ from typing import Any
 
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.core.override_parser.types import Glob, IntervalSweep, Override
 from hydra.errors import HydraException, OverrideParseException
 
 from editmgt.config import show
 from editmgt.errors import UserError, nearest
 
+_LISTS = ("callbacks",)  # groups of which several files go together
+_TASK = "task"
+_DIRECTORIES = ("hydra.run.dir", "hydra.sweep.dir")
 _FREE = ("callbacks.",)  # mappings whose entries users name
 
 
@@ -21,15 +24,42 @@ def parse(arguments: Iterable[str]) -> list[Override]:
     parser, parsed, mistakes = OverridesParser.create(), [], []
     for argument in arguments:
         try:
-            parsed += parser.parse_overrides([argument])
+            [override] = parser.parse_overrides([argument])
         except (OverrideParseException, HydraException):
-            hint = "" if "=" in argument else f" Write {argument}=VALUE."
-            if argument.count("=") > 1 or re.search(r"[(),'\s]", argument):
-                hint = " A value that holds any of = , ( ) ' or a space needs quotes: \"key='a=b'\"."
-            mistakes.append(f"Cannot read '{argument}': it is not key=value.{hint}")
+            mistakes.append(f"Cannot read {_quoted(argument)}: it is not key=value.{_hint(argument)}")
+            continue
+        if isinstance(override.value(), Glob):
+            mistakes.append(f"Cannot read {_quoted(argument)}: write out the names, glob() is not supported.")
+        if not override.key_or_group:
+            mistakes.append(f"Cannot read {_quoted(argument)}: it names no key.")
+        parsed.append(override)
+    mistakes += _repeated(parsed)
     if mistakes:
         raise UserError("\n".join(mistakes))
     return parsed
+
+
+def _quoted(argument: str) -> str:
+    return f"'{argument}'" if argument.isprintable() else repr(argument)  # a message is one line
+
+
+def _hint(argument: str) -> str:
+    if argument.startswith("-"):
+        return " Flags come first, and --help lists the settings."
+    if argument.count("=") > 1 or re.search(r"[(),'\"\s]", argument):
+        return " A value that holds any of = , ( ) ' \" or a space needs quotes: \"key='a=b'\"."
+    return "" if "=" in argument or not argument else f" Write {argument}=VALUE."
+
+
+def _repeated(overrides: list[Override]) -> Iterator[str]:
+    """A key that is set twice: the last would count, which nobody sees."""
+    lines: dict[str, list[str]] = {}
+    for override in overrides:
+        if override.key_or_group:
+            lines.setdefault(override.get_key_element().lstrip("+~"), []).append(str(override.input_line))
+    for key, texts in lines.items():
+        if len(texts) > 1:
+            yield f"{key} is set {len(texts)} times, {' and '.join(map(_quoted, texts))}: leave one."
 
 
 def is_hydra(override: Override) -> bool:
@@ -59,6 +89,12 @@ def _group(conf_dir: Path, key: str) -> Path | None:
     return directory if directory.is_dir() and not key.startswith("hydra") and "." not in key else None
 
 
+def _own_groups(command: Path) -> set[str]:
+    """The groups that the file of a command takes files of."""
+    defaults = yaml.safe_load(command.read_text())["defaults"]
+    return {str(name) for entry in defaults if isinstance(entry, dict) for name in entry}
+
+
 def _groups(conf_dir: Path) -> set[str]:
     return {path.name for path in conf_dir.iterdir() if path.is_dir()}
 
@@ -83,43 +119,85 @@ def keep(
     return kept
 
 
-def group_mistakes(conf_dir: Path, override: Override) -> list[str]:
-    """Return what is wrong with a choice of a group's files."""
+def group_mistakes(conf_dir: Path, task: str, override: Override) -> list[str]:
+    """Return what is wrong with a choice of a group's files for the command ``task``."""
     directory = _group(conf_dir, override.key_or_group)
-    if directory is None or override.is_delete():
+    if directory is None:
         return []
-    options = sorted(path.stem for path in directory.glob("*.yaml"))
-    names = [name for value in _values(override) for name in (value if isinstance(value, list) else [value])]
+    group, options = override.key_or_group, sorted(path.stem for path in directory.glob("*.yaml"))
     listed = ", ".join(options)
+    commands = [path.stem for path in sorted(conf_dir.glob("*.yaml")) if group in _own_groups(path)]
+    if task not in commands:
+        return [
+            f"{override.input_line}: {task} takes no file of conf/{group}; {' and '.join(commands)} would."
+        ]
+    if override.is_delete():
+        return [f"~{group}: it cannot be left out; write {group}=NAME, one of {listed}."]
+    if override.is_add():
+        return [f"{override.input_line}: {group} is there already, write it without the +."]
+    if group not in _LISTS and any(isinstance(value, list) for value in _values(override)):
+        return [
+            f"{override.input_line} names a list: {group} is one of {listed}; to compare some write -m {group}=A,B."
+        ]
+    names = [name for value in _values(override) for name in (value if isinstance(value, list) else [value])]
     return [
-        f"{override.key_or_group}={show(name)} must be one of {listed}.{nearest(name, options)}"
+        f"{group}={show(name)} must be one of {listed}.{nearest(name, options)}"
         for name in names
         if str(name) not in options
     ]
 
 
-def key_mistakes(conf_dir: Path, known: set[str], override: Override) -> list[str]:
-    """Return what is wrong with a key; ``known`` are all that the configuration has."""
+def key_mistakes(
+    conf_dir: Path, task: str, known: set[str], others: Callable[[], dict[str, set[str]]], override: Override
+) -> list[str]:
+    """Return what is wrong with a key.
+
+    Args:
+        conf_dir: Hydra's config directory.
+        task: the command.
+        known: all keys that its configuration has.
+        others: returns the other commands' keys, by command.
+        override: sets the key.
+    """
     key = override.key_or_group
-    if is_hydra(override) or _group(conf_dir, key) is not None or key in known:
+    if key == _TASK:
+        return [f"{override.input_line}: {key} is {task} here and cannot be changed."]
+    if key in known and override.is_add():
+        return [f"{override.input_line}: {key} is there already, write it without the +."]
+    if key in _DIRECTORIES and not str(override.value()).strip():
+        return [f"{override.input_line} names no directory."]
+    if is_hydra(override) or key in known:
         return []
-    if key.startswith(_FREE):
+    own = key.split(".")[0] in known
+    if own and key.startswith(_FREE):
         return []
     parents = [key.rsplit(".", depth)[0] for depth in range(1, key.count(".") + 1)]
     if any(f"{parent}._target_" in known for parent in parents):
         if override.is_add() or override.is_force_add():
             return []  # an argument of a class: the class judges it
         return [f"Unknown key '{key}'.{_suggest(key, known)} To add an argument write +{key}=..."]
-    elsewhere = _elsewhere(conf_dir, key)
-    return [f"Unknown key '{key}'.{elsewhere or _suggest(key, known | _groups(conf_dir))}"]
+    elsewhere = [
+        command for command, keys in others().items() if key in keys or (not own and key.startswith(_FREE))
+    ]
+    if elsewhere:
+        return [f"Unknown key '{key}'. It is a key of {' and '.join(elsewhere)}."]
+    files = _files_with(conf_dir, key)
+    if files:
+        return [f"Unknown key '{key}'. It is a key of {', '.join(files)}."]
+    return [f"Unknown key '{key}'.{_suggest(key, known | _groups(conf_dir))}"]
 
 
-def _elsewhere(conf_dir: Path, key: str) -> str:
-    """Which command has a key that this one has not."""
-    for path in sorted(conf_dir.glob("*.yaml")):
-        if key in yaml.safe_load(path.read_text()):
-            return f" It is a key of {path.stem}."
-    return ""
+def _files_with(conf_dir: Path, key: str) -> list[str]:
+    """The choices of its group that a key needs, as ``group=name``."""
+    group, *rest = key.split(".")
+    found = []
+    for path in sorted((conf_dir / group).glob("*.yaml")):
+        node = yaml.safe_load(path.read_text())
+        for name in rest:
+            node = node.get(name, ...) if isinstance(node, dict) else ...
+        if rest and node is not ...:
+            found.append(f"{group}={path.stem}")
+    return found
 
 
 def _suggest(key: str, known: set[str]) -> str:

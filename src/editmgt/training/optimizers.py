@@ -4,8 +4,12 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from hydra.utils import instantiate
+import torch
+from torch import nn
 from torch.optim import Optimizer
+
+from editmgt.config.targets import OPTIMIZERS, class_and_arguments
+from editmgt.training.named import argument_problems
 
 MakeOptimizer = Callable[[Iterable[dict[str, Any]]], Optimizer]
 
@@ -14,9 +18,24 @@ _SHARED = ("lr", "betas", "eps", "weight_decay")  # foreach and the like are PyT
 
 def optimizer_maker(model: dict[str, Any]) -> MakeOptimizer:
     """Return what makes the optimiser of ``model.optimizer``, with 8-bit states where they are asked for."""
-    make = instantiate(model["optimizer"])
+    optimizer, arguments = class_and_arguments(model["optimizer"], OPTIMIZERS)
     if not model["eight_bit_optimizer"]:
-        return make
+        return partial(optimizer, **arguments)
     from bitsandbytes.optim import AdamW8bit  # optional: `config.problems` says so when it is not there
 
-    return partial(AdamW8bit, **{name: value for name, value in make.keywords.items() if name in _SHARED})
+    return partial(AdamW8bit, **{name: value for name, value in arguments.items() if name in _SHARED})
+
+
+def optimizer_problems(node: dict[str, Any]) -> list[str]:
+    """Return a line for every argument of ``model.optimizer`` that its class does not have or refuses."""
+    optimizer, arguments = class_and_arguments(node, OPTIMIZERS)
+
+    def step(arguments: dict[str, Any]) -> None:
+        """One step on two small weights: some values are refused there, and not before."""
+        weights = [nn.Parameter(torch.zeros(shape)) for shape in ((2, 2), (2,))]
+        for weight in weights:
+            weight.grad = torch.ones_like(weight)
+        there = {name: value for name, value in arguments.items() if name != "capturable"}  # refused on a CPU
+        optimizer([{"params": [weight]} for weight in weights], **there).step()
+
+    return argument_problems("model.optimizer", optimizer, arguments, step)

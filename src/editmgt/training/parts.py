@@ -1,5 +1,7 @@
 """What a training starts from: shipped, released or given parts, or fresh ones."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from diffusers.models.autoencoders.vq_model import VQModel
@@ -20,16 +22,42 @@ FRESH = ("connector.",)
 
 
 def fresh_vqvae(config: dict[str, Any]) -> VQModel:
-    """A codec with random weights."""
-    return VQModel(**config)
+    """A codec with random weights; what ``model.vqvae`` says wrong is a ``UserError``."""
+    with _described_by("model.vqvae"):
+        return VQModel(**config)
 
 
 def fresh_text_encoder(config: dict[str, Any]) -> TextEncoder:
-    """A CLIP text tower with random weights and a tokenizer learnt from the scenes' grammar."""
-    tokenizer: CLIPTokenizer = scene_tokenizer(config["max_position_embeddings"])
-    special = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
-    clip = CLIPTextConfig(**config, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **special)
-    return TextEncoder(CLIPTextModelWithProjection(clip), tokenizer)
+    """A CLIP text tower with random weights and a tokenizer learnt from the scenes' grammar.
+
+    What ``model.text_encoder`` says wrong is a ``UserError``.
+    """
+    with _described_by("model.text_encoder"):
+        tokenizer: CLIPTokenizer = scene_tokenizer(config["max_position_embeddings"])
+        special = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
+        clip = CLIPTextConfig(
+            **config, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **special
+        )
+        return TextEncoder(CLIPTextModelWithProjection(clip), tokenizer)
+
+
+def fresh_transformer(model: dict[str, Any]) -> MGTransformer:
+    """The transformer that ``model`` describes, with random weights; what it says wrong is a ``UserError``."""
+    arguments = {name: value for name, value in model["transformer"].items() if name != "_target_"}
+    with _described_by("model.transformer"):
+        return MGTransformer(**arguments, reference_mode=reference_mode(model))
+
+
+@contextmanager
+def _described_by(key: str) -> Iterator[None]:
+    """Turn whatever a library raises over sizes that do not go together into one line that names their key."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{key}: {error}") from error
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(f"{key} describes nothing that can be made: {reason}") from error
 
 
 def starting_parts(config: dict[str, Any]) -> tuple[Codec, TextEncoder, MGTransformer]:
@@ -53,7 +81,7 @@ def starting_parts(config: dict[str, Any]) -> tuple[Codec, TextEncoder, MGTransf
                 "fresh transformer and text encoder to train on it (model=tiny_base does)."
             )
         text = fresh_text_encoder(model["text_encoder"])
-        transformer = MGTransformer(**_arguments(model))
+        transformer = fresh_transformer(model)
     if model["llm"] is not None:
         text.llm = LanguageModel.from_pretrained(*find(model["llm"]))
     bundle.check_parts(codec, text, transformer)
@@ -82,7 +110,7 @@ def _as_configured(transformer: MGTransformer, config: dict[str, Any]) -> MGTran
         lora.merge(transformer)
     if model["transformer"] is None:
         return transformer
-    wanted = MGTransformer(**_arguments(model))
+    wanted = fresh_transformer(model)
     origin = f"init_from={config['init_from']}"
     fresh = start_from(
         wanted, transformer.state_dict(), f"{origin} does not fit model={model['name']}", FRESH
@@ -90,8 +118,3 @@ def _as_configured(transformer: MGTransformer, config: dict[str, Any]) -> MGTran
     if fresh:
         rank_zero_only(print)(f"Starting fresh: {', '.join(fresh)}; all else is that of {origin}.")
     return wanted
-
-
-def _arguments(model: dict[str, Any]) -> dict[str, Any]:
-    arguments = {name: value for name, value in model["transformer"].items() if name != "_target_"}
-    return arguments | {"reference_mode": reference_mode(model)}

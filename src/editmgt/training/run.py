@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.utils import instantiate
 from lightning import LightningDataModule, LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
@@ -18,8 +17,8 @@ from editmgt.data.edits import EditData
 from editmgt.data.module import SceneData
 from editmgt.devices import resolve_precision
 from editmgt.editing import Editor, EditSettings
-from editmgt.errors import UserError
 from editmgt.training import EDITOR, LAST
+from editmgt.training.callbacks import chosen_callbacks
 from editmgt.training.checkpoint import MadeWith, WholeFiles, check_fits
 from editmgt.training.codec import CodecModule
 from editmgt.training.decoder import DecoderModule
@@ -58,7 +57,7 @@ def train(
     callbacks = [
         StopWhenDiverged(),
         MadeWith(_facts(config)),
-        *_chosen_callbacks(config.get("callbacks") or {}),
+        *chosen_callbacks(config.get("callbacks")),  # before the previews, which measure what they leave
         *callbacks,
     ]
     trainer = _trainer(config["trainer"], training_dir, callbacks, logger)
@@ -120,15 +119,6 @@ def _trainer(
         plugins=[WholeFiles()],
         callbacks=[*callbacks, checkpoint, Bar(leave=True) if terminal else Lines()],
     )
-
-
-def _chosen_callbacks(nodes: dict[str, Any]) -> list[Callback]:
-    """The callbacks of ``conf/callbacks``; they come first, so that what is measured is what they leave."""
-    callbacks = [instantiate(node) for node in nodes.values()]
-    for name, callback in zip(nodes, callbacks, strict=True):
-        if not isinstance(callback, Callback):
-            raise UserError(f"callbacks.{name} is a {type(callback).__name__}, not a Lightning callback.")
-    return callbacks
 
 
 def _data(

@@ -9,6 +9,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import OmegaConf
 
+from editmgt.config import problems
 from editmgt.editing.cuts import told_once
 from editmgt.errors import UserError
 from editmgt.files import write_atomic
@@ -46,9 +47,15 @@ class LineLogger(Logger):
 
 
 def main(directory: Path) -> None:
-    """Train what ``directory/config.yaml`` says, from the checkpoint it names or its last one."""
+    """Train what ``directory/config.yaml`` says, from the checkpoint it names or its last one.
+
+    Raises:
+        UserError: for a configuration that ``train.py`` would refuse: the file may have been changed since.
+    """
     loaded = OmegaConf.to_container(OmegaConf.load(directory / "config.yaml"), resolve=True)
     config = cast(dict[str, Any], loaded)
+    if found := problems(config):
+        raise UserError("\n".join(found))
     last, named = directory / LAST, config.get("resume")
     resume = Path(named) if named not in (None, "auto") else last if last.exists() else None
     train(config, directory, resume=resume, logger=LineLogger(directory / LOG))

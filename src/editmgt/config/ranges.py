@@ -1,0 +1,42 @@
+"""The numbers and texts that settings are: their ranges. No number of the schema may be infinite or NaN."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from editmgt import limits
+from editmgt.limits import Limit
+
+
+def _up_to(limit: Limit) -> AfterValidator:
+    """Refuse what is larger than ``limit``; the message gives its reason."""
+
+    def check(value: float) -> float:
+        if value > limit.most:
+            raise PydanticCustomError("limit", "{rule}", {"rule": limit.rule})
+        return value
+
+    return AfterValidator(check)
+
+
+Text = Annotated[str, Field(min_length=1)]
+NotNegative = Annotated[int, Field(ge=0), _up_to(limits.COUNT)]
+Positive = Annotated[int, Field(ge=1), _up_to(limits.COUNT)]
+MaxSteps = Annotated[int, Field(ge=-1), _up_to(limits.COUNT)]
+Seed = Annotated[int, Field(ge=0), _up_to(limits.SEED)]
+Steps = Annotated[int, Field(ge=1), _up_to(limits.STEPS)]
+Samples = Annotated[int, Field(ge=1), _up_to(limits.SAMPLES)]
+BatchSize = Annotated[int, Field(ge=1), _up_to(limits.BATCH)]
+Resolution = Annotated[int, Field(ge=1), _up_to(limits.RESOLUTION)]
+Rank = Annotated[int, Field(ge=0), _up_to(limits.RANK)]
+Processes = Annotated[int, Field(ge=1), _up_to(limits.PROCESSES)]
+Workers = Annotated[int, Field(ge=0), _up_to(limits.PROCESSES)]
+
+Size = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Seconds = Annotated[float, Field(gt=0), _up_to(limits.SECONDS)]
+Guidance = Annotated[float, Field(ge=0), _up_to(limits.GUIDANCE)]
+Strength = Annotated[float, Field(ge=0), _up_to(limits.REFERENCE_STRENGTH)]
+Temperature = Annotated[float, Field(ge=0), _up_to(limits.TEMPERATURE)]
+Temperatures = Annotated[list[Temperature], Field(min_length=2, max_length=2)]

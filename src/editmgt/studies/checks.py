@@ -1,0 +1,90 @@
+"""What is asked of the machine and the data before any work, of every cell."""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from editmgt.errors import UserError
+
+Config = dict[str, Any]
+
+
+def each(configs: Iterable[Config], name: Callable[[Config], str], check: Callable[[Config], object]) -> None:
+    """Check every cell and tell all mistakes together, each with the setting that it is of."""
+    mistakes = []
+    for config in configs:
+        try:
+            check(config)
+        except UserError as error:
+            named = name(config)
+            mistakes.append(str(error) if str(error).startswith(named) else f"{named}: {error}")
+    if mistakes:
+        raise UserError("\n".join(dict.fromkeys(mistakes)))
+
+
+def distinct(configs: Iterable[Config], *keys: str) -> list[Config]:
+    """Return the first configuration of those that are equal in ``keys``."""
+    return [
+        *{json.dumps([c[key] for key in keys], sort_keys=True): c for c in reversed([*configs])}.values()
+    ][::-1]
+
+
+def untrained(configs: Iterable[Config]) -> list[Config]:
+    """Return those whose training is not finished: only it needs its data and a device to train on."""
+    from editmgt.studies.identity import training_directory
+    from editmgt.studies.trainings import state
+
+    return [config for config in configs if state(training_directory(config, Path())) != "finished"]
+
+
+def check_machine(configs: Iterable[Config]) -> None:
+    """Raise a ``UserError`` for accelerators, devices and strategies that this machine does not have."""
+    from editmgt.devices import check_accelerator, check_strategy, find_device
+
+    configs = [*configs]
+    if configs[0]["task"] == "evaluate":
+        each(distinct(configs, "device"), lambda c: "device=", lambda c: find_device("device", c["device"]))
+        return
+
+    def check(config: Config) -> None:
+        trainer = config["trainer"]
+        check_accelerator(trainer["accelerator"], trainer["devices"])
+        check_strategy(trainer["accelerator"], trainer["devices"], trainer["strategy"])
+
+    each(distinct(configs, "trainer"), lambda c: "trainer.", check)
+
+
+def check_data(configs: Iterable[Config]) -> None:
+    """Raise a ``UserError`` for a data set that cannot be opened; nothing of one is copied."""
+    from editmgt.data.edits import open_all
+
+    def check(config: Config) -> None:
+        with (
+            TemporaryDirectory() as cache_dir
+        ):  # not the user's: nothing is made before all is known to be right
+            open_all(config["data"] | {"streaming": True, "cache_dir": cache_dir}, config["model"]["kind"])
+
+    each(distinct((c for c in configs if "datasets" in c["data"]), "data"), lambda c: "data.datasets.", check)
+
+
+def check_resolution(resolution: int | None, multiple: int) -> None:
+    """Raise a ``UserError`` for a ``model.resolution`` that is not whole codes and cells of ``multiple`` pixels."""
+    if resolution is not None and resolution % multiple:
+        near = max(1, round(resolution / multiple)) * multiple
+        raise UserError(
+            f"model.resolution={resolution} must be a multiple of the model's {multiple} pixels, such as {near}."
+        )
+
+
+def together(*checks: Callable[[], object]) -> None:
+    """Run all checks and raise one ``UserError`` of what they found."""
+    mistakes = []
+    for check in checks:
+        try:
+            check()
+        except UserError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise UserError("\n".join(mistakes))
