@@ -44,6 +44,24 @@ def check_accelerator(accelerator: str, devices: int | str) -> None:
         )
 
 
+def check_strategy(accelerator: str, devices: int | str, strategy: str) -> None:
+    """Raise a ``UserError`` where ``trainer.strategy`` cannot run on what this machine has, and name what is missing."""
+    kind = _kind(accelerator)
+    lacking = []
+    if strategy.startswith("deepspeed") and find_spec("deepspeed") is None:
+        lacking.append("the package deepspeed, which is not installed (pip install deepspeed)")
+    if strategy.startswith(("deepspeed", "fsdp")) and kind != "cuda":
+        lacking.append(f"a CUDA GPU, where trainer.accelerator={accelerator} is {_NAMES[kind]} here")
+    if strategy.startswith("ddp") and kind == "mps":
+        lacking.append("a CPU or CUDA GPUs: several processes cannot share an Apple GPU")
+    if strategy == "single_device" and (devices != 1 or kind != "cpu"):
+        lacking.append("trainer.devices=1 on a CPU: Lightning would leave every GPU unused")
+    if lacking:
+        raise UserError(
+            f"trainer.strategy={strategy} needs {', and '.join(lacking)}. trainer.strategy=auto runs here."
+        )
+
+
 def resolve_precision(accelerator: str, precision: str) -> tuple[str, str]:
     """Return what ``trainer.precision`` comes to on this machine, and a line that says why where there is something to say.
 
@@ -79,41 +97,21 @@ def computes_bf16(accelerator: str) -> tuple[bool, str]:
 
     A GPU that is not here cannot be asked, and counts as one that does.
     """
-    cuda = torch.cuda.is_available()
-    if accelerator == "mps" or (
-        accelerator in ("auto", "gpu") and not cuda and torch.backends.mps.is_available()
-    ):
+    kind = _kind(accelerator)
+    if kind == "mps":
         return False, "PyTorch cannot tell whether this Apple GPU computes bfloat16"
-    if accelerator == "cpu" or (accelerator == "auto" and not cuda):
+    if kind == "cpu":
         # oneDNN counts AVX512 alone too, which emulates; the list does not know limits such as ONEDNN_MAX_CPU_ISA
         may = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
         found = torch.cpu.get_capabilities()
         if may and any(found.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16")):
             return True, "this CPU computes bfloat16"
         return False, "this CPU has no instructions for bfloat16 (AVX512-BF16 or AMX)"
-    if not cuda:
+    if not torch.cuda.is_available():
         return True, "there is no GPU here to ask"
     if torch.cuda.is_bf16_supported(including_emulation=False):
         return True, f"this {torch.cuda.get_device_name()} computes bfloat16"
     return False, f"this {torch.cuda.get_device_name()} has no bfloat16 (compute capability 8 and later)"
-
-
-def check_strategy(accelerator: str, devices: int | str, strategy: str) -> None:
-    """Raise a ``UserError`` where ``trainer.strategy`` cannot run on what this machine has, and name what is missing."""
-    kind = _kind(accelerator)
-    lacking = []
-    if strategy.startswith("deepspeed") and find_spec("deepspeed") is None:
-        lacking.append("the package deepspeed, which is not installed (pip install deepspeed)")
-    if strategy.startswith(("deepspeed", "fsdp")) and kind != "cuda":
-        lacking.append(f"a CUDA GPU, where trainer.accelerator={accelerator} is {_NAMES[kind]} here")
-    if strategy.startswith("ddp") and kind == "mps":
-        lacking.append("a CPU or CUDA GPUs: several processes cannot share an Apple GPU")
-    if strategy == "single_device" and (devices != 1 or kind != "cpu"):
-        lacking.append("trainer.devices=1 on a CPU: Lightning would leave every GPU unused")
-    if lacking:
-        raise UserError(
-            f"trainer.strategy={strategy} needs {', and '.join(lacking)}. trainer.strategy=auto runs here."
-        )
 
 
 _PROCESSES = 8  # that a training may have on any CPU: what eight GPUs do can be tried out there
