@@ -12,9 +12,7 @@ from editmgt.errors import UserError, nearest
 from editmgt.files import write_atomic
 
 LOSSLESS = ("PNG", "TIFF", "BMP")
-LONGEST_OUTPUT = (
-    220  # bytes: leaves room for _1_seed0, _explain.png and the temporary name that is written first
-)
+LONGEST_OUTPUT = 210  # bytes: leaves room for _1_seed0, _explain.png and the temporary name
 COMMON_FORMATS = (".png", ".jpg", ".jpeg", ".webp", ".tiff", ".bmp", ".gif")
 _LOST = {"RGBA": "transparency", "CMYK": "CMYK colours", "I;16": "16-bit grey", "I": "32-bit grey"}
 
