@@ -224,13 +224,19 @@ def test_a_plain_edit_keeps_transparency_profile_and_depth(
     assert image.getchannel("A").getpixel((20, 20)) == 255
     image, said = edited("clear.jpg", transparent)
     assert image.mode == "RGB"
-    assert said == "Note: JPEG files cannot hold transparency: written as 8-bit sRGB, over white.\n"
+    assert (
+        said
+        == f"Note on {tmp_path / 'source'}: JPEG files cannot hold transparency: written as 8-bit sRGB, over white.\n"
+    )
     wide = saved(wide_gamut(), ".png", icc_profile=adobe_rgb())[1]
     for name in ("wide.png", "wide.jpg", "wide.webp"):
         image, said = edited(name, wide)
         assert (image.info["icc_profile"], said) == (adobe_rgb(), "")
     image, said = edited("wide.bmp", wide)
-    assert said == "Note: BMP files cannot hold a colour profile: written as 8-bit sRGB.\n"
+    assert (
+        said
+        == f"Note on {tmp_path / 'source'}: BMP files cannot hold a colour profile: written as 8-bit sRGB.\n"
+    )
     image, said = edited("deep.png", saved(deep_grey(), ".png")[1])
     assert image.mode == "I;16" and "what the edit colours is grey" in said
     image, said = edited("deep.jpg", saved(deep_grey(), ".png")[1])

@@ -66,7 +66,7 @@ def edit_directory(options: argparse.Namespace) -> int:
         check_settings(options)
     tell(problems)
 
-    from editmgt.editing.images import read_image
+    from editmgt.editing.images import has_deep_colours, read_image
     from editmgt.editing.masks import read_mask
     from editmgt.editing.original import Original
 
@@ -81,12 +81,13 @@ def edit_directory(options: argparse.Namespace) -> int:
                 continue
             try:
                 original = Original.of(read_image(file, options.max_pixels))
+                deep = has_deep_colours(file)
                 path = output / file.name
                 if options.composite:
                     path = _lossless(path, original)
                 picture_format = output_format(path)
                 if options.composite:
-                    check_composite(path, original.base, picture_format, file)
+                    check_composite(path, original.base, picture_format, deep)
                 if not options.overwrite:
                     refuse_inputs([path], [file, *masks.values()])
                 mask = None
@@ -94,9 +95,9 @@ def edit_directory(options: argparse.Namespace) -> int:
                     mask = read_mask(read_image(masks[file], options.max_pixels), size=original.rgb.size)
                 result = edit_one(editor, original.base, options, mask)
                 for note in write_edit(
-                    path, original, result.images[0], picture_format, file, options.composite
+                    path, original, result.images[0], picture_format, deep, options.composite
                 ):
-                    print(f"Note: {note}", file=sys.stderr)
+                    print(f"Note on {file}: {note}", file=sys.stderr)
                 rows.append((file.name, "ok", ""))
             except UserError as error:
                 rows.append((file.name, "failed", str(error)))

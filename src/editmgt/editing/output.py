@@ -12,9 +12,7 @@ from editmgt.errors import UserError, nearest
 from editmgt.files import write_atomic
 
 LOSSLESS = ("PNG", "TIFF", "BMP")
-LONGEST_OUTPUT = (
-    220  # bytes: leaves room for _1_seed0, _explain.png and the temporary name that is written first
-)
+LONGEST_OUTPUT = 210  # bytes: leaves room for _1_seed0, _explain.png and the temporary name
 COMMON_FORMATS = (".png", ".jpg", ".jpeg", ".webp", ".tiff", ".bmp", ".gif")
 _LOST = {"RGBA": "transparency", "CMYK": "CMYK colours", "I;16": "16-bit grey", "I": "32-bit grey"}
 
@@ -68,11 +66,11 @@ def explained(output: Path) -> Path:
     return output.with_name(f"{output.stem}_explain.png")
 
 
-def check_composite(path: Path, picture: Image.Image, picture_format: str, source: Path) -> None:
-    """Raise a ``UserError`` where a file at ``path`` could not keep every pixel of ``picture``, which ``source`` holds."""
-    if has_deep_colours(source):
+def check_composite(path: Path, picture: Image.Image, picture_format: str, deep: bool) -> None:
+    """Raise a ``UserError`` where a file at ``path`` could not keep every bit of ``picture``, or Pillow ``deep`` colours."""
+    if deep:
         raise UserError(
-            f"{source} has colours of 16 bits, of which Pillow reads 8: --composite cannot keep them bit for bit. "
+            "The picture has colours of 16 bits, of which Pillow reads 8: --composite cannot keep them bit for bit. "
             "Leave it out, or save the picture with 8 bits."
         )
     if what := lost(picture, picture_format):
@@ -84,20 +82,17 @@ def check_composite(path: Path, picture: Image.Image, picture_format: str, sourc
 
 
 def fitted(
-    own: Image.Image, srgb: Image.Image, picture_format: str, source: Path
+    own: Image.Image, srgb: Image.Image, picture_format: str, deep: bool
 ) -> tuple[Image.Image, list[str]]:
-    """Return the picture to write, ``own`` where the format holds it, else ``srgb``, and lines on what could not stay."""
-    notes = []
-    if has_deep_colours(source):
-        notes.append(f"{source} has colours of 16 bits: Pillow reads 8 of them, and 8 are written.")
+    """Return what to write, ``own`` where the format holds it, else ``srgb``, and a line on each thing that cannot stay."""
+    notes = ["it has colours of 16 bits: Pillow reads 8 of them, and 8 are written."] if deep else []
     if what := lost(own, picture_format):
         over = ", over white" if own.mode == "RGBA" else ""
         notes.append(f"{picture_format} files cannot hold {what}: written as 8-bit sRGB{over}.")
+        srgb.info = {name: value for name, value in own.info.items() if name != "icc_profile"}
         return srgb, notes
     if own.mode in ("I;16", "I"):
-        notes.append(
-            f"{source} is a grey picture of more than 8 bits and stays one: what the edit colours is grey."
-        )
+        notes.append("it is grey, of more than 8 bits, and stays so: what the edit colours is grey.")
     return own, notes
 
 
@@ -144,14 +139,6 @@ def lost(picture: Image.Image, picture_format: str) -> str:
     if not same_mode and picture.mode in _LOST:
         return _LOST[picture.mode]
     return "" if same_profile else "a colour profile"
-
-
-def has_deep_colours(path: Path) -> bool:
-    """Whether a picture's file has 16 bits for each of several channels: of those Pillow reads 8."""
-    with Image.open(path) as picture:
-        return len(picture.getbands()) > 1 and any(
-            ";16" in str(tile[3]) for tile in getattr(picture, "tile", [])
-        )
 
 
 def write(path: Path, picture: Image.Image, picture_format: str) -> None:
