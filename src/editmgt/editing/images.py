@@ -55,7 +55,7 @@ def _decode(file: Path | BytesIO, name: str, max_pixels: int) -> Image.Image:
 
 def has_deep_colours(path: Path) -> bool:
     """Whether a picture's file has 16 bits for each of several channels: of those Pillow reads 8."""
-    with _no_limit_but_ours(), Image.open(path) as image:
+    with no_limit_but_ours(), Image.open(path) as image:
         tiles = getattr(image, "tile", [])
         return len(image.getbands()) > 1 and any(";16" in str(tile[3]) for tile in tiles)
 
