@@ -14,7 +14,7 @@ from transformers import CLIPTextModelWithProjection, Gemma2Model
 
 from editmgt.codec import Codec
 from editmgt.loading import load_checked
-from editmgt.text import LanguageModel, TextEncoder
+from editmgt.text import LanguageModel
 
 # bit for bit on one machine; another CPU sums in another order
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-5}
@@ -39,18 +39,6 @@ def test_gemmas_states_are_those_recorded(recorded: Path) -> None:
     reader = LanguageModel(body, gemma_tokenizer())
     with torch.no_grad():
         torch.testing.assert_close(reader(wanted["llm_ids"]), wanted["llm_states"], **TOLERANCE)
-
-
-def test_position_ids_of_older_files_are_passed_over(tiny_bundle: Path, tmp_path: Path) -> None:
-    """Until 4.31 they were saved as if they were weights."""
-    encoder = TextEncoder.from_pretrained(tiny_bundle)
-    encoder.save_pretrained(tmp_path)
-    path = tmp_path / "text_encoder" / "model.safetensors"
-    state = load_file(path)
-    positions = torch.arange(encoder.length)[None]
-    save_file(state | {"text_model.embeddings.position_ids": positions}, path, metadata={"format": "pt"})
-    again = TextEncoder.from_pretrained(tmp_path).state_dict()
-    assert all(torch.equal(again[name], weight) for name, weight in encoder.state_dict().items())
 
 
 def test_older_attention_names_are_read(tmp_path: Path) -> None:
