@@ -40,7 +40,7 @@ def test_no_number_is_infinite(config: dict[str, Any], value: float) -> None:
     for path in leaves(config):
         found = problems(changed(config, path, value))
         key = ".".join(map(str, path))
-        assert any(line.startswith(f"{key}={value} ") for line in found), key
+        assert any(line.startswith((f"{key}={value} ", f"{key}={value}:")) for line in found), key
 
 
 @pytest.mark.parametrize(
@@ -90,11 +90,11 @@ def test_an_edits_settings_have_the_same_limits(name: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seed", "rule"), [(-1, "must be at least 0"), (2**32, "must be at most 4,294,967,295")]
+    ("seed", "rule"), [(-1, "must be a whole number of at least 0"), (2**32, "must be at most 4,294,967,295")]
 )
 def test_the_seed_of_an_edit(seed: int, rule: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["nowhere.png", "make it red", "--output", "out.png", "--seed", str(seed)]) == 2
-    assert f"--seed {seed} {rule}" in capsys.readouterr().err
+    assert f"--seed={seed} {rule}" in capsys.readouterr().err
 
 
 def test_empty_texts_are_told() -> None:

@@ -88,7 +88,9 @@ def schemas(count: int = 3, first: int = 0) -> dict[str, pa.Table]:
                 "source_image": source,
                 "edited_image": target,
                 "edit_prompt": sentence,
-                "mask_image": cells(masks),
+                "source_caption": [f"picture {2 * i}" for i in rows],
+                "target_caption": [f"picture {2 * i + 1}" for i in rows],
+                "mask_image": cells(masks),  # there in the region-based release alone
             }
         ),
         "anyedit": pa.table(

@@ -171,7 +171,7 @@ def test_a_target_of_another_size(tmp_path: Path) -> None:
     sample = BenchmarkSample.of(rows[0])
     assert sample.target is not None and sample.target.shape == (80, 96, 3)
     assert sample.edit_mask is not None and sample.edit_mask.mean() == 16 * 16 / (48 * 40)
-    transform = Transform(32, 1, False, 8, 0.1)
+    transform = Transform(((32, 32),), 1, False, 8, 0.1)
     trained = trained_on(path, tmp_path)
     view = transform(trained.pair(0), 0)
     assert view.edit_mask.any() and not view.edit_mask.all()

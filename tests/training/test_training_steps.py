@@ -40,7 +40,7 @@ class Watch(Callback):
 @pytest.fixture
 def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     watch = Watch()
-    monkeypatch.setattr(training_run, "_chosen_callbacks", lambda nodes: [watch])
+    monkeypatch.setattr(training_run, "chosen_callbacks", lambda nodes: [watch])
     return watch
 
 
@@ -156,7 +156,7 @@ def test_the_dev_loss_does_not_depend_on_batches_or_processes(tiny_editor: Edito
         tiny_editor.transformer.eval(),
         tiny_editor.text_encoder,
         lambda groups: torch.optim.SGD(groups, lr=0.1),
-        resolution=32,
+        pixels_per_code=tiny_editor.codec.downsampling,
     )
 
     def loss(batches: list[dict[str, torch.Tensor]]) -> tuple[float, int]:
