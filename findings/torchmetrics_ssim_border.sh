@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # torchmetrics' SSIM is another number since 1.4.2: it averages over the mirrored border, which was left out before.
 #
-# Versions: torchmetrics 1.4.1 and 1.4.2 to 1.9.0 (torch 2.14.1), scikit-image 0.26.0.
+# Versions: torchmetrics 1.4.1, 1.4.2 and 1.9.0 (torch 2.14.1), scikit-image 0.26.0.
 # Behaviour: structural_similarity_index_measure(a, b, data_range=1.0) of one and the same pair of pictures. Up to 1.4.1
 #   the map's outer 5 pixels on each side, where the 11x11 window sees padding, do not count, as in scikit-image; from
 #   1.4.2 on they do. A change in the middle looks smaller to the later versions and one at the rim larger, so numbers of

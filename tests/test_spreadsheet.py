@@ -53,5 +53,10 @@ def test_numbers_are_numbers() -> None:
     assert cells == ["-0.5", repr(1 / 3), "-2", "", "", "", "True"]
 
 
+def test_what_is_no_table_names_its_line() -> None:
+    with pytest.raises(ValueError, match="line 2: unexpected end of data"):
+        from_csv('a,b\n"torn')
+
+
 def test_half_a_character_is_written_as_its_number() -> None:
     assert from_csv(to_csv([["a\ud800"]])) == [["a\\ud800"]]

@@ -41,10 +41,13 @@ def from_csv(text: str) -> list[list[str]]:
     """Return the rows of :func:`to_csv`, every cell as text; numbers never begin with a quote.
 
     Raises:
-        csv.Error: for what is no CSV.
+        ValueError: for what is no CSV.
     """
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    return [[unshield(cell) for cell in row] for row in reader]
+    try:
+        return [[unshield(cell) for cell in row] for row in reader]
+    except csv.Error as error:  # which is no ValueError of its own
+        raise ValueError(f"line {reader.line_num}: {error}") from error
 
 
 def _cell(value: object) -> object:

@@ -1,6 +1,5 @@
 """What an evaluation leaves behind: a row per sample, and the means of those same rows."""
 
-import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -107,7 +106,7 @@ class RowFile:
         try:
             header, *lines = from_csv(whole.decode()) if whole else [[]]
             rows = [self._row(cells) for cells in lines] if header == [*COLUMNS, *self.names] else None
-        except (ValueError, csv.Error):
+        except ValueError:
             rows = None
         if rows is None:
             self.begin()

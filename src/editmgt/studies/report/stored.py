@@ -1,6 +1,5 @@
 """What a run or a sweep left on disk, read back; whatever is broken makes its cell a failed one, with a line."""
 
-import csv
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -199,7 +198,7 @@ def _samples(
         raise _Corrupt(f"{path} is missing")
     try:
         frame, unknown = read_samples(path)
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError) as error:
         raise _Corrupt(f"{path} is corrupt: {_one_line(error)}") from error
     scored = int((frame["status"] == "ok").sum())
     if scored != metrics.get("n", scored):
