@@ -1,9 +1,13 @@
 """What a machine and the data are asked before any work: a line each, status 2, and nothing is created."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import torch
 
 from editmgt import prepare
 from editmgt.studies import command
@@ -47,12 +51,9 @@ def test_accelerators_and_strategies_of_every_cell(told: Told, monkeypatch: pyte
     )
 
 
-def test_devices_of_every_cell(told: Told, monkeypatch: pytest.MonkeyPatch, tiny_bundle: Path) -> None:
-    def refuse(*_: object, device: object = None, **__: object) -> None:
-        raise AssertionError("Torch not compiled with CUDA enabled")
-
-    monkeypatch.setattr("editmgt.devices.torch.empty", refuse)
-    arguments = ("-m", f"checkpoint='{tiny_bundle}'", "device=cuda,cuda", "seed=0,1")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_devices_of_every_cell(told: Told, tiny_bundle: Path) -> None:
+    arguments = ("-m", f"checkpoint='{tiny_bundle}'", "device=cuda,cpu", "seed=0,1")
     assert told("evaluate", *arguments) == ["device=cuda is not available here."]
 
 
@@ -68,9 +69,6 @@ def test_a_resolution_that_is_not_whole_cells(told: Told, tiny_bundle: Path) -> 
 
 
 def test_data_sets_that_cannot_be_opened(told: Told, tmp_path: Path, tiny_bundle: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     (tmp_path / "table").mkdir()
     pq.write_table(
         pa.table({name: [b"x"] * 4 for name in "ab"} | {"c": ["t"] * 4}), tmp_path / "table/train.parquet"
@@ -104,8 +102,6 @@ def test_data_sets_that_cannot_be_opened(told: Told, tmp_path: Path, tiny_bundle
 def test_sizes_that_make_no_model(
     told: Told, tiny_bundle: Path, tmp_path: Path, group: str, argument: str, key: str
 ) -> None:
-    import shutil
-
     start = "null"
     if group == "tiny_base":  # a directory that holds a codec alone
         shutil.copytree(tiny_bundle / "vqvae", tmp_path / "codec" / "vqvae")

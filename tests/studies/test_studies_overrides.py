@@ -143,6 +143,14 @@ def test_every_cell_of_a_sweep_is_checked() -> None:
     assert "glob() is not supported" in line
 
 
+@pytest.mark.parametrize(
+    "group", ["experiment=tiny_codec", "debug=smoke", "metrics=perceptual", "logger=none"]
+)
+def test_every_group_can_be_chosen(group: str) -> None:
+    [cell] = compose_all(CONF, "train", [group], multirun=False).cells
+    assert cell.overrides == (group,)
+
+
 def test_several_callbacks_go_together() -> None:
     [cell] = compose_all(CONF, "train", ["callbacks=[default,ema]"], multirun=False).cells
     assert [*cell.config["callbacks"]] == ["ema"]

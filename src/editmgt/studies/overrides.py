@@ -166,7 +166,9 @@ def key_mistakes(
         return [f"{override.input_line}: {key} is there already, write it without the +."]
     if key in _DIRECTORIES and not str(override.value()).strip():
         return [f"{override.input_line} names no directory."]
-    if is_hydra(override) or key in known:
+    if (
+        is_hydra(override) or key in known or _group(conf_dir, key) is not None
+    ):  # a group's file is judged before
         return []
     own = key.split(".")[0] in known
     if own and key.startswith(_FREE):
