@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from editmgt.devices import check_accelerator, find_device
+from editmgt.devices import check_accelerator, check_strategy, find_device
 from editmgt.errors import UserError
 
 
@@ -20,3 +20,30 @@ def test_a_trainer_is_given_what_the_machine_has() -> None:
     check_accelerator("auto", "auto")
     with pytest.raises(UserError, match=r"trainer\.accelerator=cuda trainer\.devices=99: this machine has"):
         check_accelerator("cuda", 99)
+    with pytest.raises(UserError, match=r"trainer\.devices=9999: at most \d+ processes train on"):
+        check_accelerator("cpu", 9999)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "devices", "needs"),
+    [
+        ("fsdp", 2, "a CUDA GPU, where trainer.accelerator=cpu is the CPU here"),
+        ("fsdp_cpu_offload", 1, "a CUDA GPU"),
+        ("deepspeed_stage_2", 1, "the package deepspeed"),
+        ("single_device", 2, "trainer.devices=1"),
+    ],
+)
+def test_a_strategy_that_cannot_run_names_what_is_missing(strategy: str, devices: int, needs: str) -> None:
+    with pytest.raises(UserError, match=rf"^trainer\.strategy={strategy} needs ") as caught:
+        check_strategy("cpu", devices, strategy)
+    assert needs in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_strategies_that_run_on_a_cpu() -> None:
+    for strategy, devices in (
+        ("auto", 2),
+        ("ddp", 2),
+        ("ddp_find_unused_parameters_true", 2),
+        ("single_device", 1),
+    ):
+        check_strategy("cpu", devices, strategy)

@@ -52,8 +52,12 @@ def transformer_config(directory: Path) -> dict[str, Any]:
 def num_blocks(name: str) -> int | None:
     """Blocks of the transformer in a local bundle; None where that cannot be told."""
     directory = local_directory(name)
-    values = transformer_config(directory) if directory else {}
-    parts = [values.get(name) for name in ("num_layers", "num_single_layers")]
+    return blocks_of(transformer_config(directory) if directory else {})
+
+
+def blocks_of(sizes: dict[str, Any]) -> int | None:
+    """Blocks of a transformer of these sizes; None where they do not say."""
+    parts = [sizes.get(name) for name in ("num_layers", "num_single_layers")]
     whole = [part for part in parts if isinstance(part, int)]
     return sum(whole) if len(whole) == len(parts) else None
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from editmgt.config.bundles import (
     BUNDLE,
+    blocks_of,
     bundle_problems,
     layer_problems,
     num_blocks,
@@ -121,7 +122,7 @@ def _train_problems(config: dict[str, Any]) -> list[str]:
                 "whose decoder alone would learn: set one of them to null (experiment=tiny_codec_decoder does)."
             )
     if model["transformer"] is not None:
-        blocks = sum(int(model["transformer"].get(part) or 0) for part in ("num_layers", "num_single_layers"))
+        blocks = blocks_of(model["transformer"])
     if model["kind"] == "editor":
         found += layer_problems(model["localization"], blocks)
     return found + _recipe_problems(model)

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from hydra._internal.utils import get_args_parser
 
+from editmgt.config import show
 from editmgt.editing.cuts import told_once
 from editmgt.errors import UserError
 from editmgt.files import read_json
@@ -167,7 +168,7 @@ def _check_weights(composition: Composition) -> None:
         return
     _check_resumed([config for config in configs if config["resume"] is not None])
     starts = distinct(untrained(configs), "init_from", "model")
-    each(starts, lambda c: f"init_from={c['init_from']}", _check_start)
+    each(starts, lambda c: f"init_from={show(c['init_from'])}", _check_start)
 
 
 def _check_checkpoint(config: dict[str, Any]) -> None:

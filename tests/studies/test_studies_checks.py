@@ -1,0 +1,110 @@
+"""What a machine and the data are asked before any work: a line each, status 2, and nothing is created."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from editmgt import prepare
+from editmgt.studies import command
+
+CONF = Path(__file__).parent.parent.parent / "conf"
+Told = Callable[..., list[str]]
+COLUMNS = {"source": "a", "target": "b", "instruction": "c"}
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Told:
+    """What a command prints, called where nothing is; it must change nothing there."""
+
+    def call(task: str, *arguments: str) -> list[str]:
+        def never() -> None:
+            raise AssertionError("the command went on")
+
+        monkeypatch.chdir(tmp_path)
+        before = sorted(tmp_path.rglob("*"))
+        status = (
+            prepare.main([*arguments]) if task == "prepare" else command.main(task, never, CONF, arguments)
+        )
+        printed = capsys.readouterr()
+        assert status == 2 and printed.out == "", printed
+        assert sorted(tmp_path.rglob("*")) == before
+        return printed.err.splitlines()
+
+    return call
+
+
+def test_accelerators_and_strategies_of_every_cell(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    none = ["trainer.accelerator=gpu trainer.devices=1: this machine has 0 such; trainer=cpu trains without."]
+    assert told("train", "trainer=gpu") == none
+    assert told("train", "-m", "trainer=cpu,gpu", "seed=0,1") == none
+    [line] = told("train", "-m", "trainer.strategy=auto,fsdp")
+    assert line.startswith(
+        "trainer.strategy=fsdp needs a CUDA GPU, where trainer.accelerator=cpu is the CPU here."
+    )
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_devices_of_every_cell(told: Told, tiny_bundle: Path) -> None:
+    arguments = ("-m", f"checkpoint='{tiny_bundle}'", "device=cuda,cpu", "seed=0,1")
+    assert told("evaluate", *arguments) == ["device=cuda is not available here."]
+
+
+def test_a_resolution_that_is_not_whole_cells(told: Told, tiny_bundle: Path) -> None:
+    rule = "model.resolution=7 must be a multiple of the model's 8 pixels, such as 8."
+    start = (f"init_from='{tiny_bundle}'", "model.localization.layers=[1,2]", "model.resolution=7")
+    assert told("train", *start) == [f"init_from={tiny_bundle}: {rule}"]
+    assert told("evaluate", f"checkpoint='{tiny_bundle}'", "model.resolution=7") == [
+        f"checkpoint={tiny_bundle}: {rule}"
+    ]
+    [line] = told("train", "experiment=tiny_codec", "model.resolution=7")
+    assert "model.resolution=7 must be a multiple of the model's 4 pixels, such as 8." in line
+
+
+def test_data_sets_that_cannot_be_opened(told: Told, tmp_path: Path, tiny_bundle: Path) -> None:
+    (tmp_path / "table").mkdir()
+    pq.write_table(
+        pa.table({name: [b"x"] * 4 for name in "ab"} | {"c": ["t"] * 4}), tmp_path / "table/train.parquet"
+    )
+    key = "data.datasets.instructpix2pix"
+    base = (
+        f"init_from='{tiny_bundle}'", "model.localization.layers=[1,2]", "data=instructpix2pix", "benchmark=scenes",
+        f"{key}.columns.caption=null", *(f"{key}.columns.{use}={column}" for use, column in COLUMNS.items()),
+    )  # fmt: skip
+    [line] = told("train", "-m", *base, f"{key}.path=nowhere", "seed=0,1")
+    assert line.startswith(f"{key}.path=nowhere ")
+    [line] = told("train", *base, f"{key}.path=table", f"{key}.split=tran")
+    assert "tran" in line and key in line
+    [line] = told("train", *base, f"{key}.path=table", f"{key}.config=other")
+    assert "other" in line and key in line
+    [line] = told("train", *base[:-1], f"{key}.path=table", f"{key}.columns.instruction=d")
+    assert f"{key}.columns.instruction=d" in line
+    arguments = [text for text in base if not text.startswith("benchmark=")]
+    [line] = told("prepare", *arguments, f"{key}.path=nowhere", "data.token_cache=codes")
+    assert line.startswith(f"{key}.path=nowhere ")
+
+
+@pytest.mark.parametrize(
+    ("group", "argument", "key"),
+    [
+        ("tiny_base", "model.transformer.num_layers=abc", "model.transformer"),
+        ("tiny_base", "model.text_encoder.num_attention_heads=5", "model.text_encoder"),
+        ("tiny_codec", "model.vqvae.norm_num_groups=7", "model.vqvae"),
+    ],
+)
+def test_sizes_that_make_no_model(
+    told: Told, tiny_bundle: Path, tmp_path: Path, group: str, argument: str, key: str
+) -> None:
+    start = "null"
+    if group == "tiny_base":  # a directory that holds a codec alone
+        shutil.copytree(tiny_bundle / "vqvae", tmp_path / "codec" / "vqvae")
+        start = "codec"
+    [line] = told("train", f"model={group}", f"init_from={start}", argument)
+    assert line.startswith(f"init_from={start}: {key} ")
