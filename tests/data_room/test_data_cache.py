@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from edit_files import crispedit, data_config, encoded, picture, schemas, spec, write
+from full_disk import full_disk
 from hydra import compose, initialize_config_dir
 from lightning.pytorch.loggers import CSVLogger
 from omegaconf import OmegaConf
@@ -300,12 +301,8 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on(
     ]
 
     def run(name: str, limit: int = resource.RLIM_INFINITY) -> int:
-        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limits[1]))
-        try:
+        with full_disk(limit):
             return main([*command, f"data.token_cache='{tmp_path / name}'"])
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
     for limit in (0, 5_000):
         assert run("filled", limit) == 2

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from edit_files import encoded, picture, schemas, spec, write
+from edit_files import data_config, encoded, picture, schemas, spec, write
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -18,8 +18,10 @@ from editmgt.benchmarks.pictures import picture as benchmark_picture
 from editmgt.benchmarks.tables import open_table
 from editmgt.data.bad_rows import BadRow
 from editmgt.data.cells import open_picture
+from editmgt.data.edits import open_all
 from editmgt.data.rows import EditRows
 from editmgt.errors import UserError
+from editmgt.studies.checks import check_data
 
 PNGS = [encoded(picture(i)) for i in range(3)]
 BASE = schemas(3)["crispedit"].set_column(1, "input_img", pa.array(PNGS))
@@ -231,6 +233,35 @@ def test_a_stream_that_breaks_off_is_one_line(tmp_path: Path) -> None:
     ) as caught:
         list(rows)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("columns", [None, ["input_img", "instruction", "output_img", "type"]])
+def test_a_copy_made_earlier_is_read_without_a_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: list[str] | None
+) -> None:
+    """Whether all columns were copied, as before there was a choice, or those that are read; checked before, too."""
+    import datasets
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
+    options: dict[str, Any] = {} if columns is None else {"columns": columns, "batch_size": 100}
+    file, cache = write(BASE, tmp_path / "t.parquet"), tmp_path / "cache" / "datasets"
+    builder = datasets.load_dataset_builder(
+        "parquet", data_files={"train": str(file)}, cache_dir=str(cache), **options
+    )
+    builder.download_and_prepare()
+    made = Path(builder.cache_dir)
+    name = datasets.BuilderConfig("default").create_config_id(config_kwargs=options)
+    fetched = cache / "nobody___mine" / name / made.parent.name / made.name  # as a repository's copy lies
+    fetched.parent.mkdir(parents=True)
+    made.rename(fetched)
+    for part in fetched.glob("parquet-*"):
+        part.rename(fetched / part.name.replace("parquet", "mine"))
+    data = data_config({"mine": spec("nobody/mine")}, tmp_path / "cache")
+    check_data([{"data": data, "model": {"kind": "editor"}}])
+    for streaming in (False, True):
+        [rows] = open_all(data | {"streaming": streaming}, "editor")
+        assert told(rows) == [f"make the red circle number {i} blue" for i in range(3)]
 
 
 def test_without_a_network_what_to_set_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,10 +61,12 @@ def check_data(configs: Iterable[Config]) -> None:
     from editmgt.data.edits import open_all
 
     def check(config: Config) -> None:
-        with (
-            TemporaryDirectory() as cache_dir
-        ):  # not the user's: nothing is made before all is known to be right
-            open_all(config["data"] | {"streaming": True, "cache_dir": cache_dir}, config["model"]["kind"])
+        with TemporaryDirectory() as temporary:
+            # the user's cache where there is one, which may be all that is at hand without a network; it is not made
+            # before all is known to be right
+            cache = config["data"]["cache_dir"]
+            asked = {"streaming": True, "cache_dir": cache if Path(cache).is_dir() else temporary}
+            open_all(config["data"] | asked, config["model"]["kind"])
 
     each(distinct((c for c in configs if "datasets" in c["data"]), "data"), lambda c: "data.datasets.", check)
 
