@@ -63,7 +63,7 @@ def open_dataset(name: str, spec: dict[str, Any], streaming: bool, cache_dir: Pa
             path,
             spec["split"],
             _columns(key, spec),
-            config=(f"{key}.config", spec.get("config")),
+            config=(f"{key}.config", spec["config"]),
             revision=spec["revision"],
             cache_dir=cache_dir / "datasets",
             streaming=streaming,
@@ -134,7 +134,7 @@ def identity(spec: dict[str, Any]) -> str:
     digest = hashlib.sha256()
     files = local_files(path)
     place = "" if files else path
-    facts = (place, spec["split"], spec.get("config"), spec["revision"], sorted(spec["columns"].items()))
+    facts = (place, spec["split"], spec["config"], spec["revision"], sorted(spec["columns"].items()))
     digest.update(repr(facts).encode())
     root = Path(path) if Path(path).is_dir() else None
     for file in files:
