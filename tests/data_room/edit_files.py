@@ -132,7 +132,14 @@ COLUMNS = {
 
 def spec(path: Path | str, **changes: Any) -> dict[str, Any]:
     """A dataset of ``data.datasets``."""
-    return {"path": str(path), "split": "train", "revision": None, "ratio": 1, "columns": COLUMNS} | changes
+    return {
+        "path": str(path),
+        "split": "train",
+        "config": None,
+        "revision": None,
+        "ratio": 1,
+        "columns": COLUMNS,
+    } | changes
 
 
 def data_config(datasets: dict[str, dict[str, Any]], hf_cache: Path, **changes: Any) -> dict[str, Any]:
