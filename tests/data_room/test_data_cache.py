@@ -342,6 +342,7 @@ def test_two_processes_learn_what_one_does(
     config["model"]["optimizer"]["eps"] = 1e-5  # at 1e-8 a gradient that is all rounding moves a weight too
     alone = train(config, tmp_path / "alone")
     config["trainer"] |= {"devices": 2, "strategy": "ddp"}
+    del config["prepare"]  # the worker takes what train.py does
     (tmp_path / "pair").mkdir()
     OmegaConf.save(OmegaConf.create(config), tmp_path / "pair" / "config.yaml")
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
