@@ -1,11 +1,32 @@
 """A user's mistake, told in one line."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class UserError(Exception):
     """Something the user can fix; entry points print the message alone and exit with status 2."""
+
+
+@contextmanager
+def gathered(problems: list[str]) -> Iterator[None]:
+    """Keep a user's mistake in ``problems``, so that what else is wrong is told with it."""
+    try:
+        yield
+    except UserError as error:
+        problems.append(str(error))
+
+
+def tell(problems: list[str]) -> None:
+    """Raise one ``UserError`` with a line for each of ``problems``, each once, if there are any."""
+    if problems:
+        raise UserError("\n".join(dict.fromkeys(problems)))
+
+
+def on_one_line(error: BaseException) -> str:
+    """Return an error's kind and all that it says, on one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def nearest(value: object, choices: Iterable[str]) -> str:

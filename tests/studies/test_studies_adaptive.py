@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from editmgt.files import read_json
-from editmgt.studies import command, objective
+from editmgt.studies import objective
 
 ROOT = Path(__file__).parent.parent.parent
 SMALL = ["debug=few", "benchmark.resolution=32", "benchmark.size=2", "logger=none"]
@@ -22,17 +22,6 @@ OPTUNA = [
     "hydra.sweeper.n_jobs=1", "model.hold.threshold=interval(0.0,1.0)",
 ]  # fmt: skip
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(ROOT))
-    import evaluate
-    import train
-
-    entries = {"train": train.run, "evaluate": evaluate.run}
-    return lambda task, *overrides: command.main(task, entries[task], ROOT / "conf", [*overrides])
 
 
 STUDY = ["experiment=hold_and_consolidation", "study.seeds=[0]"]

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,6 @@ from PIL import Image
 from editmgt.benchmarks import robustness
 from editmgt.benchmarks.published import LABEL
 from editmgt.files import read_json, write_json
-from editmgt.studies import command
 from editmgt.studies.report.stored import IDENTITY
 
 ROOT = Path(__file__).parent.parent.parent
@@ -24,12 +24,9 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(ROOT))
-    import evaluate
-
-    return lambda *overrides: command.main("evaluate", evaluate.run, ROOT / "conf", [*overrides])
+def run(run: Callable[..., int]) -> Callable[..., int]:
+    """``evaluate.py`` in this process."""
+    return partial(run, "evaluate")
 
 
 def own_pictures(path: Path) -> Path:

@@ -25,18 +25,11 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """The commands in this process; what they start finds the package and the entry points."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(ROOT))
+def run(run: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """The commands; what they start finds the package and the entry points."""
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'src'}")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    import evaluate
-    import train
-    from editmgt.studies import command
-
-    entries = {"train": train.run, "evaluate": evaluate.run}
-    return lambda task, *overrides: command.main(task, entries[task], ROOT / "conf", [*overrides])
+    return run
 
 
 def cell_states() -> list[str]:

@@ -27,15 +27,10 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(ROOT))
+def run(run: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """The commands; W&B writes files alone."""
     monkeypatch.setenv("WANDB_MODE", "offline")
-    import evaluate
-    import train
-
-    entries = {"train": train.run, "evaluate": evaluate.run}
-    return lambda task, *overrides: command.main(task, entries[task], ROOT / "conf", [*overrides])
+    return run
 
 
 @pytest.fixture
@@ -140,11 +135,13 @@ def test_a_gpu_that_is_not_there_fails_the_cell_in_one_line(
     run: Callable[..., int],
     tiny_bundle: Path,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
     task: str,
     arguments: list[str],
     said: str,
 ) -> None:
-    """The cell and not the command: on a cluster the machine that plans has none, and those that run have."""
+    """A machine that another one planned for, as on a cluster, tells it of the cell."""
+    monkeypatch.setattr(command, "check_machine", lambda configs: None)
     assert run(task, *(text.format(bundle=tiny_bundle) for text in arguments), "logger=none") == 1
     assert f"{task}-0001 failed: {said}" in capsys.readouterr().err.splitlines()
     assert read_json(Path(f"outputs/runs/{task}-0001/status.json"))["error"] == said

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,6 @@ import pytest
 from editmgt.benchmarks.rows import Row, RowFile
 from editmgt.errors import UserError
 from editmgt.files import read_json, write_json
-from editmgt.studies import command
 from editmgt.studies.compose import compose_all
 from editmgt.studies.plan import create, make_plan
 
@@ -27,13 +27,9 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+def run(run: Callable[..., int]) -> Callable[..., int]:
     """``evaluate.py`` in this process."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(ROOT))
-    import evaluate
-
-    return lambda *overrides: command.main("evaluate", evaluate.run, ROOT / "conf", [*overrides])
+    return partial(run, "evaluate")
 
 
 def at_once(directory: Path, *arguments: str) -> list[str]:

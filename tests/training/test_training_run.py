@@ -72,6 +72,11 @@ def test_callbacks_of_the_configuration_take_part(tiny_bundle: Path, tmp_path: P
     }
     averaged = weights(train(config, tmp_path / "averaged"))
     assert any((plain[name] != averaged[name]).any() for name in plain)
+    config["callbacks"] = {"odd": {"_target_": "lightning.pytorch.callbacks.timer.timedelta"}}
+    with pytest.raises(
+        ValueError, match=r"callbacks.timer.timedelta is not one of lightning.pytorch.callbacks."
+    ):
+        train(config, tmp_path / "odd")
 
 
 def test_a_running_mean_of_what_learns_resumes(tiny_bundle: Path, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ import errno
 
 import torch
 
+from editmgt.errors import on_one_line
+
 # What begins the error of a row that failed by the machine: the same command does such rows again.
 BY_MACHINE = "by the machine: "
 
@@ -41,5 +43,5 @@ def by_machine(error: BaseException) -> bool:
 
 def told(error: Exception) -> str:
     """Return an error in one line, as a row keeps it."""
-    line = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST]
+    line = on_one_line(error)[:_LONGEST]
     return BY_MACHINE + line if by_machine(error) else line

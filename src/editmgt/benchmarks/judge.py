@@ -14,6 +14,8 @@ from typing import Any
 
 import httpx
 
+from editmgt.errors import on_one_line
+
 _PAUSE = 1.0  # seconds before the second attempt; doubled for each further one
 _LONGEST_PAUSE = 60.0
 _REFUSED = {400, 422}  # of what was asked, not of who asked
@@ -148,7 +150,7 @@ class Judge:
                 TypeError,
                 JudgeFailed,
             ) as problem:
-                error = " ".join(f"{type(problem).__name__}: {problem}".split())
+                error = on_one_line(problem)
                 record(facts | {"error": error, "reply": reply})
             if attempt < self.attempts:
                 time.sleep(wait)

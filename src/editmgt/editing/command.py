@@ -20,7 +20,7 @@ from editmgt.editing.output import (
     refuse_inputs,
     write,
 )
-from editmgt.errors import UserError
+from editmgt.errors import UserError, gathered, tell
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -152,21 +152,6 @@ def check_instructions(instructions: Sequence[str]) -> None:
         raise UserError(
             "The instruction is not valid UTF-8: type it again, or set a UTF-8 locale."
         ) from error
-
-
-@contextmanager
-def gathered(problems: list[str]) -> Iterator[None]:
-    """Keep a user's mistake in ``problems``, so that what else is wrong is told with it."""
-    try:
-        yield
-    except UserError as error:
-        problems.append(str(error))
-
-
-def tell(problems: list[str]) -> None:
-    """Raise one ``UserError`` with a line for each of ``problems``, if there are any."""
-    if problems:
-        raise UserError("\n".join(problems))
 
 
 def check_settings(options: argparse.Namespace) -> None:

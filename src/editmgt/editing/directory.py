@@ -11,15 +11,13 @@ from editmgt.editing.command import (
     check_instructions,
     check_settings,
     edit_one,
-    gathered,
     load,
     plain_warnings,
     progress_bar,
-    tell,
     write_edit,
 )
 from editmgt.editing.output import LOSSLESS, check_composite, lost, output_format, refuse_inputs
-from editmgt.errors import UserError
+from editmgt.errors import UserError, gathered, tell
 from editmgt.files import write_atomic
 from editmgt.spreadsheet import to_csv
 

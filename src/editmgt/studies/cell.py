@@ -13,7 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from editmgt.errors import UserError
+from editmgt.errors import UserError, on_one_line
 from editmgt.files import WriteError, read_json, write_atomic, write_json
 from editmgt.lock import locked
 from editmgt.studies import trainings
@@ -127,7 +127,7 @@ class Cell:
             raise
         except Exception as error:  # the other cells go on
             plain = isinstance(error, UserError | WriteError)
-            message = " ".join(f"{'' if plain else type(error).__name__ + ': '}{error}".split())
+            message = " ".join(str(error).split()) if plain else on_one_line(error)
             where = "" if plain else f" (see {self.directory / 'error.txt'})"
             print(f"{self.name} failed: {message}{where}", file=sys.stderr, flush=True)
             self._fail(message, "" if isinstance(error, WriteError) else traceback.format_exc())

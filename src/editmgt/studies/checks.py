@@ -6,22 +6,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from editmgt.errors import UserError
+from editmgt.errors import UserError, gathered, tell
 
 Config = dict[str, Any]
 
 
 def each(configs: Iterable[Config], name: Callable[[Config], str], check: Callable[[Config], object]) -> None:
     """Check every cell and tell all mistakes together, each with the setting that it is of."""
-    mistakes = []
+    mistakes: list[str] = []
     for config in configs:
-        try:
+        found: list[str] = []
+        with gathered(found):
             check(config)
-        except UserError as error:
-            named = name(config)
-            mistakes.append(str(error) if str(error).startswith(named) else f"{named}: {error}")
-    if mistakes:
-        raise UserError("\n".join(dict.fromkeys(mistakes)))
+        mistakes += [text if text.startswith(name(config)) else f"{name(config)}: {text}" for text in found]
+    tell(mistakes)
 
 
 def distinct(configs: Iterable[Config], *keys: str) -> list[Config]:
@@ -44,7 +42,7 @@ def check_machine(configs: Iterable[Config]) -> None:
     from editmgt.devices import check_accelerator, check_strategy, find_device
 
     configs = [*configs]
-    if configs[0]["task"] == "evaluate":
+    if configs and configs[0]["task"] == "evaluate":
         each(distinct(configs, "device"), lambda c: "device=", lambda c: find_device("device", c["device"]))
         return
 
@@ -82,11 +80,8 @@ def check_resolution(resolution: int | None, multiple: int) -> None:
 
 def together(*checks: Callable[[], object]) -> None:
     """Run all checks and raise one ``UserError`` of what they found."""
-    mistakes = []
+    mistakes: list[str] = []
     for check in checks:
-        try:
+        with gathered(mistakes):
             check()
-        except UserError as error:
-            mistakes.append(str(error))
-    if mistakes:
-        raise UserError("\n".join(mistakes))
+    tell(mistakes)

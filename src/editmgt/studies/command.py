@@ -16,7 +16,7 @@ from hydra._internal.utils import get_args_parser
 
 from editmgt.config import show
 from editmgt.editing.cuts import told_once
-from editmgt.errors import UserError
+from editmgt.errors import UserError, on_one_line
 from editmgt.files import read_json
 from editmgt.lock import locked
 from editmgt.studies.checks import (
@@ -139,12 +139,15 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _check_machine_and_data(composition: Composition) -> None:
-    """Ask for what will be computed on and learnt from before any work."""
+    """Ask for what will be computed on and learnt from before any work; other machines are asked by their cells."""
     configs = [cell.config for cell in composition.cells]
-    if configs[0]["task"] == "evaluate":
-        check_machine(configs)
-    elif new := untrained(configs):
-        together(lambda: check_machine(new), lambda: check_data(new))
+    trains = configs[0]["task"] == "train"
+    if trains:
+        configs = untrained(configs)
+    together(
+        lambda: check_machine(() if composition.elsewhere else configs),
+        lambda: check_data(configs if trains else ()),
+    )
 
 
 def _check_benchmarks(composition: Composition) -> None:
@@ -248,8 +251,7 @@ def _hand_over(run: Callable[[], Any], arguments: Sequence[str]) -> int:
     except Exception as error:  # a sweeper or a launcher: what goes wrong in a cell stays in it
         if wanted == "1":
             raise
-        message = " ".join(f"{type(error).__name__}: {error}".split())
-        print(f"{message} ({_FULL_ERROR}=1 shows where)", file=sys.stderr)
+        print(f"{on_one_line(error)} ({_FULL_ERROR}=1 shows where)", file=sys.stderr)
         return FAILED
     finally:
         os.environ.pop(_FULL_ERROR)

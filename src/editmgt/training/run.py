@@ -22,7 +22,7 @@ from editmgt.training.callbacks import chosen_callbacks
 from editmgt.training.checkpoint import MadeWith, WholeFiles, check_fits
 from editmgt.training.codec import CodecModule
 from editmgt.training.decoder import DecoderModule
-from editmgt.training.finite import StopWhenDiverged
+from editmgt.training.divergence import StopWhenDiverged
 from editmgt.training.module import EditorModule
 from editmgt.training.optimizers import optimizer_maker
 from editmgt.training.parts import fresh_vqvae, starting_parts

@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from editmgt.errors import UserError
+from editmgt.finite import all_finite
 from editmgt.training import LAST
 
 _CHECKED = ("state_dict", "current_model_state", "optimizer_states")  # of a checkpoint
@@ -82,7 +83,7 @@ class StopWhenDiverged(Callback):
 
     def _check(self, trainer: Trainer, tensors: Iterable[tuple[str, Tensor]]) -> None:
         for name, tensor in tensors:
-            if not tensor.isfinite().all():
+            if not all_finite(tensor):
                 _stop(trainer, f"{name} is not finite after step {trainer.global_step}", self._ids)
 
 
