@@ -38,7 +38,7 @@ def test_readme_command(command: str, tmp_path: Path) -> None:
     _, script, *arguments = shlex.split(command)
     Image.fromarray(SceneDataset("test")[0].source).save(tmp_path / "photo.png")
     arguments = [
-        a for a in arguments if not a.startswith(("benchmark.size=", "sampler="))
+        a for a in arguments if not a.startswith(("benchmark.size=", "sampler=")) and a not in PRESETS[script]
     ]  # the presets set them
     run = subprocess.run(
         [sys.executable, ROOT / script, *arguments, *PRESETS[script]],

@@ -51,6 +51,19 @@ def test_accelerators_and_strategies_of_every_cell(told: Told, monkeypatch: pyte
     )
 
 
+def test_a_cluster_may_have_the_gpus_that_this_machine_has_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    sweep = ["-m", "trainer=gpu", "seed=0,1", "plan=only"]
+    assert command.main("train", lambda: None, CONF, [*sweep, "hydra/launcher=submitit_slurm"]) == 0
+    assert command.main("train", lambda: None, CONF, [*sweep, "hydra/launcher=submitit_local"]) == 2
+    assert "this machine has 0 such" in capsys.readouterr().err
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_devices_of_every_cell(told: Told, tiny_bundle: Path) -> None:
     arguments = ("-m", f"checkpoint='{tiny_bundle}'", "device=cuda,cpu", "seed=0,1")

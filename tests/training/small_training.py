@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from editmgt.editing import Editor
 from editmgt.training import LAST
@@ -14,7 +16,25 @@ from editmgt.training import LAST
 HANGS = 1800  # seconds: guards against a process that hangs, however slow or busy the machine is
 
 
+CONF = Path(__file__).parent.parent.parent / "conf"
+
+
 def configuration(bundle: Path, cache: Path, **trainer: Any) -> dict[str, Any]:
+    """What ``train.py`` composes, with a small model, little data and ``trainer``'s changes: plain and valid."""
+    small = _small(bundle, cache, trainer)
+    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+        composed = compose("train", overrides=["model.resolution=32", "logger=none"])
+    config: Any = OmegaConf.to_container(composed, resolve=True)
+    return {
+        **config,
+        **{
+            name: config[name] | values if isinstance(values, dict) else values
+            for name, values in small.items()
+        },
+    }
+
+
+def _small(bundle: Path, cache: Path, trainer: dict[str, Any]) -> dict[str, Any]:
     return {
         "seed": 0,
         "init_from": str(bundle),

@@ -98,7 +98,11 @@ def test_recipes_that_cannot_be(overrides: list[str], said: str) -> None:
 
 def test_eight_bits_need_bitsandbytes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)  # as where it is not installed
-    overrides = ("model.eight_bit_optimizer=true", "model.optimizer._target_=torch.optim.SGD")
+    overrides = (
+        "model.eight_bit_optimizer=true",
+        "model.optimizer._target_=torch.optim.SGD",
+        "~model.optimizer.betas",  # of which it has none
+    )
     missing, kind = schema.problems(composed("train", *overrides))
     assert missing == (
         "model.eight_bit_optimizer=true needs bitsandbytes, which is not installed: pip install bitsandbytes"

@@ -29,6 +29,7 @@ from editmgt.studies.overrides import (
 )
 
 PLAN_KEY, PLANS = "plan", ("run", "only")  # what to do with a sweep: not a part of any cell
+_OTHER_MACHINES = ("SlurmLauncher", "RayLauncher", "RayAWSLauncher")  # Hydra launchers that run cells there
 _WHOLE = ("experiment=", "debug=")  # groups whose files set up a whole command
 
 
@@ -53,6 +54,7 @@ class Composition:
         adaptive: the sweeper's name where it chooses the cells as it goes; None where they are known.
         plan_only: whether to print the plan and stop.
         notes: what this machine makes of the cells, a line each.
+        elsewhere: whether a launcher runs the cells on other machines, which may have what this one has not.
     """
 
     cells: tuple[Composed, ...]
@@ -63,6 +65,7 @@ class Composition:
     adaptive: str | None = None
     plan_only: bool = False
     notes: tuple[str, ...] = ()
+    elsewhere: bool = False
 
 
 def compose_all(conf_dir: Path, task: str, arguments: list[str], multirun: bool) -> Composition:
@@ -120,6 +123,7 @@ def compose_all(conf_dir: Path, task: str, arguments: list[str], multirun: bool)
         adaptive=adaptive,
         plan_only=wanted[-1:] == ["only"],
         notes=tuple(dict.fromkeys(filter(None, notes))),
+        elsewhere=multirun and str(full.hydra.launcher.get("_target_")).endswith(_OTHER_MACHINES),
     )
     return composition if study is None else _with_study(composition, study)
 
