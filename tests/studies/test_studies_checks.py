@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from editmgt import prepare
+from editmgt.errors import UserError
 from editmgt.studies import command
+from editmgt.studies.checks import check_data
 
 CONF = Path(__file__).parent.parent.parent / "conf"
 Told = Callable[..., list[str]]
@@ -99,9 +101,38 @@ def test_data_sets_that_cannot_be_opened(told: Told, tmp_path: Path, tiny_bundle
     assert "other" in line and key in line
     [line] = told("train", *base[:-1], f"{key}.path=table", f"{key}.columns.instruction=d")
     assert f"{key}.columns.instruction=d" in line
+    mix = [f"data.datasets.{name}.path=nowhere" for name in ("crispedit", "magicbrush")]
+    lines = told("train", *base[:2], "data=mix", "benchmark=scenes", *mix)
+    assert [line.split(" ")[0] for line in lines] == mix
     arguments = [text for text in base if not text.startswith("benchmark=")]
     [line] = told("prepare", *arguments, f"{key}.path=nowhere", "data.token_cache=codes")
     assert line.startswith(f"{key}.path=nowhere ")
+
+
+def test_parts_and_sums_of_splits_are_opened(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        pq.write_table(pa.table({"x": [b"x"] * 4, "y": ["t"] * 4}), tmp_path / f"{name}-0.parquet")
+    columns = dict.fromkeys(("source", "caption", "mask", "hole", "edit_type")) | {
+        "target": "x",
+        "instruction": "y",
+    }
+    spec = {"path": str(tmp_path), "config": None, "revision": None, "columns": columns}
+    (tmp_path / "README.md").write_text(
+        "---\nconfigs:\n- config_name: default\n  data_files:\n"
+        "  - {split: a, path: a-*.parquet}\n  - {split: b, path: b-*.parquet}\n---\n"
+    )
+
+    def data(split: str, streaming: bool) -> list[dict[str, object]]:
+        sizes = {"cache_dir": str(tmp_path / "cache"), "max_pixels": 100, "train_size": None}
+        sets = {"datasets": {"mine": spec | {"split": split}}, "streaming": streaming}
+        return [{"model": {"kind": "codec"}, "data": sizes | sets}]
+
+    check_data(data("a+b", streaming=False))
+    check_data(data("a[:50%]", streaming=False))
+    with pytest.raises(UserError, match=r"^data\.datasets\.mine\.path="):
+        check_data(data("a+c", streaming=False))
+    with pytest.raises(UserError, match=r"^data\.datasets\.mine\.path="):
+        check_data(data("a[:50%]", streaming=True))
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,14 @@ def test_every_group_can_be_chosen(group: str) -> None:
     assert cell.overrides == (group,)
 
 
+def test_a_callback_that_writes_to_a_logger_needs_one() -> None:
+    rates = "+callbacks.rate._target_=lightning.pytorch.callbacks.LearningRateMonitor"
+    [line] = told("train", rates, "logger=none")
+    assert line.startswith(
+        "callbacks.rate=lightning.pytorch.callbacks.LearningRateMonitor writes to a logger"
+    )
+
+
 def test_several_callbacks_go_together() -> None:
     [cell] = compose_all(CONF, "train", ["callbacks=[default,ema]"], multirun=False).cells
     assert [*cell.config["callbacks"]] == ["ema"]

@@ -19,6 +19,7 @@ from editmgt.config.targets import target_problems
 from editmgt.errors import UserError, nearest
 from editmgt.weights import local as local_directory
 
+NEED_A_LOGGER = ("DeviceStatsMonitor", "LearningRateMonitor")
 EIGHT_BIT = "bitsandbytes"
 
 
@@ -164,6 +165,12 @@ def _class_problems(config: dict[str, Any]) -> list[str]:
         from editmgt.training.callbacks import callback_problems  # late: it imports Lightning
 
         found += callback_problems(config["callbacks"])
+        for name, node in config["callbacks"].items():
+            if node["_target_"].endswith(NEED_A_LOGGER) and config["logger"]["name"] == "none":
+                found.append(
+                    f"callbacks.{name}={node['_target_']} writes to a logger, and logger=none is none: "
+                    "logger=csv or logger=wandb is one."
+                )
     return found
 
 

@@ -175,7 +175,7 @@ def _where(key: str, path: str, split: str) -> dict[str, Any]:
         return {"path": path}
     if "://" in path or path.endswith(".parquet") or glob.has_magic(path):
         file = glob.escape(path) if Path(path).is_file() else path
-        return {"path": "parquet", "data_files": {_splits(split)[0]: file}}
+        return {"path": "parquet", "data_files": {split_names(split)[0]: file}}
     raise UserError(
         f"{key}={path} is no directory here, no parquet file or pattern, and no repository on the hub."
     )
@@ -245,14 +245,14 @@ def _check_columns(schema: "pa.Schema", columns: Sequence[Column], where: str = 
             raise UserError(f"{column.label}{where}: {problem}")
 
 
-def _splits(split: str) -> list[str]:
+def split_names(split: str) -> list[str]:
     """Return the splits that a name such as ``a[:10%]+b`` is of."""
     return [re.split(r"[\[(]", part)[0] for part in split.split("+")]
 
 
 def _files(builder: "DatasetBuilder", split: str) -> list[str]:
     found = builder.config.data_files or {}
-    return [str(file) for name in _splits(split) for file in found.get(name, ())]
+    return [str(file) for name in split_names(split) for file in found.get(name, ())]
 
 
 def _folder(files: Sequence[str]) -> Path | None:

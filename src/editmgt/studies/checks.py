@@ -55,16 +55,25 @@ def check_machine(configs: Iterable[Config]) -> None:
 
 
 def check_data(configs: Iterable[Config]) -> None:
-    """Raise a ``UserError`` for a data set that cannot be opened; nothing of one is copied."""
+    """Raise a ``UserError`` for data sets that cannot be opened, a line each; nothing of one is copied."""
     from editmgt.data.edits import open_all
+    from editmgt.data.sources import split_names
 
     def check(config: Config) -> None:
+        data = config["data"]
         with TemporaryDirectory() as temporary:
             # the user's cache where there is one, which may be all that is at hand without a network; it is not made
             # before all is known to be right
-            cache = config["data"]["cache_dir"]
-            asked = {"streaming": True, "cache_dir": cache if Path(cache).is_dir() else temporary}
-            open_all(config["data"] | asked, config["model"]["kind"])
+            cache = data["cache_dir"] if Path(data["cache_dir"]).is_dir() else temporary
+            asked = data | {"streaming": True, "cache_dir": cache}
+
+            def opened(name: str, spec: Config) -> Callable[[], object]:
+                # a stream has no parts of splits such as a[:10%]: a copy's splits are tried one by one
+                splits = [spec["split"]] if data["streaming"] else split_names(spec["split"])
+                alone = [asked | {"datasets": {name: spec | {"split": split}}} for split in splits]
+                return lambda: [open_all(one, config["model"]["kind"]) for one in alone]
+
+            together(*(opened(name, spec) for name, spec in data["datasets"].items()))
 
     each(distinct((c for c in configs if "datasets" in c["data"]), "data"), lambda c: "data.datasets.", check)
 
