@@ -198,7 +198,7 @@ def test_all_mistakes_are_told_together(photo: Path, capsys: pytest.CaptureFixtu
         hold, negative = told(image, "x", out, *contradictions, *unled)
         assert hold.startswith("--hold-threshold") and negative.startswith("--negative-prompt")
     missing = photo.with_name("none")
-    lines = told(missing, " ", "out.xyz", "--mask", str(missing), "--checkpoint", str(missing),
+    lines = told(missing, " ", "out.xyz", "--mask", f"{missing}_mask", "--checkpoint", str(missing),
                  "--adapter", str(missing), "--device", "toaster")  # fmt: skip
     said = ("no image format", "instruction is empty", "There is no image file", "There is no image file",
             "--device=toaster", "There is no editor", "--adapter")  # fmt: skip

@@ -95,6 +95,11 @@ def test_data_sets_that_cannot_be_opened(told: Told, tmp_path: Path, tiny_bundle
     )  # fmt: skip
     [line] = told("train", "-m", *base, f"{key}.path=nowhere", "seed=0,1")
     assert line.startswith(f"{key}.path=nowhere ")
+    Path("empty").mkdir()
+    [line] = told("train", *base, f"{key}.path=empty")
+    assert line.endswith("doesn't contain any data files.")  # the hub has no part in it
+    [line] = told("train", *base, f"{key}.path=a/repository")
+    assert "HF_HUB_OFFLINE is set" in line
     [line] = told("train", *base, f"{key}.path=table", f"{key}.split=tran")
     assert "tran" in line and key in line
     [line] = told("train", *base, f"{key}.path=table", f"{key}.config=other")

@@ -279,14 +279,10 @@ def _mistakes(place: str, config_key: str) -> Iterator[None]:
             raise UserError(
                 f"{config_key}=null: {place} holds several configurations; name one of {names}."
             ) from error
-        offline = " HF_HUB_OFFLINE is set: unset it to fetch from the hub." if _is_offline(error) else ""
-        raise UserError(f"{place} cannot be read: {first_line(text)}{offline}") from error
-
-
-def _is_offline(error: Exception) -> bool:
-    import datasets
-
-    return datasets.config.HF_HUB_OFFLINE and isinstance(error, OSError)
+        told = f"{place} cannot be read: {first_line(text).rstrip('.')}."
+        if datasets.config.HF_HUB_OFFLINE and isinstance(error, ConnectionError):
+            told += " HF_HUB_OFFLINE is set: unset it to fetch from the hub."
+        raise UserError(told) from error
 
 
 @contextmanager
