@@ -18,10 +18,15 @@ def gathered(problems: list[str]) -> Iterator[None]:
         problems.append(str(error))
 
 
+def as_one(problems: Iterable[str]) -> UserError:
+    """Return one error with a line for each of ``problems``, each once."""
+    return UserError("\n".join(dict.fromkeys(problems)))
+
+
 def tell(problems: list[str]) -> None:
-    """Raise one ``UserError`` with a line for each of ``problems``, each once, if there are any."""
+    """Raise ``problems`` :func:`as_one`, if there are any."""
     if problems:
-        raise UserError("\n".join(dict.fromkeys(problems)))
+        raise as_one(problems)
 
 
 def on_one_line(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from editmgt.config import Study, hydra_problems, problems
-from editmgt.errors import UserError, nearest
+from editmgt.errors import UserError, as_one, nearest, tell
 from editmgt.studies import study as studies
 from editmgt.studies.objective import storage_mistakes
 from editmgt.studies.overrides import (
@@ -82,7 +82,7 @@ def compose_all(conf_dir: Path, task: str, arguments: list[str], multirun: bool)
         overrides = keep(overrides, lambda override: group_mistakes(conf_dir, task, override), mistakes)
         groups = group_choices(conf_dir, overrides)
         if misplaced := _misplaced(conf_dir, task, groups):
-            raise _all([*mistakes, *misplaced])
+            raise as_one([*mistakes, *misplaced])
         base = _plain(_compose(task, groups), resolve=False)
         known = set(flatten(base))
         others = partial(_other_keys, conf_dir, task)
@@ -93,7 +93,7 @@ def compose_all(conf_dir: Path, task: str, arguments: list[str], multirun: bool)
         try:
             full = _compose(task, [*hydras, *groups], hydra=True)
         except UserError as error:
-            raise _all([*mistakes, str(error)]) from error
+            raise as_one([*mistakes, str(error)]) from error
         mistakes += hydra_problems(_plain(full.hydra, resolve=False))
         adaptive = _adaptive(full) if multirun else None
         if adaptive is not None:
@@ -105,12 +105,11 @@ def compose_all(conf_dir: Path, task: str, arguments: list[str], multirun: bool)
         jobs = _jobs([*swept, *added], multirun, adaptive is not None)
         if not jobs:
             empty = [o for o in swept if o.is_sweep_override() and not choices(o)]
-            raise _all([*mistakes, *(f"{o.input_line} names no value." for o in empty)])
+            raise as_one([*mistakes, *(f"{o.input_line} names no value." for o in empty)])
         found = [_cell(task, job, mistakes) for job in jobs]
     wanted = [str(override.value()) for override in overrides if override.key_or_group == PLAN_KEY]
     mistakes += _plan_mistakes(wanted, multirun)
-    if mistakes:
-        raise _all(mistakes)
+    tell(mistakes)
     cells, notes = zip(*filter(None, found), strict=True)
     composition = Composition(
         cells=cells,
@@ -132,10 +131,6 @@ def _other_keys(conf_dir: Path, task: str) -> dict[str, set[str]]:
     """The keys of every other command, by its name."""
     names = sorted(path.stem for path in conf_dir.glob("*.yaml"))
     return {name: {*flatten(_plain(_compose(name, []), resolve=False))} for name in names if name != task}
-
-
-def _all(mistakes: list[str]) -> UserError:
-    return UserError("\n".join(dict.fromkeys(mistakes)))
 
 
 def _add_m(overrides: list[Override]) -> str:
@@ -178,7 +173,7 @@ def _study(
     _apply(overrides, base)
     computed = base["metrics"]["names"] or base["metrics"]["preset"]
     if found := [*mistakes, *studies.problems(base["study"], _settable(known), computed)]:
-        raise _all(found)
+        raise as_one(found)
     study = Study.model_validate(base["study"])
     if not multirun:
         raise UserError(f"{base['name']} is a study, a sweep over {', '.join(study.factors)}: add -m.")
