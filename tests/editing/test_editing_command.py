@@ -61,6 +61,11 @@ def test_options_reach_the_editor(tiny_bundle: Path, photo: Path) -> None:
     )
     run("asked.png", "--query", "blue", "--explain")
     run("unasked.png", "--explain")
+    for source in ("posterior", "guidance"):
+        held = ["--map-source", source, "--hold-rule", "quantile", "--hold-when", "first_pass"]
+        assert run(f"{source}.png", *held, "--hold-quantile", "0.5", "--explain") != plain
+        with Image.open(photo.with_name(f"{source}_explain.png")) as image:
+            assert image.width > 4 * 256
     asked, unasked = (photo.with_name(f"{name}_explain.png").read_bytes() for name in ("asked", "unasked"))
     assert asked != unasked  # another map
     painted = Image.new("RGBA", (50, 40))
@@ -84,6 +89,19 @@ def test_options_reach_the_editor(tiny_bundle: Path, photo: Path) -> None:
         (["{photo}", "x", "--output", "{tmp}/out.png", "--stepz", "3"], "--stepz"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--steps", "many"], "invalid int value: 'many'"),
         (["{tmp}/none.png", "x", "--output", "{tmp}/out.png"], "There is no image file"),
+        (["{photo}", "x", "--output", "{tmp}/o.png", "--map-source", "posteriour"], "Did you mean 'posterior'?"),
+        (["{photo}", "x", "--output", "{tmp}/o.png", "--map-source", "guidance", "--guidance-scale", "1"],
+         "--map-source=guidance compares with an unconditional pass: --guidance-scale=1 must be more than 1."),
+        (["{photo}", "x", "--output", "{tmp}/o.png", "--map-source", "guidance", "--hold-rule", "likelihood"],
+         "--hold-rule=likelihood needs --map-source=posterior, not guidance."),
+        (["{photo}", "x", "--output", "{tmp}/o.png", "--hold-rule", "likelihood"],
+         "hold_rule=likelihood needs map_source=posterior, not attention."),  # the checkpoint's
+        (["{photo}", "x", "--output", "{tmp}/o.png", "--hold-rule", "otsu", "--hold-threshold", "0.1"],
+         "--hold-threshold has no effect with --hold-rule otsu"),
+        (["{photo}", "x", "--output", "{tmp}/o.png", "--no-region-hold", "--hold-when", "first_pass"],
+         "--hold-when has no effect with --no-region-hold"),
+        (["{photo}", "x", "--output", "{tmp}/o.png", "--map-source", "posterior", "--query", "x"],
+         "--query has no effect with --map-source posterior"),
         (["{tmp}", "x", "--output", "{tmp}"], "must be a directory, another one than"),
         (["{tmp}", "x", "--output", "{tmp}/out", "--explain"], "--explain shows one edit"),
         (["{tmp}/folder.png", "x", "--output", "{tmp}/out"], "holds no picture"),

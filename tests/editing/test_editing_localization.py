@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from scipy import ndimage
 
-from editmgt.editing.hold import held_tokens, scores_at_codes
+from editmgt.editing.hold import scores_at_codes
+from editmgt.editing.hold_rules.threshold import held
 from editmgt.editing.localization import layer_maps, localize, of_rows, rescale, score_maps, smooth
 
 
@@ -102,5 +103,5 @@ def test_scores_at_codes() -> None:
 def test_holding_is_strict_and_for_unknown_tokens() -> None:
     scores = torch.tensor([[[-0.1, 0.2, 0.3, 0.2]]])
     unknown = torch.tensor([[[True, True, True, False]]])
-    assert held_tokens(scores, unknown, 0.3).tolist() == [[[True, True, False, False]]]
-    assert not held_tokens(scores, unknown, 0.0).any()
+    assert (unknown & held(scores, 0.3)).tolist() == [[[True, True, False, False]]]
+    assert not held(scores, 0.0).any()

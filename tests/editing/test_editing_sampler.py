@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from editmgt.editing.hold import held_tokens
+from editmgt.editing.hold_rules.threshold import held
 from editmgt.editing.sampler import Schedule, draw_codes, draw_gumbel, least_confident, sample_generators
 
 CPU = torch.device("cpu")
@@ -29,7 +29,7 @@ def test_golden_traces(golden: Path, kind: str, threshold: float) -> None:
         unknown = tokens == mask_id
         probs = io[f"{kind}.logits"][step].flatten(2).transpose(1, 2).softmax(-1)
         tokens = tokens.masked_scatter(unknown, draw_codes(probs[unknown], unknown, generator))
-        holds = held_tokens(io[f"{kind}.scores"], unknown, threshold)
+        holds = unknown & held(io[f"{kind}.scores"], threshold)
         tokens = torch.where(holds, reference, tokens)
         if step < steps - 1:
             remasked = least_confident(

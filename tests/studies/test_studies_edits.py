@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from editmgt.editing import Editor, EditResult, EditSettings
+from editmgt.editing.hold_rules import RULES, needs
 from editmgt.lock import locked
 from editmgt.studies.edits import StoredEdits, active, edits_fingerprint, opened
 
@@ -36,6 +37,16 @@ ASKER = {"cell": "one", "sweep": "s"}
         (HOLD, {"region_hold": False}, False),
         (FREE.override(guidance_scale=1.0), {"negative_prompt": "ugly", "guidance_scale": 0.5}, True),
         (FREE.override(guidance_scale=2.0), {"guidance_scale": 3.0}, False),
+        (FREE, {"map_source": "posterior"}, True),
+        (FREE, {"map_source": "guidance", "hold_when": "first_pass", "hold_rule": "otsu"}, True),
+        (HOLD, {"map_source": "posterior"}, False),
+        (HOLD, {"hold_when": "first_pass"}, False),
+        (HOLD, {"hold_rule": "otsu"}, False),
+        (HOLD, {"hold_quantile": 0.3}, True),  # of another rule
+        (HOLD.override(hold_rule="quantile"), {"hold_quantile": 0.3}, False),
+        (HOLD.override(hold_rule="quantile"), {"hold_threshold": 0.0}, True),
+        (HOLD.override(map_source="posterior"), {"consolidation": False, "layers": (0,)}, True),
+        (HOLD.override(map_source="posterior"), {"smoothing": "gaussian", "average": False}, True),
     ],
 )
 def test_settings_that_something_else_turned_off_do_not_count(
@@ -46,6 +57,15 @@ def test_settings_that_something_else_turned_off_do_not_count(
 
 def test_holding_nothing_is_not_holding() -> None:
     assert active(HOLD.override(hold_threshold=0.0)) == active(FREE)
+    assert active(HOLD.override(hold_rule="quantile", hold_quantile=0.0)) == active(FREE)
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if "hold_threshold" not in needs(rule)])
+def test_a_rule_without_a_threshold_holds_whatever_the_threshold(rule: str) -> None:
+    """It must not be given the pictures that were made with hold off."""
+    without = HOLD.override(hold_rule=rule, hold_threshold=0.0, map_source="posterior")
+    assert active(without) != active(FREE)
+    assert active(without) == active(without.override(hold_threshold=0.9))
 
 
 def test_weights_seed_and_device_count() -> None:

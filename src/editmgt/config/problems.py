@@ -13,6 +13,7 @@ from editmgt.config.bundles import (
     subset_problems,
     transformer_config,
 )
+from editmgt.config.edit_values import config_key, edit_values
 from editmgt.config.messages import mistakes, show
 from editmgt.config.schema import BENCHMARKS, SCHEMAS
 from editmgt.config.targets import target_problems
@@ -125,7 +126,7 @@ def _train_problems(config: dict[str, Any]) -> list[str]:
     if model["transformer"] is not None:
         blocks = blocks_of(model["transformer"])
     if model["kind"] == "editor":
-        found += layer_problems(model["localization"], blocks)
+        found += layer_problems(model["localization"], blocks) + _map_problems(config)
     return found + _recipe_problems(model)
 
 
@@ -249,4 +250,10 @@ def _evaluate_problems(config: dict[str, Any]) -> list[str]:
             f"model.injection_fallback={fallback} contradicts checkpoint={name}, which was trained with {trained}."
         )
     found += subset_problems(config.get("localization_layers"), num_blocks(name))
-    return found + layer_problems(model["localization"], num_blocks(name))
+    return found + layer_problems(model["localization"], num_blocks(name)) + _map_problems(config)
+
+
+def _map_problems(config: dict[str, Any]) -> list[str]:
+    from editmgt.editing.settings import map_problems  # late: it imports torch
+
+    return [f"{problem}." for problem in map_problems(edit_values(config), config_key)]

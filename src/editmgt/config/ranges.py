@@ -1,9 +1,10 @@
 """The numbers and texts that settings are: their ranges. No number of the schema may be infinite or NaN."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from editmgt import limits
 from editmgt.limits import Limit
@@ -18,6 +19,17 @@ def _up_to(limit: Limit) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def one_of(choices: Sequence[str]) -> BeforeValidator:
+    """Refuse all but ``choices``, which are known when the program runs, as a ``Literal`` refuses."""
+
+    def check(value: Any) -> Any:
+        if value not in choices:
+            raise PydanticKnownError("literal_error", {"expected": ", ".join(map(repr, choices))})
+        return value
+
+    return BeforeValidator(check)
 
 
 Text = Annotated[str, Field(min_length=1)]

@@ -23,12 +23,17 @@ from editmgt.config.ranges import (
     Temperatures,
     Text,
     Workers,
+    one_of,
 )
+from editmgt.editing.hold_rules import RULES
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Layers = Annotated[list[NotNegative], Field(min_length=1)]
 Scope = Literal["all", "image"]
 Smoothing = Literal["adaptive", "gaussian", "none"]
+MapSource = Literal["attention", "posterior", "guidance"]
+HoldRule = Annotated[str, one_of(RULES)]
+HoldTime = Literal["every_step", "first_pass"]
 Schedule = Literal["cosine", "linear"]
 Fallback = Literal["input", "none"]
 # Lightning's names of what one `python -m torch.distributed.run` can start (its registry needs torch)
@@ -56,6 +61,7 @@ class _Strict(BaseModel):
 
 
 class _Localization(_Strict):
+    source: MapSource
     layers: Layers
     average: bool | None
     smoothing: Smoothing | None
@@ -63,7 +69,10 @@ class _Localization(_Strict):
 
 
 class _Hold(_Strict):
+    rule: HoldRule
+    when: HoldTime
     threshold: Fraction
+    quantile: Fraction
 
 
 class _Lora(_Strict):
@@ -338,6 +347,7 @@ class Train(_Common):
 
 
 class _EvaluateLocalization(_Strict):
+    source: MapSource | None
     layers: Layers | None
     average: bool | None
     smoothing: Smoothing | None
@@ -345,7 +355,10 @@ class _EvaluateLocalization(_Strict):
 
 
 class _EvaluateHold(_Strict):
+    rule: HoldRule | None
+    when: HoldTime | None
     threshold: Fraction | None
+    quantile: Fraction | None
 
 
 class _EvaluateModel(_Strict):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from editmgt.editing.cuts import told_once
+from editmgt.editing.hold_rules import RULES, needs
 from editmgt.editing.output import (
     check_composite,
     encode,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 LONGEST_PART = 255  # bytes, on every common file system
 _GUIDANCE_FLAGS = ("--negative-prompt", "--guidance-scale")
+_HOLD = ("hold_rule", "hold_when", "hold_threshold", "hold_quantile")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -157,20 +159,24 @@ def check_instructions(instructions: Sequence[str]) -> None:
 def check_settings(options: argparse.Namespace) -> None:
     """Raise a ``UserError`` for all of settings, device and weights that can be known without loading them."""
     from editmgt.devices import find_device
-    from editmgt.editing.settings import EditSettings, check_guidance, validate
+    from editmgt.editing.settings import EditSettings, check_guidance, map_problems, validate
     from editmgt.weights import find, on_hub
 
     problems: list[str] = []
     if options.feather and not (options.composite and options.mask is not None):
         problems.append("--feather blends a composite by its mask: it needs --composite and --mask.")
-    if options.no_region_hold and options.hold_threshold is not None:
-        problems.append("--hold-threshold has no effect with --no-region-hold: leave one of them out.")
-    asked = EditSettings().override(**_overrides(options))
+    problems += _idle_flags(options)
+    given = _overrides(options)
+    asked = EditSettings().override(**given)
     if options.negative_prompt is not None and options.guidance_scale is not None:
         with gathered(problems):
             check_guidance(asked, _GUIDANCE_FLAGS)
     with gathered(problems):
-        validate(asked)
+        validate(asked, together=False)
+        # what is not given is the checkpoint's, and not known yet
+        values = {name: given.get(name) for name in ("map_source", "hold_rule", "guidance_scale")}
+        values["region_hold"] = not options.no_region_hold
+        problems += [f"{problem}." for problem in map_problems(values, _flag)]
     with gathered(problems):
         find_device("--device", options.device)
     with gathered(problems):
@@ -181,13 +187,35 @@ def check_settings(options: argparse.Namespace) -> None:
     tell(problems)
 
 
+def _idle_flags(options: argparse.Namespace) -> list[str]:
+    """A line for every flag that another one makes say nothing."""
+    idle: dict[str, str] = {}
+    if options.no_region_hold:
+        idle |= dict.fromkeys(_HOLD, "--no-region-hold")
+    elif options.hold_rule in RULES:
+        reads = needs(options.hold_rule)
+        others = [name for name in ("hold_threshold", "hold_quantile") if name not in reads]
+        idle |= dict.fromkeys(others, f"--hold-rule {options.hold_rule}")
+    if options.map_source not in (None, "attention"):
+        idle |= dict.fromkeys(("query", "no_consolidation"), f"--map-source {options.map_source}")
+    return [
+        f"{_flag(name)} has no effect with {other}: leave one of them out."
+        for name, other in idle.items()
+        if getattr(options, name) not in (None, False)
+    ]
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
 def load(options: argparse.Namespace) -> "Editor":
     """Return the editor, with the settings of the command line, which are known to be good, as its own."""
     import torch
 
     from editmgt.devices import find_device
     from editmgt.editing.editor import Editor
-    from editmgt.editing.settings import check_guidance
+    from editmgt.editing.settings import check_guidance, check_query, validate
 
     editor = Editor.from_pretrained(
         options.checkpoint,
@@ -198,6 +226,8 @@ def load(options: argparse.Namespace) -> "Editor":
     editor.settings = editor.settings.override(**_overrides(options))
     if options.negative_prompt is not None:
         check_guidance(editor.settings, _GUIDANCE_FLAGS)
+    validate(editor.settings, editor.transformer.num_blocks, editor.pixels_per_cell)
+    check_query(editor.settings, options.query)
     return editor
 
 
@@ -272,7 +302,28 @@ def _parser() -> argparse.ArgumentParser:
     add("--steps", type=int, help="sampling steps")
     add("--guidance-scale", type=float, help="classifier-free guidance; up to 1: none")
     add("--reference-strength", type=float, help="how strongly the source is heard (gamma); 1: as trained")
-    add("--hold-threshold", type=float, help="tokens under this score keep the source's code, 0 to 1")
+    add(
+        "--map-source",
+        metavar="SOURCE",
+        help="what says where to edit: attention (published), posterior (how unlikely the model finds the source's code) or "
+        "guidance (how much the instruction takes from it)",
+    )
+    add(
+        "--hold-rule",
+        metavar="RULE",
+        help=f"how the map chooses the tokens that keep the source's code: {', '.join(RULES)}",
+    )
+    add(
+        "--hold-when",
+        metavar="WHEN",
+        help="every_step (published), or first_pass: by one pass before the first step",
+    )
+    add(
+        "--hold-threshold",
+        type=float,
+        help="rule threshold: tokens under this score keep the source's code, 0 to 1",
+    )
+    add("--hold-quantile", type=float, help="rule quantile: the share of the tokens that is held, 0 to 1")
     add("--negative-prompt", help="what guidance leads away from")
     add(
         "--mask",
@@ -330,7 +381,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _overrides(options: argparse.Namespace) -> dict[str, Any]:
     """Return the edit settings that were given; the checkpoint's own stand for the others."""
-    names = ("steps", "guidance_scale", "negative_prompt", "reference_strength", "hold_threshold")
+    names = ("steps", "guidance_scale", "negative_prompt", "reference_strength", "map_source", *_HOLD)
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     if options.no_region_hold:
         given["region_hold"] = False

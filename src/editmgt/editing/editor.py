@@ -26,9 +26,9 @@ from editmgt.editing.masks import MaskLike, codes_that_may_change, may_change
 from editmgt.editing.reading import Reader
 from editmgt.editing.sampler import sample_generators
 from editmgt.editing.samples import Sample, batches, check_text, pair_up
-from editmgt.editing.settings import EditSettings, check_guidance, validate
+from editmgt.editing.settings import EditSettings, check_guidance, check_query, validate
 from editmgt.editing.tokens import PerSample, Step, TokenEdit, edit_tokens
-from editmgt.errors import UserError
+from editmgt.errors import UserError, nearest
 from editmgt.model import MGTransformer
 from editmgt.text import TextEncoder
 
@@ -42,14 +42,18 @@ class EditResult:
     Attributes:
         images: edited pictures, each in the size of its source; a composite in its mode and profile too, else sRGB.
         tokens: their codes [B,H,W].
-        localization: where the instruction looked [B,h,w], cells, in [0, 1], mean over steps.
-        held: [B,H,W] bool, tokens that the hold rule decided when they were committed for good.
+        localization: where something has to change [B,h,w] in [0, 1]: the mean over steps, or with ``hold_when="first_pass"``
+            and hold on that pass's map. The map's grid is the cells' for ``map_source="attention"``, the codes' (H x W) for
+            ``posterior`` and ``guidance``, where what a mask keeps has 0.
+        held: [B,H,W] bool, tokens that the hold rule decided when they were committed for good, or before the first step.
         changed: [B,H,W] bool, tokens that came out other than the source's codes.
         seconds: wall time of the whole call.
         trace: with ``trace=True``, tokens, localization and held after every step.
         layer_maps: [B,S,L,h,w], float32: raw text-to-image attention of the layers in ``record_layers`` at
             every step, averaged over text rows (a query's alone, if there is one) and heads, before rescaling; ``localization.score_maps`` makes
             scores of any of them.
+        code_maps: of each source in ``record_sources`` its map at every step [B,S,H,W], float32, in [0, 1]; a code that was
+            known has the score it had when it was last unknown.
     """
 
     images: list[Image.Image]
@@ -60,6 +64,7 @@ class EditResult:
     seconds: float
     trace: list[Step]
     layer_maps: PerSample
+    code_maps: dict[str, PerSample]
 
 
 class Editor:
@@ -152,6 +157,7 @@ class Editor:
         seed: int | Sequence[int] = 0,
         trace: bool = False,
         record_layers: Sequence[int] = (),
+        record_sources: Sequence[str] = (),
         batch_size: int = 16,
         progress: Callable[[int, int], None] = lambda done, total: None,
         **overrides: Any,
@@ -175,6 +181,7 @@ class Editor:
                 another. Images and instructions are read once.
             trace: keep every step in the result.
             record_layers: blocks whose raw attention maps the result keeps; the pictures do not depend on it.
+            record_sources: ``posterior`` or ``guidance``, or both: whose maps the result keeps, likewise.
             batch_size: samples that go through the models together; the result does not depend on it.
             progress: called with (steps done, steps in all) after every step of every batch.
             overrides: fields of :class:`EditSettings` that differ from ``self.settings`` for this call.
@@ -194,7 +201,8 @@ class Editor:
             raise UserError(
                 "feather=True blends a composite by its mask: it needs composite=True and a mask."
             )
-        self._check_recorded(record_layers)
+        check_query(settings, query)
+        self._check_recorded(record_layers, record_sources, settings)
         samples = pair_up(
             images,
             instructions,
@@ -224,7 +232,13 @@ class Editor:
             self.reader.read([*texts, settings.negative_prompt], self.device, batch_size)
             for batch in planned:
                 edit, decoded = self._edit_batch(
-                    [samples[i] for i in batch], codes, settings, trace, record_layers, on_step
+                    [samples[i] for i in batch],
+                    codes,
+                    settings,
+                    trace,
+                    record_layers,
+                    record_sources,
+                    on_step,
                 )
                 for row, i in enumerate(batch):
                     edits[i] = edit, row
@@ -249,6 +263,10 @@ class Editor:
                 for k in range(settings.steps if trace else 0)
             ],
             layer_maps=_join([edit.layer_maps[row] for edit, row in ordered]),
+            code_maps={
+                source: _join([edit.code_maps[source][row] for edit, row in ordered])
+                for source in record_sources
+            },
         )
 
     @torch.inference_mode()
@@ -259,6 +277,7 @@ class Editor:
         settings: EditSettings,
         trace: bool,
         record_layers: Sequence[int],
+        record_sources: Sequence[str],
         on_step: Callable[[], None],
     ) -> tuple[TokenEdit, Tensor]:
         """Edit samples of one working size: returns their codes and their pixels [B,3,H,W].
@@ -298,16 +317,22 @@ class Editor:
             rows_BT=None if rows is None else rows.to(self.device),
             trace=trace,
             record_layers=record_layers,
+            record_sources=record_sources,
             on_step=on_step,
         )
         return edit, self.codec.decode(edit.tokens)
 
-    def _check_recorded(self, layers: Sequence[int]) -> None:
+    def _check_recorded(self, layers: Sequence[int], sources: Sequence[str], settings: EditSettings) -> None:
         last = self.transformer.num_blocks - 1
         if not isinstance(layers, Iterable):
             raise UserError(f"record_layers={layers} must be a list of blocks.")
         if outside := [layer for layer in layers if layer not in range(last + 1)]:
             raise UserError(f"record_layers {outside} do not exist: this model has blocks 0 to {last}.")
+        if unknown := [source for source in sources if source not in settings.code_sources]:
+            raise UserError(
+                f"record_sources={list(sources)}: {unknown[0]} must be one of {', '.join(settings.code_sources)}"
+                f"{'' if settings.guided else ' (there is no guidance)'}.{nearest(unknown[0], settings.code_sources)}"
+            )
 
     def _warn_of_cuts(self, samples: list[Sample]) -> None:
         instructions = dict.fromkeys(sample.instruction for sample in samples)

@@ -1,10 +1,13 @@
-"""Region hold: tokens that the instruction does not look at keep the code of the image to edit.
+"""Region hold: codes that the map says nothing has to change at keep the code of the image to edit.
 
-Shapes: B batch, h w cells, H W codes.
+Shapes: B batch, h w the map's own grid, H W codes.
 """
 
 import torch.nn.functional as F
 from torch import Tensor
+
+from editmgt.editing.hold_rules import needs, rule
+from editmgt.editing.settings import EditSettings
 
 
 def scores_at_codes(scores_Bhw: Tensor, height: int, width: int) -> Tensor:
@@ -15,11 +18,12 @@ def scores_at_codes(scores_Bhw: Tensor, height: int, width: int) -> Tensor:
     return resized[:, 0]
 
 
-def held_tokens(scores_BHW: Tensor, unknown_BHW: Tensor, threshold: float) -> Tensor:
-    """Tell which unknown tokens take the reference's code this step.
+def held_codes(settings: EditSettings, map_Bhw: Tensor, likeliest_BHW: Tensor) -> Tensor:
+    """Return the codes [B,H,W] that the settings' rule holds by one pass.
 
-    A threshold of 0 holds nothing, although bicubic scores may fall under 0.
+    ``likeliest_BHW`` (bool) says where the model finds no code likelier than the source's; only rules that need it look.
     """
-    return (
-        unknown_BHW & (scores_BHW < threshold) if threshold > 0 else unknown_BHW.new_zeros(unknown_BHW.shape)
-    )
+    height, width = likeliest_BHW.shape[1:]
+    evidence = {"scores_BHW": scores_at_codes(map_Bhw, height, width), "likeliest_BHW": likeliest_BHW}
+    told = {name: evidence[name] for name in needs(settings.hold_rule) if name in evidence}
+    return rule(settings.hold_rule)(**told, **settings.hold_parameters)

@@ -1,16 +1,20 @@
 """Everything that can be chosen about an edit once the weights are fixed."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
 from editmgt import limits
+from editmgt.editing.hold_rules import EVIDENCE, RULES, needs, sources
 from editmgt.editing.localization import SMOOTHINGS
 from editmgt.errors import UserError, nearest
 
 SCHEDULES = ("cosine", "linear")
 SCOPES = ("all", "image")
+CODE_SOURCES = ("posterior", "guidance")  # of maps on the codes' grid
+MAP_SOURCES = ("attention", *CODE_SOURCES)
+HOLD_TIMES = ("every_step", "first_pass")
 _LIMITS = {
     "steps": limits.STEPS,
     "guidance_scale": limits.GUIDANCE,
@@ -31,8 +35,17 @@ class EditSettings:
         schedule: how fast tokens are committed, ``cosine`` or ``linear``.
         reference_strength: gamma, how much the reference image is heard; 0 removes it, 1 is neutral.
         reference_strength_scope: ``all`` (as published: text hears it too) or ``image`` (the paper's).
-        region_hold: whether tokens under ``hold_threshold`` take the reference's code.
-        hold_threshold: lambda, in [0, 1]; 0 holds nothing.
+        region_hold: whether tokens that ``hold_rule`` chooses by the map take the reference's code.
+        hold_rule: a module of :mod:`editmgt.editing.hold_rules`.
+        hold_when: ``every_step`` (published: held when committed, by that step's map) or ``first_pass`` (by one pass with
+            everything masked before the first step; what it holds is known from the start, as outside a mask).
+        hold_threshold: lambda of the rule ``threshold``, in [0, 1]; 0 holds nothing.
+        hold_quantile: share of the codes that the rule ``quantile`` holds, in [0, 1].
+        map_source: what the map is made of. ``attention`` (published) of the text to the target. ``posterior``: 1 - the
+            probability that the model, given the instruction, gives the source's code. ``guidance``: how much of that
+            code's probability the instruction takes away (at least 0); it needs ``guidance_scale`` over 1. The last two are
+            maps on the codes' grid and read no layer, so that consolidation, ``layers``, ``single_layer``, ``average`` and
+            ``smoothing`` say nothing of them.
         consolidation: attention averaged over ``layers`` and smoothed, or one raw layer.
         layers: blocks that are averaged, double blocks counted first.
         single_layer: the block that is read where nothing is averaged.
@@ -49,7 +62,11 @@ class EditSettings:
     reference_strength: float = 1.1
     reference_strength_scope: str = "all"
     region_hold: bool = True
+    hold_rule: str = "threshold"
+    hold_when: str = "every_step"
     hold_threshold: float = 0.1
+    hold_quantile: float = 0.8
+    map_source: str = "attention"
     consolidation: bool = True
     layers: tuple[int, ...] = tuple(range(28, 37))
     single_layer: int = 32
@@ -65,13 +82,37 @@ class EditSettings:
 
     @property
     def map_layers(self) -> tuple[int, ...]:
-        """Blocks whose attention the map is made of."""
+        """Blocks whose attention the map is made of; none where it has another source."""
+        if self.map_source != "attention":
+            return ()
         return self.layers if self.averaged else (self.single_layer,)
 
     @property
     def map_smoothing(self) -> str:
         """Name of the filter the map goes through."""
+        if self.map_source != "attention":
+            return "none"
         return self.smoothing or ("adaptive" if self.consolidation else "none")
+
+    @property
+    def guided(self) -> bool:
+        """Whether there is an unconditional pass."""
+        return self.guidance_scale > 1
+
+    @property
+    def code_sources(self) -> tuple[str, ...]:
+        """Sources of maps on the codes' grid that every step of such an edit tells."""
+        return CODE_SOURCES if self.guided else CODE_SOURCES[:1]
+
+    @property
+    def hold_parameters(self) -> dict[str, Any]:
+        """The settings that the hold rule reads, by name."""
+        return {name: getattr(self, name) for name in needs(self.hold_rule) if name not in EVIDENCE}
+
+    @property
+    def holds(self) -> bool:
+        """Whether the hold rule can decide anything: hold is on, and nothing that the rule reads is 0."""
+        return self.region_hold and all(self.hold_parameters.values())
 
     def override(self, **changes: Any) -> Self:
         """Return a copy with some settings changed; an unknown name is a ``UserError``."""
@@ -96,17 +137,22 @@ class EditSettings:
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
 
-def validate(settings: EditSettings, num_blocks: int | None = None, multiple: int = 1) -> None:
+def validate(
+    settings: EditSettings, num_blocks: int | None = None, multiple: int = 1, together: bool = True
+) -> None:
     """Raise one ``UserError`` that lists everything wrong with ``settings``.
 
     ``num_blocks`` is the transformer's number of blocks (None: not known yet, layers are only checked to be
-    counted from 0); ``multiple`` is the number of pixels per cell, which ``resolution`` must be divisible by.
+    counted from 0); ``multiple`` is the number of pixels per cell, which ``resolution`` must be divisible by; ``together``
+    is whether what does not go together counts (:func:`map_problems`).
     """
     problems = [
         *_number_problems(settings),
         *_choice_problems(settings),
         *_layer_problems(settings, num_blocks),
     ]
+    if together and not problems:
+        problems += map_problems(asdict(settings))
     if not _is_integer(settings.resolution) or settings.resolution < 1 or settings.resolution % multiple:
         near = (
             max(1, round(settings.resolution / multiple)) * multiple
@@ -127,10 +173,39 @@ def check_guidance(
 
     ``names`` are how the user calls the two settings.
     """
-    if settings.guidance_scale <= 1:
+    if not settings.guided:
         raise UserError(
             f"{names[0]} has no effect without guidance: {names[1]} {settings.guidance_scale:g} must be more than 1."
         )
+
+
+def check_query(settings: EditSettings, query: str | None) -> None:
+    """Raise a ``UserError`` where a word was asked for that the map is not made of."""
+    if query is not None and settings.map_source != "attention":
+        raise UserError(
+            f"The query '{query}' chooses among the instruction's attention, which map_source={settings.map_source} does "
+            "not read: leave it out, or set map_source to attention."
+        )
+
+
+def map_problems(values: Mapping[str, Any], key: Callable[[str], str] = str) -> list[str]:
+    """Return what of the map's source and the hold rule does not go together, a clause each.
+
+    ``values`` are valid alone, by the names of :class:`EditSettings`; what is None is not known yet. ``key`` says how the
+    user calls one.
+    """
+    problems = []
+    source, scale, rule = (values[name] for name in ("map_source", "guidance_scale", "hold_rule"))
+    if source == "guidance" and scale is not None and scale <= 1:
+        problems.append(
+            f"{key('map_source')}=guidance compares with an unconditional pass: {key('guidance_scale')}={scale:g} "
+            "must be more than 1"
+        )
+    if values["region_hold"] and None not in (source, rule) and source not in (able := sources(rule)):
+        problems.append(
+            f"{key('hold_rule')}={rule} needs {key('map_source')}={' or '.join(able)}, not {source}"
+        )
+    return problems
 
 
 def _is_number(value: Any) -> bool:
@@ -154,8 +229,10 @@ def _number_problems(settings: EditSettings) -> list[str]:
         value = getattr(settings, name)
         if not _is_number(value) or value < 0:
             problems.append(f"{name}={value} must be a finite number of at least 0")
-    if not _is_number(settings.hold_threshold) or not 0 <= settings.hold_threshold <= 1:
-        problems.append(f"hold_threshold={settings.hold_threshold} must lie in [0, 1]")
+    for name in ("hold_threshold", "hold_quantile"):
+        value = getattr(settings, name)
+        if not _is_number(value) or not 0 <= value <= 1:
+            problems.append(f"{name}={value} must lie in [0, 1]")
     temperature = settings.temperature
     pair = isinstance(temperature, tuple) and len(temperature) == 2
     if not pair or not all(_is_number(value) and value >= 0 for value in temperature):
@@ -169,6 +246,9 @@ def _choice_problems(settings: EditSettings) -> list[str]:
         ("schedule", SCHEDULES),
         ("reference_strength_scope", SCOPES),
         ("smoothing", (None, *SMOOTHINGS)),
+        ("map_source", MAP_SOURCES),
+        ("hold_rule", RULES),
+        ("hold_when", HOLD_TIMES),
     ):
         value = getattr(settings, name)
         if value not in choices:

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from editmgt.editing.hold import held_tokens, scores_at_codes
-from editmgt.editing.localization import layer_maps, localize, of_rows
+from editmgt.editing.hold import held_codes
+from editmgt.editing.localization import layer_maps, localize
+from editmgt.editing.maps import CodeMaps
+from editmgt.editing.predictor import Prediction, Predictor
 from editmgt.editing.sampler import Randomness, Schedule, draw_codes, least_confident
 from editmgt.editing.settings import EditSettings
 from editmgt.errors import UserError
@@ -31,7 +33,7 @@ class Step:
 
     Attributes:
         tokens: [B,H,W], the mask id where still unknown.
-        localization: this step's map [B,h,w].
+        localization: this step's map [B,h,w]; the first pass's where that decided what is held.
         held: [B,H,W], what the hold rule has decided for good so far.
     """
 
@@ -46,11 +48,13 @@ class TokenEdit:
 
     Attributes:
         tokens: [B,H,W].
-        localization: [B,h,w] in [0, 1], the mean over steps.
-        held: [B,H,W] bool, tokens that the hold rule decided when they were committed for good.
+        localization: [B,h,w] in [0, 1], the mean over steps, or the first pass's where that decided what is held. The
+            grid is that of the cells for ``attention`` and that of the codes for other sources.
+        held: [B,H,W] bool, tokens that the hold rule decided when they were committed for good, or before the first step.
         changed: [B,H,W] bool, tokens other than the reference's.
         trace: every step, when asked for.
         layer_maps: [B,S,L,h,w], the raw text-to-image attention of the layers that were recorded.
+        code_maps: source -> [B,S,H,W], the maps of the sources that were recorded.
     """
 
     tokens: Tensor
@@ -59,6 +63,7 @@ class TokenEdit:
     changed: Tensor
     trace: list[Step]
     layer_maps: Tensor
+    code_maps: dict[str, Tensor]
 
 
 @torch.inference_mode()
@@ -76,6 +81,7 @@ def edit_tokens(
     rows_BT: Tensor | None = None,
     trace: bool = False,
     record_layers: Sequence[int] = (),
+    record_sources: Sequence[str] = (),
     on_step: Callable[[], None] = lambda: None,
 ) -> TokenEdit:
     """Edit the codes of pictures of one size.
@@ -94,54 +100,82 @@ def edit_tokens(
         rows_BT: text rows that the maps are made of, bool; None: all of them.
         trace: keep every step.
         record_layers: blocks whose raw maps are kept, in this order, whatever the hold rule reads.
+        record_sources: of ``settings.code_sources``, whose maps are kept likewise.
         on_step: called after every step.
 
     Raises:
         UserError: for logits or maps that are not finite; it is seen at the end, so that no step waits for the device.
     """
     batch, height, width = reference_BHW.shape
-    mask_id, length = transformer.mask_token_id, height * width
-    grid = (height // transformer.cell_size, width // transformer.cell_size)
+    mask_id, length, device = transformer.mask_token_id, height * width, reference_BHW.device
+    cells = (height // transformer.cell_size, width // transformer.cell_size)
     schedule = Schedule(settings.steps, settings.schedule, settings.temperature)
-    layers = tuple(dict.fromkeys((*settings.map_layers, *record_layers)))
-    predict = _Predictor(transformer, reference_BHW, text, negative, settings, micro_conditions_B5, layers)
+    predict = Predictor(transformer, reference_BHW, text, negative, settings, micro_conditions_B5, rows_BT)
+    code_maps = CodeMaps((settings.map_source, *record_sources), reference_BHW)
+    finite: dict[str, Tensor] = {}
+
+    def timestep(step: int, start_ratio_B: Tensor) -> Tensor:
+        if timestep_convention == "step_index":
+            return torch.full((batch,), settings.steps - 1 - step, device=device)
+        return start_ratio_B * schedule.ratio_before(step)
+
+    def make_map(prediction: Prediction) -> Tensor:
+        if settings.map_source != "attention":
+            return code_maps.scores[settings.map_source]
+        return localize(prediction.attention, settings.map_layers, cells, settings.map_smoothing)
 
     if may_change_BHW is None:
         may_change_BHW = torch.ones_like(reference_BHW, dtype=torch.bool)
+    held_BHW = torch.zeros_like(may_change_BHW)
+    every_step = not settings.holds or settings.hold_when == "every_step"
+    layers = tuple(dict.fromkeys((*settings.map_layers, *record_layers))) if every_step else record_layers
+    grid = cells if settings.map_source == "attention" else (height, width)
+    map_Bhw = localization_Bhw = torch.zeros(batch, *grid, device=device)
+    if not every_step:
+        first = predict(
+            reference_BHW.masked_fill(may_change_BHW, mask_id),
+            timestep(0, may_change_BHW.sum(dim=(1, 2)) / length),
+            may_change_BHW,
+            settings.map_layers,
+            guided="guidance" in code_maps.scores,
+        )
+        finite["transformer's logits in the first pass"] = all_finite(first.logits_MV)
+        code_maps.update(first, may_change_BHW)
+        map_Bhw = localization_Bhw = make_map(first)
+        held_BHW = may_change_BHW & held_codes(settings, map_Bhw, code_maps.likeliest_BHW)
+        may_change_BHW = may_change_BHW & ~held_BHW
+        code_maps.forget_all_but(record_sources)
+
     start_ratio_B = may_change_BHW.sum(dim=(1, 2)) / length
     tokens_BHW = reference_BHW.masked_fill(may_change_BHW, mask_id)
-    held_BHW = torch.zeros_like(may_change_BHW)
-    localization_Bhw = torch.zeros(batch, *grid, device=reference_BHW.device)
     steps: list[Step] = []
-    finite_S: list[Tensor] = []
-    recorded_BSLhw = torch.zeros(
-        batch, settings.steps, len(record_layers), *grid, device=reference_BHW.device
-    )
+    layers_BSLhw = torch.zeros(batch, settings.steps, len(record_layers), *cells, device=device)
+    sources_BSHW = {
+        source: torch.zeros(batch, settings.steps, height, width, device=device) for source in record_sources
+    }
 
     for step in range(settings.steps):
         last = step == settings.steps - 1
         unknown_BHW = tokens_BHW == mask_id
-        if timestep_convention == "step_index":
-            timestep_B = torch.full((batch,), settings.steps - 1 - step, device=tokens_BHW.device)
-        else:
-            timestep_B = start_ratio_B * schedule.ratio_before(step)
-
-        logits_MV, attention = predict(tokens_BHW, timestep_B, unknown_BHW)
-        finite_S.append(all_finite(logits_MV))
-        if rows_BT is not None:
-            attention = of_rows(attention, rows_BT)
-        map_Bhw = localize(attention, settings.map_layers, grid, settings.map_smoothing)
-        localization_Bhw += map_Bhw / settings.steps
+        prediction = predict(
+            tokens_BHW, timestep(step, start_ratio_B), unknown_BHW, layers, guided=settings.guided
+        )
+        finite[f"transformer's logits in step {step + 1}"] = all_finite(prediction.logits_MV)
+        code_maps.update(prediction, unknown_BHW)
+        if every_step:
+            map_Bhw = make_map(prediction)
+            localization_Bhw = localization_Bhw + map_Bhw / settings.steps
         if record_layers:
-            recorded_BSLhw[:, step] = layer_maps(attention, record_layers, grid).transpose(0, 1)
+            layers_BSLhw[:, step] = layer_maps(prediction.attention, record_layers, cells).transpose(0, 1)
+        for source, recorded_BSHW in sources_BSHW.items():
+            recorded_BSHW[:, step] = code_maps.scores[source]
 
-        probs_MV = logits_MV.softmax(dim=-1)
+        probs_MV = prediction.logits_MV.softmax(dim=-1)
         drawn_M = draw_codes(probs_MV, unknown_BHW.flatten(1), randomness)
         tokens_BHW = tokens_BHW.masked_scatter(unknown_BHW, drawn_M)
         holds_BHW = torch.zeros_like(unknown_BHW)
-        if settings.region_hold:
-            scores_BHW = scores_at_codes(map_Bhw, height, width)
-            holds_BHW = held_tokens(scores_BHW, unknown_BHW, settings.hold_threshold)
+        if settings.holds and every_step:
+            holds_BHW = unknown_BHW & held_codes(settings, map_Bhw, code_maps.likeliest_BHW)
             tokens_BHW = torch.where(holds_BHW, reference_BHW, tokens_BHW)
         if not last:
             probs_M = probs_MV.gather(-1, tokens_BHW[unknown_BHW][:, None])[:, 0]
@@ -161,62 +195,19 @@ def edit_tokens(
             steps.append(Step(tokens_BHW, map_Bhw, held_BHW))
         on_step()
 
-    finite_S.append(all_finite(localization_Bhw))
-    if not all(finite := torch.stack(finite_S).tolist()):
-        first = finite.index(False)
-        what = "attention map" if first == settings.steps else f"transformer's logits in step {first + 1}"
-        raise UserError(
-            f"NaN or infinite: the {what}. Settings may be out of its range (guidance_scale, reference_strength, a "
-            "dtype of float16), or its weights are broken."
-        )
-    changed_BHW = tokens_BHW != reference_BHW
-    return TokenEdit(tokens_BHW, localization_Bhw, held_BHW, changed_BHW, steps, recorded_BSLhw)
-
-
-class _Predictor:
-    """The transformer under classifier-free guidance, with all that stays the same between steps bound."""
-
-    def __init__(
-        self,
-        transformer: MGTransformer,
-        reference_BHW: Tensor,
-        text: TextStates,
-        negative: TextStates,
-        settings: EditSettings,
-        micro_conditions_B5: Tensor,
-        attention_layers: tuple[int, ...],
-    ) -> None:
-        self.transformer, self.settings, self.attention_layers = transformer, settings, attention_layers
-        self.guided = settings.guidance_scale > 1
-        self.batch = len(reference_BHW)
-        if self.guided:
-            text = TextStates(*(torch.cat(pair) for pair in zip(negative, text, strict=True)))
-        self.text = text
-        self.reference = self._twice(reference_BHW)
-        self.micro_conditions = self._twice(micro_conditions_B5)
-
-    def __call__(
-        self, tokens_BHW: Tensor, timestep_B: Tensor, unknown_BHW: Tensor
-    ) -> tuple[Tensor, dict[int, Tensor]]:
-        """Return the unknown codes' guided logits [M,V] in float32, and the conditional half's maps {layer: [B,T,cells]}."""
-        output = self.transformer(
-            self._twice(tokens_BHW),
-            self.text.states_BTD,
-            self.text.pooled_BP,
-            self._twice(timestep_B),
-            self.micro_conditions,
-            reference_tokens=self.reference,
-            reference_strength=self.settings.reference_strength,
-            reference_strength_scope=self.settings.reference_strength_scope,
-            attention_layers=self.attention_layers,
-            logits_at=self._twice(unknown_BHW),
-        )
-        logits = output.logits.float()
-        if self.guided:
-            unconditional, conditional = logits.chunk(2)
-            logits = unconditional + self.settings.guidance_scale * (conditional - unconditional)
-        return logits, {layer: maps[-self.batch :] for layer, maps in output.attention.items()}
-
-    def _twice(self, tensor: Tensor) -> Tensor:
-        """Repeat for the unconditional half, which comes first."""
-        return torch.cat([tensor, tensor]) if self.guided else tensor
+    finite["attention map"] = all_finite(localization_Bhw)
+    for what, is_finite in zip(finite, torch.stack([*finite.values()]).tolist(), strict=True):
+        if not is_finite:
+            raise UserError(
+                f"NaN or infinite: the {what}. Settings may be out of its range (guidance_scale, reference_strength, a "
+                "dtype of float16), or its weights are broken."
+            )
+    return TokenEdit(
+        tokens_BHW,
+        localization_Bhw,
+        held_BHW,
+        tokens_BHW != reference_BHW,
+        steps,
+        layers_BSLhw,
+        sources_BSHW,
+    )

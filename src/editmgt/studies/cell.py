@@ -189,7 +189,7 @@ class Cell:
         settings = edit_settings(self.config, editor)
         owner = self.directory.parent if self.sweep else self.directory
         store = edits_directory(weights, editor, settings, self.config, owner)
-        layers = self.layers | edits.layers_read(settings)
+        layers = edits.layers_read(settings, self.layers)
         asker = {"cell": self.name, "sweep": self.sweep}
         with edits.opened(editor, store, layers, asker, self.say) as stored:
             return judge(stored, settings, self.config, self.directory, self.say, resume)

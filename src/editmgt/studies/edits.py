@@ -1,13 +1,14 @@
 """Edits by fingerprint: each picture is edited once, whichever cells, sweeps and processes judge it.
 
-What a cell varies may change how an edit's attention map is read and not the edit: with region hold off,
-consolidation does. So the raw maps are kept with the pictures, and every cell reads them its own way.
+What a cell varies may change how an edit's map is read and not the edit: with region hold off, consolidation and the
+source of the map do. So raw attention and the maps of every other source are kept with the pictures, and every cell reads
+them its own way. Where a hold rule decided, the map is a part of the edit and is kept as it was.
 Shapes: B samples, S steps, L layers, H W codes, h w cells.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,21 +28,27 @@ from editmgt.lock import locked
 from editmgt.studies.fingerprint import digest, source_digest
 
 EDIT_SOURCE = ("model", "editing", "codec.py", "text.py")
-# What reads the attention map. It decides pictures only where region hold does.
-_MAP = ("consolidation", "layers", "single_layer", "average", "smoothing", "hold_threshold")
+# What makes the map. It decides pictures only where a hold rule does, as do settings named hold_*.
+_MAP = ("map_source", "consolidation", "layers", "single_layer", "average", "smoothing")
 
 
 def active(settings: EditSettings) -> dict[str, Any]:
     """Return what can change a picture: the settings without those that something else turned off."""
-    values: dict[str, Any] = {name: v for name, v in settings.to_dict().items() if name not in _MAP}
-    values["region_hold"] = settings.region_hold and settings.hold_threshold > 0  # at 0 nothing is held
-    if values["region_hold"]:
-        values |= {
-            "hold_threshold": settings.hold_threshold,
+    values: dict[str, Any] = {
+        name: value
+        for name, value in settings.to_dict().items()
+        if name not in _MAP and not name.startswith("hold_")
+    }
+    values["region_hold"] = settings.holds
+    if settings.holds:
+        values |= settings.hold_parameters | {
+            "hold_rule": settings.hold_rule,
+            "hold_when": settings.hold_when,
+            "map_source": settings.map_source,
             "map_layers": sorted(settings.map_layers),
             "map_smoothing": settings.map_smoothing,
         }
-    if settings.guidance_scale <= 1:  # no unconditional pass
+    if not settings.guided:  # no unconditional pass
         values |= {"guidance_scale": 1.0, "negative_prompt": ""}
     return values
 
@@ -58,9 +65,15 @@ def edits_fingerprint(weights: str, settings: EditSettings, seed: int, device: s
     return digest(identity)
 
 
-def layers_read(settings: EditSettings) -> set[int]:
-    """Return the blocks that these settings, or the same with consolidation or averaging switched, read."""
-    return {*settings.layers, settings.single_layer}
+def layers_read(settings: EditSettings, others: Iterable[int] = ()) -> set[int]:
+    """Return the blocks whose attention is kept with an edit.
+
+    Those that these settings, or the same with consolidation or averaging switched, read, and those that ``others`` read;
+    none where a map that needs no attention decided the edit, for no other way to read it can be asked for.
+    """
+    if settings.holds and settings.map_source != "attention":
+        return set()
+    return {*settings.layers, settings.single_layer, *others}
 
 
 @contextmanager
@@ -96,7 +109,7 @@ def opened(
             say(f"edits shared with cell {before.get('cell')}" if here else f"reused edits {directory.name}")
 
 
-_NOT_KEPT = ("query", "composite", "record_layers")  # what a stored edit says nothing of
+_NOT_KEPT = ("query", "composite", "record_layers", "record_sources")  # what a stored edit says nothing of
 
 
 class StoredEdits(Editor):
@@ -110,7 +123,7 @@ class StoredEdits(Editor):
         self, editor: Editor, directory: Path, layers: Sequence[int], say: Callable[[str], None]
     ) -> None:
         vars(self).update(vars(editor))  # all of it: settings that are forwarded by name miss the next one
-        self._directory, self._layers = directory, list(layers)
+        self._directory, self._layers, self._say = directory, list(layers), say
         self.taken = 0  # edits that were there when they were asked for
         self._places: dict[str, tuple[Path, int]] = {}
         for path in sorted(directory.glob("*.safetensors")):
@@ -138,10 +151,11 @@ class StoredEdits(Editor):
         self.taken += len(keys) - len(missing)
         if missing:
             ids = [options["sample_ids"][i] for i in missing]
+            kept = {"record_layers": self._layers, "record_sources": _sources(settings)}
             result = super().edit(
                 [images[i] for i in missing],
                 [instructions[i] for i in missing],
-                **options | {"sample_ids": ids, "record_layers": self._layers},
+                **options | {"sample_ids": ids, **kept},
             )
             self._keep([keys[i] for i in missing], result)
         return self._recall(keys, settings)
@@ -152,11 +166,17 @@ class StoredEdits(Editor):
             "tokens": _one_size(result.tokens).to(torch.int32),
             "held": _one_size(result.held),
             "changed": _one_size(result.changed),
+            "localization": _one_size(result.localization),
             "maps": _one_size(result.layer_maps),
+            **{source: _one_size(maps) for source, maps in result.code_maps.items()},
             "seconds": torch.full((len(keys),), result.seconds / len(keys), dtype=torch.float64),
         }
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
-        notes = {"keys": json.dumps(keys), "layers": json.dumps(self._layers)}
+        notes = {
+            "keys": json.dumps(keys),
+            "layers": json.dumps(self._layers),
+            "sources": json.dumps([*result.code_maps]),
+        }
         path = self._directory / f"{digest([keys, self._layers])}.safetensors"
         write_atomic(path, save(tensors, notes))
         self._index(path)
@@ -164,6 +184,11 @@ class StoredEdits(Editor):
     def _index(self, path: Path) -> None:
         with safe_open(path, framework="pt") as file:
             notes = file.metadata()
+        if "sources" not in notes:
+            self._say(
+                f"{path} was made before maps other than attention's were kept: its samples are edited again"
+            )
+            return
         if set(self._layers) <= set(json.loads(notes["layers"])):
             self._places |= {key: (path, row) for row, key in enumerate(json.loads(notes["keys"]))}
 
@@ -175,16 +200,28 @@ class StoredEdits(Editor):
             return torch.stack([files[path].tensors[name][row] for path, row in places])
 
         maps_BSLhw = torch.stack([files[path].maps(row, settings.map_layers) for path, row in places])
+        if settings.holds:
+            localization = column("localization")
+        elif settings.map_source == "attention":
+            localization = score_maps(maps_BSLhw, settings.map_smoothing)
+        else:
+            localization = column(settings.map_source).mean(dim=1)
         return EditResult(
             images=[Image.fromarray(picture) for picture in column("images").numpy()],
             tokens=column("tokens").long(),
-            localization=score_maps(maps_BSLhw, settings.map_smoothing),
+            localization=localization,
             held=column("held"),
             changed=column("changed"),
             seconds=float(column("seconds").sum()),
             trace=[],
             layer_maps=maps_BSLhw,
+            code_maps={source: column(source) for source in _sources(settings)},
         )
+
+
+def _sources(settings: EditSettings) -> tuple[str, ...]:
+    """Sources whose maps are kept with an edit: where a rule decided, no other can be asked for."""
+    return () if settings.holds else settings.code_sources
 
 
 @dataclass(frozen=True)
