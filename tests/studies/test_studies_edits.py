@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from editmgt.editing import Editor, EditResult, EditSettings
 from editmgt.editing.hold_rules import RULES, needs
 from editmgt.lock import locked
-from editmgt.studies.edits import StoredEdits, active, edits_fingerprint, opened
+from editmgt.studies.edits import StoredEdits, active, edits_fingerprint, layers_read, opened
 
 HOLD = EditSettings(region_hold=True, hold_threshold=0.4, layers=(1, 2), single_layer=3)
 FREE = HOLD.override(region_hold=False)
@@ -104,7 +106,13 @@ def count_edits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_a_store_answers_every_cell_as_the_editor_would(
     tiny_editor: Editor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    readings = [FREE, FREE.override(consolidation=False), FREE.override(layers=[3, 1], smoothing="gaussian")]
+    readings = [
+        FREE.override(map_source="posterior"),
+        FREE,
+        FREE.override(consolidation=False),
+        FREE.override(layers=[3, 1], smoothing="gaussian"),
+        FREE.override(map_source="guidance", hold_rule="otsu", hold_when="first_pass"),
+    ]
     expected = [edit(tiny_editor, settings) for settings in readings]
     made = count_edits(monkeypatch)
     for settings, wanted in zip(readings, expected, strict=True):
@@ -117,6 +125,43 @@ def test_a_store_answers_every_cell_as_the_editor_would(
     assert made == [3]
     edit(store(tiny_editor, tmp_path, (0, 1)), FREE.override(layers=[0]))  # a layer that was not kept
     assert made == [3, 3]
+
+
+@pytest.mark.parametrize("when", ["every_step", "first_pass"])
+def test_the_map_that_held_is_a_part_of_the_edit(
+    tiny_editor: Editor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    for source in ("attention", "posterior"):
+        settings = HOLD.override(map_source=source, hold_rule="otsu", hold_when=when)
+        expected = edit(tiny_editor, settings)
+        made = count_edits(monkeypatch)
+        directory, layers = tmp_path / source, tuple(layers_read(settings, (0,)))
+        directory.mkdir()
+        assert (layers == ()) == (source == "posterior")  # a map that needs no attention asks for none
+        for _ in range(2):
+            found = edit(store(tiny_editor, directory, layers), settings)
+            for name in ("tokens", "held", "localization"):
+                assert torch.equal(getattr(found, name), getattr(expected, name)), name
+        assert made == [3]
+
+
+def test_edits_that_an_older_version_kept_are_made_again(
+    tiny_editor: Editor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = count_edits(monkeypatch)
+    edit(store(tiny_editor, tmp_path), FREE)
+    [path] = tmp_path.glob("*.safetensors")
+    with safe_open(path, framework="pt") as file:
+        kept = {
+            name: file.get_tensor(name) for name in ("images", "tokens", "held", "changed", "maps", "seconds")
+        }
+        notes = {name: text for name, text in file.metadata().items() if name != "sources"}
+    save_file(kept, path, notes)
+    edit(store(tiny_editor, tmp_path), FREE.override(map_source="posterior"))
+    assert made == [3, 3]
+    assert "was made before maps other than attention's were kept" in capsys.readouterr().out
+    edit(store(tiny_editor, tmp_path), FREE)
+    assert made == [3, 3] and not capsys.readouterr().out
 
 
 def test_a_store_is_its_editor_whatever_that_was_made_with(tiny_bundle: Path, tmp_path: Path) -> None:
