@@ -3,6 +3,7 @@
 import json
 import shutil
 from copy import deepcopy
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,7 +16,9 @@ from omegaconf import OmegaConf
 
 from editmgt import config as schema
 from editmgt.codec import Codec
+from editmgt.config.edit_values import config_key
 from editmgt.config.schema import Strategy
+from editmgt.editing import EditSettings
 from editmgt.editing.bundle import check_parts
 from editmgt.studies.compose import settle
 from editmgt.training.callbacks import chosen_callbacks
@@ -162,6 +165,22 @@ def train_config() -> dict[str, Any]:
     ("key", "value", "line"),
     [
         ("model.region_hold", "maybe", "model.region_hold=maybe must be true or false."),
+        (
+            "model.hold.rule",
+            "otzu",
+            "model.hold.rule=otzu must be one of likelihood, otsu, quantile, threshold. Did you mean 'otsu'?",
+        ),
+        (
+            "model.hold.rule",
+            ["otsu"],
+            "model.hold.rule=[otsu] must be one of likelihood, otsu, quantile, threshold.",
+        ),
+        ("model.hold.quantile", -1.0, "model.hold.quantile=-1.0 must be at least 0."),
+        (
+            "model.hold.rule",
+            "likelihood",
+            "model.hold.rule=likelihood needs model.localization.source=posterior, not attention.",
+        ),
         ("model.hold.threshold", 1.5, "model.hold.threshold=1.5 must be at most 1."),
         ("sampler.steps", 0, "sampler.steps=0 must be at least 1."),
         ("sampler.schedule", "cosin", "must be one of cosine, linear. Did you mean 'cosine'?"),
@@ -212,6 +231,24 @@ def test_contradictions_are_told_together(train_config: dict[str, Any]) -> None:
     assert (
         "would never end" in found and "choose one" in found and "init_from=null: name the weights" in found
     )
+
+
+@pytest.mark.parametrize("task", ["train", "evaluate"])
+def test_every_setting_of_an_edit_is_in_the_configuration(task: str) -> None:
+    values = schema.edit_values(composed(task))
+    assert {*values, "negative_prompt"} == {field.name for field in fields(EditSettings)}
+    assert {config_key(name) for name in values if name.startswith(("hold_", "map_"))} == {
+        "model.localization.source", "model.hold.rule", "model.hold.when", "model.hold.threshold", "model.hold.quantile",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("task", ["train", "evaluate"])
+def test_a_map_of_guidance_needs_some(task: str) -> None:
+    asked = ["model.localization.source=guidance", "sampler.guidance_scale=1"]
+    assert wrong(composed(task, *asked)) == [
+        "model.localization.source=guidance compares with an unconditional pass: sampler.guidance_scale=1 must be more "
+        "than 1."
+    ]
 
 
 def test_a_checkpoint_and_a_switch_that_contradict_it(tiny_bundle: Path) -> None:

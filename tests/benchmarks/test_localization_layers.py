@@ -44,9 +44,22 @@ def test_the_table_says_what_an_edit_with_those_layers_says(tiny_editor: Editor,
             assert line[column] == pytest.approx(values.nanmean().item(), abs=2e-3), column
         assert line["auc/n"] == (~localization_auc(maps, mask).isnan()).sum()
         assert 0 <= line["auc/low"] <= line["auc/mean"] <= line["auc/high"] <= 1
-    assert "layers 0+3, gaussian" in (tmp_path / "localization_layers.md").read_text()
+    told = (tmp_path / "localization_layers.md").read_text()
+    assert "layers 0+3, gaussian" in told and "own map is" not in told
     with Image.open(tmp_path / "localization_layers.png") as image:
         assert image.width > 800
+
+
+def test_a_map_of_another_source_is_not_passed_off_as_attention(tiny_editor: Editor, tmp_path: Path) -> None:
+    rows = scenes(n=2, resolution=32, split="dev")
+    samples, free = [rows[0], rows[1]], tiny_editor.settings.override(region_hold=False)
+    for source in ("attention", "posterior"):
+        study(tiny_editor, samples, free.override(map_source=source), tmp_path / source, [], [0.2])
+    ours, theirs = (tmp_path / source / "localization_layers" for source in ("attention", "posterior"))
+    assert ours.with_suffix(".csv").read_bytes() == theirs.with_suffix(".csv").read_bytes()
+    [note, table] = theirs.with_suffix(".md").read_text().split("\n\n", 1)
+    assert note.startswith("These edits' own map is model.localization.source=posterior")
+    assert table == ours.with_suffix(".md").read_text()
 
 
 def test_a_sample_that_cannot_be_measured_is_left_out_and_counted(

@@ -137,6 +137,30 @@ def test_a_factor_is_not_nested_for_a_metric_on_which_it_acts(tmp_path: Path) ->
     assert "speed/edit_seconds" not in analyse(tmp_path).effects
 
 
+def test_what_reads_attention_is_nested_in_its_source_whatever_the_metric(tmp_path: Path) -> None:
+    """Pictures depend on consolidation through hold and attention; the map through attention alone."""
+    source = "model.localization.source"
+
+    def score(levels: dict[str, Any], _: int, i: int) -> dict[str, float]:
+        read = levels[CONSOLIDATION] and levels[source] == "attention"
+        noise = 0.01 * ((i * 7) % 5) * (1 + read)
+        return {
+            "edit/success": noise * levels[HOLD] + 3.0 * (read and levels[HOLD]),
+            "localization/auc": noise + 0.2 * read + 0.1 * (levels[source] == "posterior"),
+        }
+
+    factors = {source: ["attention", "posterior"], CONSOLIDATION: [True, False], HOLD: [True, False]}
+    write_sweep(tmp_path, factors, [0], score, samples=6)
+    analysis = analyse(tmp_path)
+    through = f"{CONSOLIDATION}: true → false | "
+    effect = by_name(analysis)[f"{through}{HOLD}=true, {source}=attention"]
+    assert effect.summary.estimate == pytest.approx(-3, abs=0.05)
+    assert by_name(analysis)[f"{source}: attention → posterior | {HOLD}=true"].summary.n == 6
+    maps = by_name(analysis, "localization/auc")
+    assert maps[f"{through}{source}=attention"].summary.estimate == pytest.approx(-0.2, abs=0.05)
+    assert maps[f"{source}: attention → posterior"].contrast.kind == "main"
+
+
 def test_cells_that_nothing_parts_stand_for_each_other(tmp_path: Path) -> None:
     """A sweep without the idle cells (consolidation off, hold off) says the same of pictures."""
     whole, without = tmp_path / "whole", tmp_path / "without"

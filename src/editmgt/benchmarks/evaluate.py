@@ -56,7 +56,8 @@ def evaluate(
     Args:
         editor: what is judged; it edits on its own device.
         samples: anything with a length and an index; read a batch at a time.
-        settings: of every edit; ``hold_threshold`` is also that of ``localization/iou``, hold on or off.
+        settings: of every edit; ``hold_threshold`` is also that of ``localization/iou``, hold on or off, and where the
+            rule is another one that is not defined.
         out_dir: made when missing.
         batch_size: samples edited together.
         seed: of the edits' randomness.

@@ -146,7 +146,7 @@ def _batch(
         source_codec=pixels(group.source_codec),
         localization=picked(outcome.localization),
         held=picked(outcome.held),
-        hold_threshold=settings.hold_threshold,
+        hold_threshold=settings.hold_parameters.get("hold_threshold"),  # other rules have none
         seconds=None if each is None else torch.full((len(rows),), each),
         source_caption=[group.samples[row].source_caption for row in rows],
         target_caption=[group.samples[row].target_caption for row in rows],

@@ -88,7 +88,8 @@ def study(
 
     Writes ``localization_layers.csv`` (a row per choice), ``.md`` (the table) and ``.png`` (by layer, over
     thresholds, and the reliability curve). Samples without an edit mask, or that cannot be edited, are left out;
-    n says how many were measured. Layers and threshold should be chosen on the dev split.
+    n says how many were measured. Layers and threshold should be chosen on the dev split. All are maps of attention: where
+    ``settings.map_source`` is another, the table says so first.
 
     Args:
         editor: whose attention is read.
@@ -135,7 +136,8 @@ def study(
             progress(min(start + batch_size, len(samples)), len(samples))
     write_atomic(directory / "localization_layers.csv", _csv(choices, thresholds))
     coverage = _coverage(len(samples), unknown, broken)
-    write_atomic(directory / "localization_layers.md", _markdown(choices, thresholds) + coverage)
+    text = _other_source(settings) + _markdown(choices, thresholds) + coverage
+    write_atomic(directory / "localization_layers.md", text)
     write_atomic(directory / "localization_layers.png", _figure(choices, settings, thresholds))
     return choices
 
@@ -218,6 +220,15 @@ def _markdown(choices: Sequence[Choice], thresholds: Sequence[float]) -> str:
         "score is from the share of pixels with it that lie in the mask. Choose on the dev split, report on test.",
     ]
     return "\n".join([*lines, *notes]) + "\n"
+
+
+def _other_source(settings: EditSettings) -> str:
+    if settings.map_source == "attention":
+        return ""
+    return (
+        f"These edits' own map is model.localization.source={settings.map_source}, which reads no layer and is not in this "
+        "table: its localization metrics are in metrics.json.\n\n"
+    )
 
 
 def _coverage(total: int, unknown: int, broken: int) -> str:

@@ -1,4 +1,4 @@
-"""Does the attention map point at what has to change: the map as a classifier of the edit mask's pixels.
+"""Does the map point at what has to change: the map as a classifier of the edit mask's pixels.
 
 Shapes: B batch, h w the map's own grid, H W pixels, N = H * W. Masks are bool with True where an edit may
 change something. NaN is "not defined", as everything is of a map that is not finite.

@@ -123,7 +123,7 @@ class ChangedOutside(SampleMean):
 
 
 class LocalizationAUC(SampleMean):
-    """Area under the ROC curve of the attention map against the edit mask."""
+    """Area under the ROC curve of the map against the edit mask."""
 
     higher_is_better = True
     function = staticmethod(localization.localization_auc)

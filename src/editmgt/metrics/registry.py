@@ -42,9 +42,9 @@ class EditBatch:
         edited, source, target: pictures [B,3,H,W] in [0, 1].
         edit_mask: bool [B,H,W], True where an edit may change something.
         source_codec: the codec's round trip of the source [B,3,H,W].
-        localization: the editor's map [B,h,w] in [0, 1].
+        localization: the editor's map [B,h,w] in [0, 1], on the grid of its source.
         held: bool [B,h,w] on the code grid, True where region hold decided.
-        hold_threshold: the score from which a token is free.
+        hold_threshold: the score from which a token is free, where the hold rule has one.
         seconds: what each sample's edit took [B].
         source_caption, target_caption: what the source and the target show, B sentences; "" where unknown.
         backbones: the networks that some metrics look through.
@@ -222,14 +222,14 @@ _SPECS = (
     ),
     MetricSpec(
         "localization/auc", "higher", "1", 0, 1,
-        "area under the ROC curve of the attention map (mean over steps) against the edit mask, at pixels; "
+        "area under the ROC curve of the editor's map (of model.localization.source) against the edit mask, at pixels; "
         "not defined where the mask is empty or full",
         "Mann-Whitney U over its maximum", localization_auc, ("localization", "edit_mask"),
     ),
     MetricSpec(
         "localization/iou", "higher", "1", 0, 1,
-        "intersection over union of the edit mask and the pixels whose score (mean over steps) is at least "
-        "the hold threshold; not defined where the mask is empty",
+        "intersection over union of the edit mask and the pixels whose score is at least the hold threshold; "
+        "not defined where the mask is empty, or under a hold rule without a threshold",
         "Jaccard index", localization_iou, ("localization", "edit_mask", "hold_threshold"),
     ),
     MetricSpec(

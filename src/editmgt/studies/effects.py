@@ -15,6 +15,7 @@ from editmgt.studies.statistics import Array, holm, paired_mean, win_rate
 Seed = Hashable  # of a training; None where nothing was trained
 # What makes two rows of two cells the same sample; the noise seed is ``seed``.
 KEY = ["sample_id", "source_id", "edit_type", "instruction", "seed"]
+MAP_SOURCE = "model.localization.source"
 _FEW = 10  # samples that differ; fewer leave a t interval of a 0/1 score approximate
 
 
@@ -121,29 +122,39 @@ class Scores:
     def design_for(self, metric: str) -> Design:
         """Return the design that holds for this metric: a factor that acts directly on it is nested nowhere.
 
-        Consolidation changes pictures only through region hold, but the attention map with hold off too.
+        Consolidation changes pictures only through region hold, but the map with hold off too, where that is of attention:
+        each condition is looked at alone.
         """
         if metric not in self._designs:
             through = self.design.acts_through
-            kept = {key: gates for key, gates in through.items() if not self._acts(metric, key)}
-            self._designs[metric] = replace(self.design, acts_through=kept)
+            kept = {
+                key: {other: gates[other] for other in gates if not self._acts(metric, key, other)}
+                for key, gates in through.items()
+            }
+            self._designs[metric] = replace(
+                self.design, acts_through={key: gates for key, gates in kept.items() if gates}
+            )
         return self._designs[metric]
 
-    def _acts(self, metric: str, key: str) -> bool:
-        """Whether a factor moves the metric where it should not act; unknown: whether it reads the map."""
+    def _acts(self, metric: str, key: str, other: str) -> bool:
+        """Whether a factor moves the metric where ``other`` should keep it from that; unknown: whether it reads the map."""
         design = self.design
         position = [factor.key for factor in design.factors].index(key)
+        gates = design.gates(key)
+        own = {other, *design.gates(other).keys() - design.acts_through[key].keys()}
         compared = False
         for (levels, seed), frame in self.frames.items():
+            at = {factor.key: level for factor, level in zip(design.factors, levels, strict=True)}
+            idle = {gate for gate, level in gates.items() if at[gate] != level}
             twin = (*levels[:position], 0, *levels[position + 1 :])
-            inactive = design.canonical(levels)[position] != levels[position]
-            if inactive and (twin, seed) in self.frames:
+            if levels != twin and idle and idle <= own and (twin, seed) in self.frames:
                 ours, theirs = (self.values(f, metric) for f in (frame, self.frames[twin, seed]))
                 both = np.isfinite(ours) & np.isfinite(theirs)
                 compared = compared or bool(both.any())
                 if not np.allclose(ours[both], theirs[both], rtol=1e-9, atol=1e-12):
                     return True
-        return not compared and "localization" in REGISTRY[metric].reads
+        # what no map is made of moves none, whatever reads it
+        return not compared and "localization" in REGISTRY[metric].reads and other != MAP_SOURCE
 
 
 def summarise(

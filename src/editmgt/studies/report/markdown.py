@@ -23,7 +23,7 @@ def gallery(analysis: Analysis) -> str:
     lines = [line for line in analysis.lines if line.metrics and (line.directory / "samples.png").is_file()]
     if not lines:
         return ""
-    text = ["## Pictures", "", "Source, instruction, target, edited, attention map, held cells."]
+    text = ["## Pictures", "", "Source, instruction, target, edited, map, held cells."]
     for line in lines:
         relative = (line.directory / "samples.png").relative_to(analysis.directory).as_posix()
         text += ["", f"### {_text(line.name)}", "", f"![{_text(line.name)}](../{relative})"]

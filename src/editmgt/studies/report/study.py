@@ -11,7 +11,7 @@ from editmgt.config import show
 from editmgt.errors import UserError, nearest
 from editmgt.metrics.registry import REGISTRY
 from editmgt.studies.contrasts import Design, Factor, Levels, same
-from editmgt.studies.effects import Seed
+from editmgt.studies.effects import MAP_SOURCE, Seed
 from editmgt.studies.report.stored import Line
 
 STUDY = "study.yaml"
@@ -23,9 +23,16 @@ _NOT_GROUPS = ("logger.", "metrics.", "hydra.", "study.")
 
 # Without a study file: which settings change pictures only where another has a value. Data that contradict this
 # win, metric by metric (Scores.design_for).
-_MAP = ("consolidation", "hold.threshold", *(f"localization.{k}" for k in ("layers", "average", "smoothing")))
+_HOLD = {"model.region_hold": True}
+_ATTENTION = (
+    "consolidation",
+    *(f"localization.{k}" for k in ("layers", "average", "smoothing", "single_layer")),
+)
 ACTS_THROUGH: dict[str, dict[str, Any]] = {
-    **{f"model.{key}": {"model.region_hold": True} for key in (*_MAP, "localization.single_layer")},
+    **dict.fromkeys((MAP_SOURCE, "model.hold.rule", "model.hold.when"), _HOLD),
+    **{f"model.{key}": _HOLD | {MAP_SOURCE: "attention"} for key in _ATTENTION},
+    "model.hold.threshold": _HOLD | {"model.hold.rule": "threshold"},
+    "model.hold.quantile": _HOLD | {"model.hold.rule": "quantile"},
     "model.injection_fallback": {"model.attention_injection": False},
     "model.reference_strength": {"model.attention_injection": True},
     "model.reference_strength_scope": {"model.attention_injection": True},

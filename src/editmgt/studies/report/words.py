@@ -76,7 +76,7 @@ def method(analysis: Analysis) -> list[str]:
         "An effect is the change from the baseline's value to the other one: main effects average over the other "
         "factors' levels; an interaction is the effect of one change where the other was made, less the effect "
         "where it was not; a factor that acts only through another is looked at where it acts (| key=value). "
-        "Metrics on which it acts directly, such as those of the attention map, are not nested.",
+        "Metrics on which it acts directly, such as those of the map, are not nested.",
         "Win rate: share of the paired samples on which the change is better, ties counted half.",
         "sd: standard deviation of the differences between training seeds, between source images, and of the rest; "
         "a component that would be negative is 0.",
