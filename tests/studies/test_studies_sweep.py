@@ -210,6 +210,37 @@ def test_cells_with_the_same_active_settings_share_their_edits(
     assert changed and all(name.startswith("localization/") for name in changed)
 
 
+def test_sources_of_the_map_share_their_edits_with_hold_off(
+    run: Callable[..., int], tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sources = ("attention", "posterior", "guidance")
+    arguments = ["-m", *SMALL, f"checkpoint='{tiny_bundle}'", "model.region_hold=false", "logger=none"]
+    assert run("evaluate", *arguments, f"model.localization.source={','.join(sources)}") == 0
+    printed = capsys.readouterr().out
+    assert "3 cells, 1 pass of edits" in printed and printed.count("edits shared with cell") == 2
+    attention, *others = (rows(sweep_directory())[f"source-{source}"] for source in sources)
+    for other in others:
+        changed = {name for name in other if not other[name].equals(attention[name])}
+        assert changed and all(name.startswith("localization/") for name in changed)
+    assert not others[0].equals(others[1])
+
+
+def test_the_study_of_hold_rules_runs_from_its_file(
+    run: Callable[..., int], tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["-m", *SMALL, f"checkpoint='{tiny_bundle}'", "logger=none", "experiment=hold_rules"]
+    assert run("evaluate", *arguments) == 0
+    assert "7 cells, 7 passes of edits" in capsys.readouterr().out
+    tables = rows(sweep_directory())
+    assert {name for name, table in tables.items() if (table["status"] == "ok").all()} == {
+        f"hold_setup-{path.stem}" for path in (ROOT / "conf" / "hold_setup").glob("*.yaml")
+    }
+    without = {name for name, table in tables.items() if table["localization/iou"].isna().all()}
+    assert without == {"hold_setup-likelihood_first", "hold_setup-otsu_first"}  # rules that have no threshold
+    report = (sweep_directory() / "report" / "report.md").read_text()
+    assert "hold_setup: attention → posterior" in report
+
+
 def rows(directory: Path) -> dict[str, pandas.DataFrame]:
     """Each cell's rows, but for their times."""
     files = directory.glob("*/samples.csv")

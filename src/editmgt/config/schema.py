@@ -388,6 +388,7 @@ class Evaluate(_Common):
     device: Literal["auto", "cpu", "cuda"]
     dtype: Literal["float32", "bfloat16", "float16"]
     text_encoder_afterwards: Literal["keep", "offload"]
+    hold_setup: Text | None = None
     model: _EvaluateModel
     sampler: _EvaluateSampler
     localization_layers: _LocalizationLayers | None = None

@@ -119,8 +119,10 @@ def read(directory: Path) -> Study | None:
 
 
 def _literal(value: Any) -> str:
-    """A value as Hydra's override grammar reads it back."""
+    """A value as Hydra's override grammar reads it back; a plain word is left as it is, for cells are named by it."""
     if isinstance(value, str):
+        if value.isidentifier() and value.lower() not in ("nan", "inf") and yaml.safe_load(value) == value:
+            return value
         return str(QuotedString(value, Quote.single).with_quotes())
     if isinstance(value, list):
         return f"[{','.join(map(_literal, value))}]"

@@ -17,7 +17,7 @@ from editmgt.studies.plan import Plan
 from editmgt.studies.status import INTERRUPTED, is_done, status_of
 
 # Keys that change no result.
-_HARMLESS = ("name", "logger", "plan", "study", "reuse", "resume", "experiment", "debug")
+_HARMLESS = ("name", "logger", "plan", "study", "reuse", "resume", "hold_setup", "experiment", "debug")
 
 
 def check_old_results(plan: Plan, composition: Composition) -> None:
