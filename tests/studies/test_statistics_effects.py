@@ -161,6 +161,17 @@ def test_what_reads_attention_is_nested_in_its_source_whatever_the_metric(tmp_pa
     assert maps[f"{source}: attention → posterior"].contrast.kind == "main"
 
 
+def test_what_a_swept_group_sets_is_no_factor_beside_it(tmp_path: Path) -> None:
+    ways = {"none": False, "posterior": True, "otsu": True}
+    write_sweep(tmp_path, {"hold_setup": list(ways)}, [0], lambda *_: {"edit/success": 1.0}, samples=3)
+    for name, holds in ways.items():
+        path = tmp_path / f"hold_setup-{name}__seed-0" / "config.yaml"
+        config = yaml.safe_load(path.read_text())
+        config["model"] |= {"region_hold": holds, "hold": {"rule": name}}
+        path.write_text(yaml.safe_dump(config))
+    assert [factor.key for factor in analyse(tmp_path).design.factors] == ["hold_setup"]
+
+
 def test_cells_that_nothing_parts_stand_for_each_other(tmp_path: Path) -> None:
     """A sweep without the idle cells (consolidation off, hold off) says the same of pictures."""
     whole, without = tmp_path / "whole", tmp_path / "without"

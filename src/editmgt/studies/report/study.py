@@ -200,9 +200,13 @@ def _gates(factors: Sequence[Factor], acts_through: dict[str, dict[str, Any]]) -
 
 
 def _derive(settings: dict[str, dict[str, Any]], cells: Sequence[Line]) -> tuple[Factor, ...]:
-    """The keys that differ between cells; keys that always differ together are one factor, named by one of them."""
+    """The keys that differ between cells; keys that always differ together are one factor, named by one of them.
+
+    What a key of the command line decides, as a group's file does its settings, is no factor beside it.
+    """
     flats = list(settings.values())
     swept = {text.lstrip("+").partition("=")[0] for line in cells for text in line.overrides}
+    asked = {key: [same(flat.get(key)) for flat in flats] for key in swept - _NOT_FACTORS}
     found: dict[tuple[int, ...], Factor] = {}
     seeds = [same(_training_seed(flat)) for flat in flats]
     for key in dict.fromkeys(key for flat in flats for key in flat):
@@ -212,6 +216,8 @@ def _derive(settings: dict[str, dict[str, Any]], cells: Sequence[Line]) -> tuple
         distinct = list(dict.fromkeys(texts))
         if len(distinct) < 2 or len(set(zip(seeds, texts, strict=True))) == len(set(seeds)) > 1:
             continue  # the same everywhere, or decided by the seed
+        if key not in swept and any(len({*zip(t, texts, strict=True)}) == len({*t}) for t in asked.values()):
+            continue
         partition = tuple(distinct.index(text) for text in texts)
         values = tuple(next(f.get(key) for f in flats if same(f.get(key)) == text) for text in distinct)
         if partition not in found or (key in swept and found[partition].key not in swept):
