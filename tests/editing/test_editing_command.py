@@ -98,6 +98,8 @@ def test_options_reach_the_editor(tiny_bundle: Path, photo: Path) -> None:
          "hold_rule=likelihood needs map_source=posterior, not attention."),  # the checkpoint's
         (["{photo}", "x", "--output", "{tmp}/o.png", "--hold-rule", "otsu", "--hold-threshold", "0.1"],
          "--hold-threshold has no effect with --hold-rule otsu"),
+        (["{photo}", "x", "--output", "{tmp}/o.png", "--hold-quantile", "0.9"],  # the checkpoint's rule has a threshold
+         "--hold-quantile has no effect with --hold-rule threshold"),
         (["{photo}", "x", "--output", "{tmp}/o.png", "--no-region-hold", "--hold-when", "first_pass"],
          "--hold-when has no effect with --no-region-hold"),
         (["{photo}", "x", "--output", "{tmp}/o.png", "--map-source", "posterior", "--query", "x"],

@@ -237,8 +237,10 @@ def test_the_study_of_hold_rules_runs_from_its_file(
     }
     without = {name for name, table in tables.items() if table["localization/iou"].isna().all()}
     assert without == {"hold_setup-likelihood_first", "hold_setup-otsu_first"}  # rules that have no threshold
-    report = (sweep_directory() / "report" / "report.md").read_text()
-    assert "hold_setup: attention → posterior" in report
+    effects = (sweep_directory() / "report" / "effects.csv").read_text()
+    assert all(
+        f"hold_setup: attention → {way}," in effects for way in ("none", "posterior", "guidance_first")
+    )
 
 
 def rows(directory: Path) -> dict[str, pandas.DataFrame]:

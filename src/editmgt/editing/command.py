@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 LONGEST_PART = 255  # bytes, on every common file system
 _GUIDANCE_FLAGS = ("--negative-prompt", "--guidance-scale")
-_HOLD = ("hold_rule", "hold_when", "hold_threshold", "hold_quantile")
+_RULES_OWN = ("hold_threshold", "hold_quantile")
+_HOLD = ("hold_rule", "hold_when", *_RULES_OWN)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -193,8 +194,7 @@ def _idle_flags(options: argparse.Namespace) -> list[str]:
     if options.no_region_hold:
         idle |= dict.fromkeys(_HOLD, "--no-region-hold")
     elif options.hold_rule in RULES:
-        reads = needs(options.hold_rule)
-        others = [name for name in ("hold_threshold", "hold_quantile") if name not in reads]
+        others = [name for name in _RULES_OWN if name not in needs(options.hold_rule)]
         idle |= dict.fromkeys(others, f"--hold-rule {options.hold_rule}")
     if options.map_source not in (None, "attention"):
         idle |= dict.fromkeys(("query", "no_consolidation"), f"--map-source {options.map_source}")
@@ -228,6 +228,11 @@ def load(options: argparse.Namespace) -> "Editor":
         check_guidance(editor.settings, _GUIDANCE_FLAGS)
     validate(editor.settings, editor.transformer.num_blocks, editor.pixels_per_cell)
     check_query(editor.settings, options.query)
+    for name in _RULES_OWN:
+        if getattr(options, name) is not None and name not in editor.settings.hold_parameters:
+            raise UserError(
+                f"{_flag(name)} has no effect with --hold-rule {editor.settings.hold_rule}: name another rule."
+            )
     return editor
 
 

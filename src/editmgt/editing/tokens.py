@@ -171,6 +171,7 @@ def edit_tokens(
             recorded_BSHW[:, step] = code_maps.scores[source]
 
         probs_MV = prediction.logits_MV.softmax(dim=-1)
+        del prediction  # three times as large, and the next pass needs the room
         drawn_M = draw_codes(probs_MV, unknown_BHW.flatten(1), randomness)
         tokens_BHW = tokens_BHW.masked_scatter(unknown_BHW, drawn_M)
         holds_BHW = torch.zeros_like(unknown_BHW)
