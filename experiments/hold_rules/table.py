@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pandas
-from scipy.stats import binomtest
 
+from editmgt.benchmarks.robustness import rate
 from editmgt.metrics import UNTOUCHED
 
 HERE = Path(__file__).parent
@@ -47,19 +47,14 @@ def table(rows: pandas.DataFrame) -> str:
         changed = own["outside_codec/changed"].dropna()
         cells = [
             CONTROLS.get(str(hold), f"`{hold}`"),
-            _rate(own["edit/success"]),
-            _rate(own["edit/success_strict"]),
-            _rate(changed <= UNTOUCHED),
+            rate(own["edit/success"]),
+            rate(own["edit/success_strict"]),
+            rate(changed <= UNTOUCHED),
             f"{own['outside_codec/l1'].mean():.4f}",
             *(f"{own[name].mean():.3f}" if own[name].notna().any() else "" for name in METRICS[-2:]),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
-
-
-def _rate(values: "pandas.Series[float]") -> str:
-    interval = binomtest(int(values.sum()), len(values)).proportion_ci()
-    return f"{values.mean():.3f} [{interval.low:.3f}, {interval.high:.3f}]"
 
 
 if __name__ == "__main__":

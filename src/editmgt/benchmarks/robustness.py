@@ -47,7 +47,7 @@ def table(directory: Path) -> str:
         success, strict, outside = (measured[column].dropna() for column in _READ)
         controls = _controls(directory, name)
         rows.append([
-            f"`{name}`", checkpoint, _rate(success), _rate(strict),
+            f"`{name}`", checkpoint, rate(success), rate(strict),
             f"{_restraint(outside)} (n={len(outside)})" if len(outside) else "",
             *(controls.get(folder, "") for folder, _ in _CONTROLS),
             f"{len(scored)}" + (f" ({len(samples) - len(scored)} failed)" if len(scored) < len(samples) else ""),
@@ -69,7 +69,8 @@ def table(directory: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _rate(values: Any) -> str:
+def rate(values: Any) -> str:
+    """Return the share of a series of 0 and 1 with its exact 95% interval as text; of none, nothing."""
     if not len(values):
         return ""
     interval = binomtest(int(values.sum()), len(values)).proportion_ci()
