@@ -89,6 +89,8 @@ def test_options_reach_the_editor(tiny_bundle: Path, photo: Path) -> None:
         (["{photo}", "x", "--output", "{tmp}/out.png", "--stepz", "3"], "--stepz"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--steps", "many"], "invalid int value: 'many'"),
         (["{tmp}/none.png", "x", "--output", "{tmp}/out.png"], "There is no image file"),
+        (["{photo}", "x", "--output", "{tmp}/o.png", "--guidance-scale", "1e38"],
+         "--guidance-scale=1e+38 must be at most "),
         (["{photo}", "x", "--output", "{tmp}/o.png", "--map-source", "posteriour"], "Did you mean 'posterior'?"),
         (["{photo}", "x", "--output", "{tmp}/o.png", "--map-source", "guidance", "--guidance-scale", "1"],
          "--map-source=guidance compares with an unconditional pass: --guidance-scale=1 must be more than 1."),
@@ -147,7 +149,7 @@ def test_options_reach_the_editor(tiny_bundle: Path, photo: Path) -> None:
         (["{tmp}", "x", "--output", "{tmp}/out", "--seed", "0", "1"], "2 seeds came with a directory"),
         (["{tmp}", "x", "--output", "{tmp}/out", "--seed", "-1"], "--seed=-1 must be"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--steps", "0", "--hold-threshold", "2"],
-         "steps=0 must be a whole number of at least 1; hold_threshold=2.0 must lie in [0, 1]"),
+         "--steps=0 must be a whole number of at least 1; --hold-threshold=2.0 must lie in [0, 1]"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--hold-threshold", "0.2", "--no-region-hold"],
          "--hold-threshold has no effect"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--mask", "{tmp}/none.png"], "There is no image file"),
@@ -212,7 +214,7 @@ def test_all_mistakes_are_told_together(photo: Path, capsys: pytest.CaptureFixtu
     contradictions = ["--no-region-hold", "--hold-threshold", ".3"]
     hold, settings = told(photo, "x", "out.png", *contradictions, "--steps", "0", "--guidance-scale", "-1")
     assert hold.startswith("--hold-threshold has no effect")
-    assert "steps=0 must be" in settings and "guidance_scale=-1.0 must be" in settings
+    assert "--steps=0 must be" in settings and "--guidance-scale=-1.0 must be" in settings
     unled = ["--negative-prompt", "a", "--guidance-scale", "1"]
     for image, out in ((photo, "out.png"), (photo.parent, "out")):
         hold, negative = told(image, "x", out, *contradictions, *unled)

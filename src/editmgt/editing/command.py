@@ -173,7 +173,7 @@ def check_settings(options: argparse.Namespace) -> None:
         with gathered(problems):
             check_guidance(asked, _GUIDANCE_FLAGS)
     with gathered(problems):
-        validate(asked, together=False)
+        validate(asked, together=False, key=_flag)
         # what is not given is the checkpoint's, and not known yet
         values = {name: given.get(name) for name in ("map_source", "hold_rule", "guidance_scale")}
         values["region_hold"] = not options.no_region_hold

@@ -138,21 +138,25 @@ class EditSettings:
 
 
 def validate(
-    settings: EditSettings, num_blocks: int | None = None, multiple: int = 1, together: bool = True
+    settings: EditSettings,
+    num_blocks: int | None = None,
+    multiple: int = 1,
+    together: bool = True,
+    key: Callable[[str], str] = str,
 ) -> None:
     """Raise one ``UserError`` that lists everything wrong with ``settings``.
 
     ``num_blocks`` is the transformer's number of blocks (None: not known yet, layers are only checked to be
     counted from 0); ``multiple`` is the number of pixels per cell, which ``resolution`` must be divisible by; ``together``
-    is whether what does not go together counts (:func:`map_problems`).
+    is whether what does not go together counts (:func:`map_problems`); ``key`` says how the user calls a setting.
     """
     problems = [
-        *_number_problems(settings),
-        *_choice_problems(settings),
+        *_number_problems(settings, key),
+        *_choice_problems(settings, key),
         *_layer_problems(settings, num_blocks),
     ]
     if together and not problems:
-        problems += map_problems(asdict(settings))
+        problems += map_problems(asdict(settings), key)
     if not _is_integer(settings.resolution) or settings.resolution < 1 or settings.resolution % multiple:
         near = (
             max(1, round(settings.resolution / multiple)) * multiple
@@ -216,23 +220,23 @@ def _is_integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _number_problems(settings: EditSettings) -> list[str]:
+def _number_problems(settings: EditSettings, key: Callable[[str], str]) -> list[str]:
     problems = []
     if not _is_integer(settings.steps) or settings.steps < 1:
-        problems.append(f"steps={settings.steps} must be a whole number of at least 1")
+        problems.append(f"{key('steps')}={settings.steps} must be a whole number of at least 1")
     for name, limit in _LIMITS.items():
         value = getattr(settings, name)
         largest = max(value, default=0) if isinstance(value, tuple) and all(map(_is_number, value)) else value
         if _is_number(largest) and largest > limit.most:
-            problems.append(f"{name}={value} {limit.rule}")
+            problems.append(f"{key(name)}={value} {limit.rule}")
     for name in ("guidance_scale", "reference_strength"):
         value = getattr(settings, name)
         if not _is_number(value) or value < 0:
-            problems.append(f"{name}={value} must be a finite number of at least 0")
+            problems.append(f"{key(name)}={value} must be a finite number of at least 0")
     for name in ("hold_threshold", "hold_quantile"):
         value = getattr(settings, name)
         if not _is_number(value) or not 0 <= value <= 1:
-            problems.append(f"{name}={value} must lie in [0, 1]")
+            problems.append(f"{key(name)}={value} must lie in [0, 1]")
     temperature = settings.temperature
     pair = isinstance(temperature, tuple) and len(temperature) == 2
     if not pair or not all(_is_number(value) and value >= 0 for value in temperature):
@@ -240,7 +244,7 @@ def _number_problems(settings: EditSettings) -> list[str]:
     return problems
 
 
-def _choice_problems(settings: EditSettings) -> list[str]:
+def _choice_problems(settings: EditSettings, key: Callable[[str], str]) -> list[str]:
     problems = []
     for name, choices in (
         ("schedule", SCHEDULES),
@@ -253,7 +257,7 @@ def _choice_problems(settings: EditSettings) -> list[str]:
         value = getattr(settings, name)
         if value not in choices:
             words = [choice for choice in choices if choice]
-            problems.append(f"{name}={value} must be one of {', '.join(words)}{nearest(value, words)}")
+            problems.append(f"{key(name)}={value} must be one of {', '.join(words)}{nearest(value, words)}")
     for name, booleans in (
         ("region_hold", (True, False)),
         ("consolidation", (True, False)),
@@ -261,7 +265,7 @@ def _choice_problems(settings: EditSettings) -> list[str]:
     ):
         value = getattr(settings, name)
         if not any(value is choice for choice in booleans):
-            problems.append(f"{name}={value} must be true or false")
+            problems.append(f"{key(name)}={value} must be true or false")
     if not isinstance(settings.negative_prompt, str):
         problems.append(f"negative_prompt={settings.negative_prompt!r} must be a text")
     return problems

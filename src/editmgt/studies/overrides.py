@@ -11,7 +11,7 @@ from hydra.core.override_parser.types import Glob, IntervalSweep, Override
 from hydra.errors import HydraException, OverrideParseException
 
 from editmgt.config import show
-from editmgt.errors import UserError, nearest
+from editmgt.errors import nearest, tell
 
 _LISTS = ("callbacks",)  # groups of which several files go together
 _TASK = "task"
@@ -34,8 +34,7 @@ def parse(arguments: Iterable[str]) -> list[Override]:
             mistakes.append(f"Cannot read {_quoted(argument)}: it names no key.")
         parsed.append(override)
     mistakes += _repeated(parsed)
-    if mistakes:
-        raise UserError("\n".join(mistakes))
+    tell(mistakes)
     return parsed
 
 

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from editmgt.config import problems
 from editmgt.editing.cuts import told_once
-from editmgt.errors import UserError
+from editmgt.errors import UserError, tell
 from editmgt.files import write_atomic
 from editmgt.training import ERROR, LAST, LOG
 from editmgt.training.run import train
@@ -54,8 +54,7 @@ def main(directory: Path) -> None:
     """
     loaded = OmegaConf.to_container(OmegaConf.load(directory / "config.yaml"), resolve=True)
     config = cast(dict[str, Any], loaded)
-    if found := problems(config):
-        raise UserError("\n".join(found))
+    tell(problems(config))
     last, named = directory / LAST, config.get("resume")
     resume = Path(named) if named not in (None, "auto") else last if last.exists() else None
     train(config, directory, resume=resume, logger=LineLogger(directory / LOG))

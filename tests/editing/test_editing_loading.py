@@ -1,0 +1,103 @@
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from picture_of_blocks import INSTRUCTIONS, picture, same
+from tiny_parts import SETTINGS, build_transformer
+
+import editmgt
+from editmgt.editing import Editor
+from editmgt.errors import UserError
+
+
+def replace_transformer(directory: Path, **changes: Any) -> None:
+    build_transformer(**changes).save_pretrained(directory / "transformer")
+
+
+def test_round_trip_on_disk(tiny_editor: Editor, tmp_path: Path) -> None:
+    tiny_editor.save_pretrained(tmp_path)
+    loaded = editmgt.Editor.from_pretrained(str(tmp_path))
+    assert loaded.settings == tiny_editor.settings == SETTINGS
+    assert loaded.timestep_convention == "mask_ratio"
+    for options in ({}, {"reference_strength": 1.5, "consolidation": False}):
+        wanted = tiny_editor.edit(picture(), INSTRUCTIONS[0], **options)
+        assert same(loaded.edit(picture(), INSTRUCTIONS[0], **options), wanted)
+
+
+def test_settings_that_change_are_saved(tiny_bundle: Path, tmp_path: Path) -> None:
+    editor = Editor.from_pretrained(tiny_bundle)
+    editor.settings = editor.settings.override(steps=5, schedule="linear")
+    editor.save_pretrained(tmp_path)
+    assert Editor.from_pretrained(tmp_path).settings == SETTINGS.override(steps=5, schedule="linear")
+    scheduler = json.loads((tmp_path / "scheduler" / "scheduler_config.json").read_text())
+    assert scheduler["masking_schedule"] == "linear" and scheduler["mask_token_id"] == 39
+
+
+def test_released_layout(tiny_bundle: Path, tmp_path: Path) -> None:
+    """Transformer in editmgt/, no settings of ours, a scheduler that says no convention."""
+    shutil.copytree(tiny_bundle, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "transformer").rename(tmp_path / "editmgt")
+    (tmp_path / "model_index.json").write_text('{"_class_name": "Pipeline"}')
+    scheduler = {"_class_name": "Scheduler", "mask_token_id": 39, "masking_schedule": "linear"}
+    (tmp_path / "scheduler" / "scheduler_config.json").write_text(json.dumps(scheduler))
+    editor = Editor.from_pretrained(tmp_path)
+    assert editor.timestep_convention == "step_index"
+    assert (editor.settings.schedule, editor.settings.steps) == ("linear", 36)
+
+
+INDEX, SCHEDULER = "model_index.json", "scheduler/scheduler_config.json"
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda d: (d / INDEX).unlink(), "no model_index.json"),
+        (lambda d: (d / INDEX).write_text("{"), "not readable JSON"),
+        (lambda d: (d / INDEX).write_text("[]"), "must hold a JSON object"),
+        (lambda d: (d / INDEX).write_text('{"edit_settings": {"step": 1}}'), "Did you mean 'steps'?"),
+        (lambda d: (d / SCHEDULER).unlink(), "no scheduler/scheduler_config.json"),
+        (lambda d: (d / SCHEDULER).write_text('{"mask_token_id": 7}'), "the transformer's mask is 39"),
+        (lambda d: (d / SCHEDULER).write_text('{"masking_schedule": "cos"}'), "Did you mean 'cosine'?"),
+        (lambda d: (d / SCHEDULER).write_text('{"timestep_convention": "mask"}'), "mean 'mask_ratio'?"),
+        (lambda d: shutil.rmtree(d / "transformer"), "no transformer/"),
+        (lambda d: shutil.rmtree(d / "vqvae"), "vqvae"),
+        (lambda d: shutil.rmtree(d / "tokenizer"), "tokenizer"),
+        (lambda d: (d / "llm_encoder").mkdir(), "llm_encoder holds no config.json"),
+        (
+            lambda d: replace_transformer(d, codebook_size=30),
+            "the transformer expects 30, the codec gives 32",
+        ),
+        (
+            lambda d: replace_transformer(d, joint_attention_dim=48, connector_type="linear"),
+            "text width: the transformer expects 48, the text encoder gives 32",
+        ),
+    ],
+)
+def test_broken_directories(tiny_bundle: Path, tmp_path: Path, damage: Any, said: str) -> None:
+    shutil.copytree(tiny_bundle, tmp_path, dirs_exist_ok=True)
+    damage(tmp_path)
+    with pytest.raises(UserError) as caught:
+        Editor.from_pretrained(tmp_path)
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["no-such-editor", "./nowhere", "/no/such/place"])
+def test_unknown_names(name: str) -> None:
+    with pytest.raises(UserError, match="There is no editor"):
+        Editor.from_pretrained(name)
+
+
+def test_hub_without_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(UserError, match="'some-one/no-such-editor' is no directory") as caught:
+        Editor.from_pretrained("some-one/no-such-editor")
+    assert "\n" not in str(caught.value)
+
+
+def test_importing_the_package_is_light() -> None:
+    code = "import sys, editmgt, editmgt.editing; assert not {'torch', 'diffusers'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
