@@ -11,12 +11,13 @@ from transformers import CLIPTokenizer
 from editmgt import assets
 from editmgt.benchmarks.sample import BenchmarkSample
 from editmgt.benchmarks.slices import SLICES, SliceDataset
-from editmgt.benchmarks.slices.draft import extent
-from editmgt.benchmarks.slices.kinds import SMALL_SHARE, overlap
 from editmgt.benchmarks.slices.phrases import PARAPHRASES, STYLE_PARAPHRASES
 from editmgt.config import BENCHMARKS
+from editmgt.data.scenes.drafts import extent
 from editmgt.data.scenes.grammar import PHRASINGS, STYLE_PHRASINGS
 from editmgt.data.scenes.graph import SHAPES
+from editmgt.data.scenes.kinds import SMALL_SHARE, overlap
+from editmgt.data.scenes.wide_phrasings import WIDE_PHRASINGS, WIDE_STYLE_PHRASINGS
 from editmgt.metrics import edit_success
 
 N = 40
@@ -99,7 +100,8 @@ def test_ambiguous_instructions_have_several_readings(slices: dict[str, list[Ben
 def test_paraphrases_match_no_phrasing_of_the_training_grammar(
     slices: dict[str, list[BenchmarkSample]],
 ) -> None:
-    trained = [text for texts in [*PHRASINGS.values(), *STYLE_PHRASINGS.values()] for text in texts]
+    grammars = (PHRASINGS, STYLE_PHRASINGS, WIDE_PHRASINGS, WIDE_STYLE_PHRASINGS)
+    trained = [text for grammar in grammars for texts in grammar.values() for text in texts]
     patterns = [re.sub(r"\\{\w+\\}", ".+", re.escape(text)) for text in trained]
     for row in slices["paraphrase"]:
         assert not any(re.fullmatch(pattern, row.instruction) for pattern in patterns), row.instruction

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from editmgt.data.scenes import EDIT_TYPES, SPLITS, SceneDataset
-from editmgt.data.scenes.dataset import random_scene
+from editmgt.data.scenes.draws import random_scene
 from editmgt.data.scenes.edits import Edit, apply
 from editmgt.data.scenes.grammar import refer
 from editmgt.data.scenes.graph import COLORS, PATTERNS, SHAPES, SIZES, Background, Scene, Thing

@@ -41,6 +41,8 @@ def problems(config: dict[str, Any]) -> list[str]:
         found.append(f"data.resolution={data['resolution']} is not model.resolution={resolution}.")
     if "datasets" in data:
         found += _data_problems(config)
+    elif data:
+        found += _lesson_problems(data)
     if config["task"] == "prepare":
         return found + _prepare_problems(config)
     found += _metric_problems(config["metrics"])
@@ -61,6 +63,16 @@ def _benchmark_problems(config: dict[str, Any]) -> list[str]:
     judge = benchmark.get("judge")
     if not found and judge and judge["endpoint"] is not None and judge["model"] is None:
         found.append("benchmark.judge.endpoint needs benchmark.judge.model, the judge's name there.")
+    return found
+
+
+def _lesson_problems(data: dict[str, Any]) -> list[str]:
+    shares = data["lessons"]
+    found = []
+    if (total := sum(shares.values())) > 1 + 1e-9:
+        found.append(f"data.lessons: the shares add up to {total:g}; together they must be at most 1.")
+    if data["world"] != "full" and (taught := [name for name, share in shares.items() if share]):
+        found.append(f"data.lessons.{taught[0]}={shares[taught[0]]:g}: lessons need data.world=full.")
     return found
 
 

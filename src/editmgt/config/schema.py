@@ -119,6 +119,15 @@ class _Sampler(_Strict):
     schedule: Schedule
 
 
+class _Lessons(_Strict):
+    phrasing: Fraction = 0.0
+    noop: Fraction = 0.0
+    multi: Fraction = 0.0
+    texture: Fraction = 0.0
+    overlap: Fraction = 0.0
+    small: Fraction = 0.0
+
+
 class _Scenes(_Strict):
     name: Literal["scenes", "scenes_basic"]
     world: Literal["full", "basic"]
@@ -127,6 +136,7 @@ class _Scenes(_Strict):
     batch_size: BatchSize
     seed: Seed
     cache_dir: Text
+    lessons: _Lessons
 
 
 class _Columns(_Strict):

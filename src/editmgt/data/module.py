@@ -1,6 +1,6 @@
 """The LightningDataModule: which scenes a training reads."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,6 +26,7 @@ class SceneData(LightningDataModule):
         kind: ``editor``, ``base`` or ``codec``.
         train_size: distinct training samples.
         batch_size: samples a step, over all processes.
+        lessons: shares of the training samples that are no plain edits (:class:`SceneDataset`).
     """
 
     def __init__(
@@ -40,10 +41,11 @@ class SceneData(LightningDataModule):
         batch_size: int,
         seed: int,
         cache_dir: Path,
+        lessons: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
         self.kind, self.codec, self.text = kind, codec, text
-        self.train_scenes = SceneDataset("train", seed, train_size, resolution, world)
+        self.train_scenes = SceneDataset("train", seed, train_size, resolution, world, lessons=lessons)
         self.dev_scenes = SceneDataset("dev", 0, _DEV_SIZE, resolution, world)
         self.batch_size, self.seed, self.cache_dir = batch_size, seed, cache_dir
 

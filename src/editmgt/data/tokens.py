@@ -59,8 +59,12 @@ def _encode(scenes: SceneDataset, codec: Codec, text: TextEncoder, kind: str) ->
 def _key(scenes: SceneDataset, codec: Codec, text: TextEncoder, kind: str) -> str:
     """A name that changes with anything the codes depend on: world, codec, tokenizer, and the drawing code."""
     digest = hashlib.sha256()
-    facts = (scenes.split, scenes.seed, scenes.size, scenes.resolution, scenes.world, scenes.edit_types, kind)
-    digest.update(repr((facts, text.length, [sorted(words.items()) for words in text.vocabularies])).encode())
+    facts = (scenes.split, scenes.seed, scenes.size, scenes.resolution, scenes.world, scenes.edit_types)
+    digest.update(
+        repr(
+            (facts, scenes.lessons, kind, text.length, [sorted(words.items()) for words in text.vocabularies])
+        ).encode()
+    )
     for tensor in codec.state_dict().values():
         digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
     for source in sorted((Path(__file__).parent / "scenes").glob("*.py")):

@@ -145,6 +145,7 @@ def _data(
         batch_size=data["batch_size"],
         seed=data["seed"],
         cache_dir=Path(data["cache_dir"]),
+        lessons=data["lessons"],
     )
 
 

@@ -6,8 +6,9 @@ from random import Random
 import numpy as np
 
 from editmgt.benchmarks.sample import BenchmarkSample, Reading
-from editmgt.benchmarks.slices import kinds
-from editmgt.benchmarks.slices.draft import Draft, changes
+from editmgt.benchmarks.slices.readings import ambiguous, paraphrased
+from editmgt.data.scenes import kinds
+from editmgt.data.scenes.drafts import Draft, changes, is_clear
 from editmgt.data.scenes.grammar import caption
 from editmgt.data.scenes.graph import Scene
 from editmgt.data.scenes.render import render
@@ -17,13 +18,11 @@ SLICES: dict[str, Callable[[Random], Draft | None]] = {
     "small": kinds.small,
     "overlap": kinds.overlap,
     "texture": kinds.texture,
-    "ambiguous": kinds.ambiguous,
-    "paraphrase": kinds.paraphrased,
+    "ambiguous": ambiguous,
+    "paraphrase": paraphrased,
     "multi": kinds.multi,
     "noop": kinds.noop,
 }
-_MIN_VISIBLE = 0.004  # a change of less of the picture than this is drawn again, as in the training set
-_LONGEST = 18  # words: more would not fit the miniature's 32 tokens
 
 
 class SliceDataset:
@@ -51,7 +50,7 @@ class SliceDataset:
         rng = Random(f"slice {self.name}/{self.split}/{self.seed}/{index}")
         while True:
             draft = SLICES[self.name](rng)
-            if draft is not None and self._is_clear(draft):
+            if draft is not None and is_clear(draft):
                 break
         name = f"{self.name}-{self.split}-{self.seed}-{index}"
         target = self._reading(draft.scene, draft.target)
@@ -69,15 +68,6 @@ class SliceDataset:
             alternatives=tuple(self._reading(draft.scene, other) for other in draft.alternatives),
             parts=tuple(changes(draft.scene, part, self.resolution) for part in draft.parts),
         )
-
-    def _is_clear(self, draft: Draft) -> bool:
-        """Whether everything that is asked for can be seen, and read by the miniature."""
-        if len(draft.instruction.split()) > _LONGEST:
-            return False
-        if self.name == "noop":
-            return True
-        scenes = [draft.scene, draft.target, *draft.alternatives, *draft.parts]
-        return not kinds.too_close(scenes, _MIN_VISIBLE)
 
     def _reading(self, scene: Scene, target: Scene) -> Reading:
         mask = changes(scene, target, self.resolution)

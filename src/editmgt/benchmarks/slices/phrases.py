@@ -2,7 +2,7 @@
 
 from random import Random
 
-from editmgt.benchmarks.slices.draft import describe
+from editmgt.data.scenes.drafts import describe
 from editmgt.data.scenes.edits import Edit
 from editmgt.data.scenes.grammar import refer
 from editmgt.data.scenes.graph import Scene

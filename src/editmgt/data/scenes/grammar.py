@@ -1,5 +1,6 @@
 """Sentences: captions of scenes, expressions that single an object out, instructions for edits."""
 
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from random import Random
 
@@ -49,10 +50,16 @@ def caption(scene: Scene, rng: Random) -> str:
     return ", ".join(parts) + (f", {scene.style}" if scene.style else "")
 
 
-def instruction(scene: Scene, edit: Edit, rng: Random) -> str:
+def instruction(
+    scene: Scene,
+    edit: Edit,
+    rng: Random,
+    phrasings: Mapping[str, Sequence[str]] = PHRASINGS,
+    style_phrasings: Mapping[str, Sequence[str]] = STYLE_PHRASINGS,
+) -> str:
     """Phrase ``edit`` of ``scene``; the object it acts on is singled out."""
     if edit.edit_type == "style":
-        return rng.choice(STYLE_PHRASINGS[edit.value])
+        return rng.choice(style_phrasings[edit.value])
     slots = {"value": edit.value}
     if edit.index >= 0:
         slots["object"] = refer(scene, edit.index, rng)
@@ -63,8 +70,8 @@ def instruction(scene: Scene, edit: Edit, rng: Random) -> str:
     if edit.background is not None:
         slots["background"] = _background(edit.background)
     if edit.edit_type == "motion change":
-        slots["to"] = f"to the {edit.value}"
-    return rng.choice(PHRASINGS[edit.edit_type]).format(**slots)
+        slots["to"], slots["place"] = f"to the {edit.value}", _at(edit.value)
+    return rng.choice(phrasings[edit.edit_type]).format(**slots)
 
 
 def refer(scene: Scene, index: int, rng: Random) -> str:

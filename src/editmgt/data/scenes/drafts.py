@@ -1,6 +1,7 @@
-"""What a slice draws: a scene, what the instruction means there, and the sentence."""
+"""A sample before it is drawn: a scene, what the instruction means there, and the sentence."""
 
 from dataclasses import dataclass, replace
+from itertools import combinations
 from random import Random
 from typing import Any
 
@@ -12,6 +13,9 @@ from editmgt.data.scenes.graph import COLORS, SHAPES, Background, Scene, Thing
 from editmgt.data.scenes.render import render
 
 WORLD = "full"
+MIN_VISIBLE = 0.004  # an edit that changes less of the picture than this is drawn again
+_RESOLUTION = 64  # areas are measured at
+_LONGEST = 18  # words: more would not fit the miniature's 32 tokens
 #: Edits that act on one object.
 OBJECT_EDITS = ("remove", "replace", "color", "motion change")
 
@@ -76,3 +80,13 @@ def describe(thing: Thing) -> str:
 def draft(scene: Scene, edit: Edit, instruction: str) -> Draft:
     """Return the plain case: one edit, one reading."""
     return Draft(scene, apply(scene, edit), edit.edit_type, instruction)
+
+
+def is_clear(draft: Draft) -> bool:
+    """Whether everything that is asked for can be seen, and read by the miniature."""
+    if len(draft.instruction.split()) > _LONGEST:
+        return False
+    if draft.scene == draft.target:  # nothing is to be seen
+        return True
+    scenes = [draft.scene, draft.target, *draft.alternatives, *draft.parts]
+    return all(changes(a, b, _RESOLUTION).mean() >= MIN_VISIBLE for a, b in combinations(scenes, 2))

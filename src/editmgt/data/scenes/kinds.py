@@ -1,31 +1,30 @@
-"""How each slice draws a sample; None: this draw is of no use, draw again."""
+"""Drafts of what the seven plain edits are not: small or overlapping objects, surfaces, two edits at once, nothing to do.
+
+None: this draw does not fit, draw again.
+"""
 
 from dataclasses import replace
-from itertools import combinations
 from random import Random
 
-from editmgt.benchmarks.slices.draft import (
+from editmgt.data.scenes.drafts import (
     OBJECT_EDITS,
     WORLD,
     Draft,
-    changes,
-    describe,
     draft,
     extent,
     other_color,
     other_shape,
     with_thing,
 )
-from editmgt.benchmarks.slices.phrases import paraphrase
-from editmgt.data.scenes.dataset import random_edit, random_scene, random_thing
-from editmgt.data.scenes.edits import EDIT_TYPES, Edit, apply
+from editmgt.data.scenes.draws import random_edit, random_scene, random_thing
+from editmgt.data.scenes.edits import Edit, apply
 from editmgt.data.scenes.grammar import PHRASINGS, expression, instruction, refer
-from editmgt.data.scenes.graph import COLORS, PATTERNS, PLACES, SHAPES, Scene, Thing
+from editmgt.data.scenes.graph import COLORS, PATTERNS, PLACES, SHAPES, Scene
 
 SMALL_SHARE = 0.04  # an object of the slice ``small`` covers less of the picture
 _OVERLAP = (0.08, 0.75)  # share of the target that lies under or over another object
 _RESOLUTION = 64  # areas are measured at
-_TEMPLATE_EDITS = ("remove", "replace", "color")
+TEMPLATE_EDITS = ("remove", "replace", "color")
 
 
 def small(rng: Random) -> Draft | None:
@@ -49,7 +48,7 @@ def small(rng: Random) -> Draft | None:
 
 def overlap(rng: Random) -> Draft | None:
     """The object that is edited lies partly under or over another one."""
-    edit_type = rng.choice(_TEMPLATE_EDITS)
+    edit_type = rng.choice(TEMPLATE_EDITS)
     scene = random_scene(rng, WORLD, edit_type)
     place = rng.choice(list(PLACES))
     x, y = PLACES[place]
@@ -97,54 +96,6 @@ def texture(rng: Random) -> Draft | None:
     # by the object and not by a place: only so do the words say where exactly
     verb, new = rng.choice(("add", "put", "place", "draw")), f"a small {mark.color} {mark.shape}"
     return draft(scene, Edit("add", thing=mark), f"{verb} {new} on {refer(scene, index, rng)}")
-
-
-def ambiguous(rng: Random) -> Draft | None:
-    """The instruction names an object by words that fit two or three; each of them is a valid reading."""
-    edit_type = rng.choice(_TEMPLATE_EDITS)
-    scene = random_scene(rng, WORLD, "remove")
-    word = rng.choice(("shape", "color"))
-    shared = getattr(scene.things[0], word)
-    count = rng.randint(2, min(3, len(scene.things)))
-    for index in range(1, count):
-        scene = with_thing(scene, index, **{word: shared})
-    words = (word, "shape") if word == "color" and rng.random() < 0.3 else (word,)
-    fitting = [
-        index
-        for index, thing in enumerate(scene.things)
-        if all(getattr(thing, name) == getattr(scene.things[0], name) for name in words)
-    ]
-    if len(fitting) < 2:
-        return None
-    object_, value = expression(scene.things[0], words), ""
-    new: Thing | None = None
-    if edit_type == "color":
-        free = [name for name in COLORS if name not in {scene.things[index].color for index in fitting}]
-        value = rng.choice(free)
-    elif edit_type == "replace":
-        new = random_thing(rng, WORLD, "center")
-        free = [name for name in SHAPES if name not in {scene.things[index].shape for index in fitting}]
-        if not free:
-            return None
-        new = replace(new, shape=rng.choice(free))
-    readings = []
-    for index in fitting:
-        thing = scene.things[index]
-        here = new and replace(new, size=thing.size, place=thing.place, x=thing.x, y=thing.y)
-        readings.append(apply(scene, Edit(edit_type, index, thing=here, value=value)))
-    rng.shuffle(readings)
-    sentence = rng.choice(PHRASINGS[edit_type]).format(
-        object=object_, value=value, new=describe(new) if new else ""
-    )
-    return Draft(scene, readings[0], edit_type, sentence, alternatives=tuple(readings[1:]))
-
-
-def paraphrased(rng: Random) -> Draft | None:
-    """Edits as in training, in phrasings that the training grammar does not have."""
-    edit_type = rng.choice(EDIT_TYPES)
-    scene = random_scene(rng, WORLD, edit_type)
-    edit = random_edit(scene, edit_type, WORLD, rng)
-    return draft(scene, edit, paraphrase(scene, edit, rng))
 
 
 def multi(rng: Random) -> Draft | None:
@@ -209,8 +160,3 @@ def _edit_of(scene: Scene, index: int, edit_type: str, rng: Random) -> Edit:
     return Edit(
         edit_type, index, thing=replace(new, shape=shape, color=color, size=thing.size, x=thing.x, y=thing.y)
     )
-
-
-def too_close(scenes: list[Scene], least: float) -> bool:
-    """Whether two of the scenes can hardly be told apart: less than ``least`` of the picture differs."""
-    return any(changes(a, b, _RESOLUTION).mean() < least for a, b in combinations(scenes, 2))
