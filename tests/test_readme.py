@@ -1,4 +1,4 @@
-"""Every command of the README runs as it is written, shortened by the debug presets."""
+"""Every command of the README and of ``docs/`` runs as it is written, shortened by the debug presets; no link is broken."""
 
 import re
 import shlex
@@ -12,15 +12,17 @@ from PIL import Image
 from editmgt.data.scenes import SceneDataset
 
 ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PRESETS = {"train.py": ["debug=smoke"], "evaluate.py": ["debug=few"], "edit.py": ["--steps", "2"]}
 
 
 def commands() -> list[str]:
-    """The README's commands: lines of its plain code blocks, comments cut, ``pip install ... &&`` done already.
+    """The pages' commands: lines of their plain code blocks, comments cut, ``pip install ... &&`` done already.
 
     A block marked ``bash`` needs what is not here: weights, data, GPUs, or much time.
     """
-    fences = re.findall(r"^```(\w*)\n(.*?)^```", (ROOT / "README.md").read_text(), re.S | re.M)
+    text = "\n".join(page.read_text() for page in PAGES)
+    fences = re.findall(r"^```(\w*)\n(.*?)^```", text, re.S | re.M)
     blocks = [block for language, block in fences if not language]
     lines = [line.split("#")[0].split("&&")[-1].strip() for block in blocks for line in block.splitlines()]
     return list(dict.fromkeys(line for line in lines if re.match(r"python (train|evaluate|edit)\.py", line)))
@@ -31,6 +33,12 @@ def test_the_readme_shows_what_a_newcomer_does() -> None:
     for needed in ('pip install -e ".[dev]" && python train.py', 'pip install -e ".[dev]" && pytest'):
         assert needed in text
     assert len(commands()) >= 6
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_links_to_is_there(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+        assert target.startswith("https://") or (page.parent / target).exists(), target
 
 
 @pytest.mark.parametrize("command", commands())
