@@ -1,4 +1,4 @@
-"""What an edit is judged by: per-sample functions, torchmetrics modules, and the registry of names."""
+"""What an edit is judged by: per-sample functions, distances of sets, and the registry of names."""
 
 from editmgt.metrics.backbones import Backbones
 from editmgt.metrics.clip import CLIP, clip_direction, clip_image_similarity, clip_text_similarity
@@ -12,31 +12,6 @@ from editmgt.metrics.localization import (
     localization_iou_best,
     resize_map,
 )
-from editmgt.metrics.modules import (
-    L1,
-    L2,
-    PSNR,
-    SSIM,
-    ChangedOutside,
-    EditMetric,
-    EditRatio,
-    EditSuccess,
-    EditSuccessStrict,
-    HeldFraction,
-    LocalizationAUC,
-    LocalizationIoU,
-    LocalizationIoUBest,
-    SampleMean,
-    edit_metrics,
-)
-from editmgt.metrics.network_modules import (
-    LPIPS,
-    CLIPDirection,
-    CLIPImageSimilarity,
-    CLIPTextSimilarity,
-    DINOSimilarity,
-    StructureDistance,
-)
 from editmgt.metrics.perceptual import LPIPSNetwork, lpips_distance
 from editmgt.metrics.registry import REGISTRY, EditBatch, MetricSpec, metric_names
 from editmgt.metrics.scorer import Scorer, SetScores, chosen, identity, missing_weights, scorer_of
@@ -48,36 +23,16 @@ __all__ = [
     "DINO",
     "FID",
     "KID",
-    "L1",
-    "L2",
-    "LPIPS",
-    "PSNR",
     "REGISTRY",
-    "SSIM",
     "UNTOUCHED",
     "Backbones",
-    "CLIPDirection",
-    "CLIPImageSimilarity",
-    "CLIPTextSimilarity",
-    "ChangedOutside",
-    "DINOSimilarity",
     "EditBatch",
-    "EditMetric",
-    "EditRatio",
-    "EditSuccess",
-    "EditSuccessStrict",
-    "HeldFraction",
     "Inception",
     "LPIPSNetwork",
-    "LocalizationAUC",
-    "LocalizationIoU",
-    "LocalizationIoUBest",
     "MetricSpec",
     "MissingWeights",
-    "SampleMean",
     "Scorer",
     "SetScores",
-    "StructureDistance",
     "all_pixels",
     "changed_outside",
     "chosen",
@@ -85,7 +40,6 @@ __all__ = [
     "clip_image_similarity",
     "clip_text_similarity",
     "dino_similarity",
-    "edit_metrics",
     "edit_ratio",
     "edit_success",
     "edit_success_strict",

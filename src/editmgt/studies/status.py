@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from editmgt.files import CANNOT_WRITE, read_json
+from editmgt.files import CANNOT_WRITE, read_json, read_object
 
 INTERRUPTED = "interrupted"  # the error of a cell that the user stopped
 _FROM_OUTSIDE = (INTERRUPTED, CANNOT_WRITE)  # what begins the error of a cell that did nothing wrong
@@ -28,15 +28,6 @@ def has_results(directory: Path) -> bool:
 def status_of(directory: Path) -> dict[str, Any]:
     """Return what ``status.json`` says; nothing, where it is absent or broken."""
     return read_object(directory / "status.json") or {}
-
-
-def read_object(path: Path) -> dict[str, Any] | None:
-    """Return a JSON object; None for what is absent or broken."""
-    try:
-        values = read_json(path)
-    except (OSError, ValueError):
-        return None
-    return values if isinstance(values, dict) else None
 
 
 def was_cut_off(directory: Path, fingerprints: dict[str, str | None]) -> bool:

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import urlparse
 
-from editmgt.files import write_json
+from editmgt.files import read_object, write_json
 from editmgt.spreadsheet import from_csv
-from editmgt.studies.status import read_object
 
 _ID = "wandb.json"
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from editmgt.benchmarks import published
 from editmgt.config import show
+from editmgt.files import read_object
 from editmgt.metrics.registry import REGISTRY
 from editmgt.studies.contrasts import Levels
 from editmgt.studies.effects import Effect, Seed
@@ -19,7 +20,7 @@ from editmgt.studies.report.numbers import (
     spread,
     verdict,
 )
-from editmgt.studies.report.stored import Line, read_object
+from editmgt.studies.report.stored import Line
 from editmgt.studies.report.words import answer, method, phrase
 
 
@@ -164,7 +165,7 @@ def trainings(lines: Sequence[Line]) -> list[str]:
     """Return what each training learned, a line each."""
     found, seen = [], set()
     for line in lines:
-        progress = read_object(line.directory / "progress.json")
+        progress = read_object(line.directory / "progress.json") or {}
         training = line.status.get("training_fingerprint")
         before, after = progress.get("before", {}), progress.get("after", {})
         if line.kind != "cell" or training in seen or not after:

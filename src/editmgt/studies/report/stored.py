@@ -115,15 +115,6 @@ def read_samples(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     return frame, unknown
 
 
-def read_object(path: Path) -> dict[str, Any]:
-    """Return a JSON object; what is absent or broken is an empty one."""
-    try:
-        values = read_json(path)
-    except (OSError, ValueError):
-        return {}
-    return values if isinstance(values, dict) else {}
-
-
 def _cells(directory: Path) -> dict[str, tuple[str, ...]]:
     planned = dict(read_plan(directory).cells) if (directory / PLAN).is_file() else {}
     if "" in planned:

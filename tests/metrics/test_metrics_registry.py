@@ -1,0 +1,104 @@
+"""The registry: every metric per sample, within its stated range; distances of sets are the same on two processes."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from metric_weights import Colours
+
+from editmgt.errors import UserError
+from editmgt.metrics import FID, KID, REGISTRY, Backbones, EditBatch, fid, kid, metric_names
+
+OF_SAMPLES = [name for name, spec in REGISTRY.items() if not spec.of_set]
+
+
+def edit_batch(size: int, seed: int = 0, backbones: Backbones | None = None) -> EditBatch:
+    """Edits of which the first has nothing to change and the last a full mask."""
+    random = torch.Generator().manual_seed(seed)
+    source, target, edited, codec = torch.rand(4, size, 3, 36, 32, generator=random)
+    mask = torch.rand(size, 36, 32, generator=random) < 0.4
+    mask[0], mask[-1] = False, True
+    target = torch.where(mask[:, None], target, source)
+    return EditBatch(
+        edited=torch.where(torch.rand(size, 1, 1, 1, generator=random) < 0.5, target, edited),
+        source=source,
+        target=target,
+        edit_mask=mask,
+        source_codec=codec,
+        localization=torch.rand(size, 4, 3, generator=random),
+        held=torch.rand(size, 8, 6, generator=random) < 0.5,
+        hold_threshold=0.5,
+        seconds=torch.rand(size, generator=random),
+        source_caption=[f"picture {index}" for index in range(size)],
+        target_caption=["", *(f"picture {index} in red" for index in range(1, size))],
+        backbones=backbones,
+    )
+
+
+def part(batch: EditBatch, start: int, stop: int) -> EditBatch:
+    values = {k: v[start:stop] if isinstance(v, torch.Tensor | list) else v for k, v in vars(batch).items()}
+    return EditBatch(**values)
+
+
+@pytest.mark.parametrize("name", OF_SAMPLES)
+def test_a_value_is_of_its_sample_alone(name: str, tiny_backbones: Backbones) -> None:
+    batch = edit_batch(7, backbones=tiny_backbones)
+    values = REGISTRY[name].score(batch)
+    assert values.shape == (7,)
+    parts = [REGISTRY[name].score(part(batch, *ends)) for ends in ((0, 3), (3, 4), (4, 7))]
+    torch.testing.assert_close(torch.cat(parts), values, rtol=1e-4, atol=1e-6, equal_nan=True)
+
+
+@pytest.mark.parametrize("name", OF_SAMPLES)
+def test_values_lie_in_the_stated_range(name: str, tiny_backbones: Backbones) -> None:
+    spec = REGISTRY[name]
+    values = spec.score(edit_batch(12, seed=3, backbones=tiny_backbones))
+    values = values[~values.isnan()]
+    assert len(values)
+    assert spec.low is None or (values >= spec.low - 1e-5).all()
+    assert spec.high is None or (values <= spec.high + 1e-5).all()
+    assert spec.direction in ("higher", "lower", "neither")
+    assert all((spec.unit, spec.description, spec.source))
+
+
+def test_where_nothing_lies_outside_a_metric_of_the_outside_is_undefined() -> None:
+    assert REGISTRY["outside/l1"].score(edit_batch(1)).isnan().all()  # one sample, full mask
+
+
+def test_unknown_names_are_told_with_the_nearest() -> None:
+    with pytest.raises(UserError, match=r"'outside/l3'\. Did you mean 'outside/l"):
+        metric_names(["whole/l1", "outside/l3"])
+    assert set(metric_names()) < set(REGISTRY)
+
+
+SHARES = {"uneven": [(0, 4), (4, 9)], "one rank empty": [(0, 9), (9, 9)]}
+
+
+def _score_shares(rank: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    batch = edit_batch(9)
+    for case, shares in SHARES.items():
+        sets = {"set/fid": FID(Colours()), "set/kid": KID(Colours())}
+        start, stop = shares[rank]
+        if stop > start:
+            share = part(batch, start, stop)
+            for metric in sets.values():
+                metric.update(share.edited, share.target)
+        values = {name: metric.compute().item() for name, metric in sets.items()}
+        torch.save(values, f"{folder}/{case} {rank}.pt")
+    dist.destroy_process_group()
+
+
+@pytest.mark.filterwarnings("ignore:The ``compute`` method")
+def test_two_processes_agree_with_one(tmp_path: Path) -> None:
+    mp.spawn(_score_shares, (str(tmp_path),), nprocs=2)
+    batch, look = edit_batch(9), Colours()
+    both = look(batch.edited), look(batch.target)
+    for case in SHARES:
+        for rank in range(2):
+            values = torch.load(tmp_path / f"{case} {rank}.pt")
+            assert values["set/fid"] == pytest.approx(fid(*both).item(), rel=1e-4), case
+            assert values["set/kid"] == pytest.approx(kid(*both).item(), rel=1e-4), case
