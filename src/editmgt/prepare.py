@@ -1,8 +1,7 @@
 """Make the token cache of a training: ``python -m editmgt.prepare data=... model=... data.token_cache=DIR``."""
 
+import itertools
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from editmgt.data.transform import Pair, Transform, View
 from editmgt.devices import find_device
 from editmgt.errors import UserError, first_line
 from editmgt.files import read_json
+from editmgt.progress import progress_bar
 from editmgt.spreadsheet import to_csv
 from editmgt.text import TextEncoder
 
@@ -93,7 +93,8 @@ def prepare(config: dict[str, Any]) -> None:
     total = sum(map(len, wanted.values()))
     print(f"{directory}: {total} of {sum(parts.values())} parts to make here", flush=True)
     bad = BadRows(directory / cache.BAD_ROWS, data["max_bad_share"])
-    with _progress(total) as advance:
+    made = itertools.count(1)
+    with progress_bar("encoding parts") as tell:
         for number in wanted[TEXTS]:
             _make_texts(
                 part_path(directory, TEXTS, number),
@@ -102,14 +103,14 @@ def prepare(config: dict[str, Any]) -> None:
                 learns,
                 options["batch_size"],
             )
-            advance()
+            tell(next(made), total)
         for rows in datasets:
             folder = codes_folder(rows.name)
             transform = make_transform(data, codec.downsampling * transformer.cell_size)
             encoder = _Encoder(rows, transform, codec, numbers, options["batch_size"], bad)
             for number, tables in rows.parts(size, wanted[folder]):
                 encoder.make(part_path(directory, folder, number), number * size, tables)
-                advance()
+                tell(next(made), total)
     names, lengths = [rows.name for rows in datasets], [len(ts) for ts in texts]
     if missing := cache.finish(directory, names, lengths, parts, data["max_bad_share"]):
         print(f"{directory}: {missing} parts are left to other shards")
@@ -223,17 +224,6 @@ def _make_texts(path: Path, texts: list[str], text: TextEncoder, learns: bool, b
         cache.text_table(texts, values),
         shapes={name: list(tensor.shape[1:]) for name, tensor in values.items()},
     )
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[], None]]:
-    """A bar on a terminal, nothing in a file."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("encoding parts", total=total)
-        yield lambda: bar.advance(task)
 
 
 def _ceil(number: int, size: int) -> int:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from rich.progress import track
 
 from editmgt.data.bad_rows import BadRow
 from editmgt.data.cells import is_missing, locate, open_picture, picture_size, storage
@@ -21,6 +20,7 @@ from editmgt.editing.masks import may_change, read_mask
 from editmgt.errors import UserError
 from editmgt.files import write_atomic
 from editmgt.lock import locked
+from editmgt.progress import progress_bar
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -148,8 +148,12 @@ class EditRows:
             ):
                 if not path.is_file():
                     file = BytesIO()
-                    rows = track(range(len(self)), description=f"reading {len(self)} sizes of {self.name}")
-                    np.save(file, np.array([self.size(self.dataset[row]) for row in rows], np.int32))
+                    sizes = np.empty((len(self), 2), np.int32)
+                    with progress_bar(f"reading sizes of {self.name}") as tell:
+                        for row in range(len(self)):
+                            sizes[row] = self.size(self.dataset[row])
+                            tell(row + 1, len(self))
+                    np.save(file, sizes)
                     write_atomic(path, file.getvalue())
         return np.load(path)
 

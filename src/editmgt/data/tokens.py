@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.progress import track
 from safetensors.torch import load_file, save
 from torch import Tensor
 from torch.utils.data import IterableDataset
@@ -16,6 +15,7 @@ from editmgt.data.order import shuffled
 from editmgt.data.scenes import SceneDataset
 from editmgt.files import write_atomic
 from editmgt.lock import locked
+from editmgt.progress import progress_bar
 from editmgt.text import TextEncoder
 
 _CHUNK = 64
@@ -33,14 +33,18 @@ def tokenized(
     if not path.exists():  # a cache that is there may be read-only
         with locked(path, lambda: print("waiting for another process, which renders the same scenes")):
             if not path.exists():
-                made = _encode(scenes, codec, text, kind)
+                with progress_bar(f"rendering {scenes.split} scenes") as tell:
+                    made = _encode(scenes, codec, text, kind, tell)
                 write_atomic(path, save({name: tensor.to(torch.int32) for name, tensor in made.items()}))
     return {name: tensor.long() for name, tensor in load_file(path).items()}
 
 
-def _encode(scenes: SceneDataset, codec: Codec, text: TextEncoder, kind: str) -> dict[str, Tensor]:
+def _encode(
+    scenes: SceneDataset, codec: Codec, text: TextEncoder, kind: str, tell: Callable[[int, int], None]
+) -> dict[str, Tensor]:
     parts: dict[str, list[Tensor]] = {}
-    for start in track(range(0, len(scenes), _CHUNK), description=f"rendering {len(scenes)} scenes"):
+    for start in range(0, len(scenes), _CHUNK):
+        tell(start, len(scenes))
         samples = [scenes[i] for i in range(start, min(start + _CHUNK, len(scenes)))]
         texts = [sample.instruction if kind == "editor" else sample.target_caption for sample in samples]
         made = {"input_ids": text.tokenize(texts)}

@@ -22,6 +22,7 @@ from editmgt.editing.output import (
     write,
 )
 from editmgt.errors import UserError, gathered, tell
+from editmgt.progress import progress_bar
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -95,7 +96,7 @@ def edit(options: argparse.Namespace) -> str:
     tell(problems)
     assert original is not None
     editor = load(options)
-    with plain_warnings(), progress_bar("Editing, step") as progress:
+    with plain_warnings(), progress_bar("editing, step", to_stderr) as progress:
         result = edit_one(editor, original.base, options, mask, progress)
     source = original.rgb
     width, height = working_size(source.size, editor.settings.resolution, editor.pixels_per_cell)
@@ -395,6 +396,11 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
     return given
 
 
+def to_stderr(line: str) -> None:
+    """Say what is no result."""
+    print(line, file=sys.stderr, flush=True)
+
+
 @contextmanager
 def plain_warnings() -> Iterator[None]:
     """Show our own warnings as one plain line; the libraries' stay hidden."""
@@ -402,16 +408,3 @@ def plain_warnings() -> Iterator[None]:
         warnings.showwarning = lambda *_, **__: None
         with told_once(lambda text: print(text, file=sys.stderr)):
             yield
-
-
-@contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on the terminal with the step and the time left; nothing where stderr is not a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn(what), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("edit", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -13,12 +13,13 @@ from editmgt.editing.command import (
     edit_one,
     load,
     plain_warnings,
-    progress_bar,
+    to_stderr,
     write_edit,
 )
 from editmgt.editing.output import LOSSLESS, check_composite, lost, output_format, refuse_inputs
 from editmgt.errors import UserError, gathered, tell
 from editmgt.files import write_atomic
+from editmgt.progress import progress_bar
 from editmgt.spreadsheet import to_csv
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def edit_directory(options: argparse.Namespace) -> int:
     editor = load(options)
     rows: list[tuple[str, str, str]] = []
     status = 0
-    with plain_warnings(), progress_bar("Editing, picture") as progress:
+    with plain_warnings(), progress_bar("editing, picture", to_stderr) as progress:
         for number, file in enumerate(files):
             progress(number, len(files))
             if not _is_picture(file):

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from editmgt.errors import UserError, on_one_line
 from editmgt.files import WriteError, read_json, read_object, write_atomic, write_json
 from editmgt.lock import locked
+from editmgt.progress import progress_bar
 from editmgt.studies import trainings
 from editmgt.studies.compose import settle
 from editmgt.studies.identity import (
@@ -30,7 +31,6 @@ from editmgt.studies.identity import (
 )
 from editmgt.studies.objective import primary
 from editmgt.studies.plan import read_layers, read_plan
-from editmgt.studies.progress import progress_bar
 from editmgt.studies.status import INTERRUPTED, is_done, was_cut_off
 from editmgt.studies.tracking import Tracker, start
 from editmgt.weights import local as local_directory

@@ -10,11 +10,11 @@ from editmgt import assets
 from editmgt.errors import UserError
 from editmgt.files import read_json, write_json
 from editmgt.lock import locked
+from editmgt.progress import progress_bar
 from editmgt.studies.cell import judge
 from editmgt.studies.fingerprint import digest, protocol, weights_digest
 from editmgt.studies.identity import edit_seed, edit_settings, edits_directory, load_editor, ready_editor
 from editmgt.studies.plan import Plan
-from editmgt.studies.progress import progress_bar
 from editmgt.studies.status import has_results, status_of, was_cut_off
 
 SHIPPED = "tiny_editor"

@@ -6,9 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
+def _say(line: str) -> None:
+    print(line, flush=True)  # a file is read while the work goes on
+
+
 @contextmanager
-def progress_bar(title: str, say: Callable[[str], None]) -> Iterator[Callable[[int, int], None]]:
-    """A bar with the time left on a terminal; in a file, a line every now and then."""
+def progress_bar(title: str, say: Callable[[str], None] = _say) -> Iterator[Callable[[int, int], None]]:
+    """A bar with the time left on a terminal; in a file, a line every now and then, by ``say``."""
     from rich.console import Console
     from rich.progress import Progress
 
