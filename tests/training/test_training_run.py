@@ -274,4 +274,4 @@ def test_scenes_that_two_processes_need_are_rendered_by_one(tiny_bundle: Path, t
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     said = "".join(process.communicate(timeout=HANGS)[0] for process in processes)
     assert [process.returncode for process in processes] == [0, 0]
-    assert said.count("rendering 300 scenes") == 1
+    assert said.count("rendering 300 train scenes, once") == 1

@@ -33,6 +33,9 @@ def tokenized(
     if not path.exists():  # a cache that is there may be read-only
         with locked(path, lambda: print("waiting for another process, which renders the same scenes")):
             if not path.exists():
+                print(
+                    f"rendering {len(scenes):,} {scenes.split} scenes, once: kept in {cache_dir}", flush=True
+                )
                 with progress_bar(f"rendering {scenes.split} scenes") as tell:
                     made = _encode(scenes, codec, text, kind, tell)
                 write_atomic(path, save({name: tensor.to(torch.int32) for name, tensor in made.items()}))
