@@ -196,6 +196,9 @@ def train_config() -> dict[str, Any]:
             "must be one of auto, 32-true, bf16-mixed, 16-mixed, bf16-true, 64-true. Did you",
         ),
         ("data.resolution", 128, "data.resolution=128 is not model.resolution=64."),
+        ("data.lessons.noop", 1.5, "data.lessons.noop=1.5 must be at most 1."),
+        ("data.lessons.nop", 0.5, "Unknown key 'data.lessons.nop'. Did you mean 'noop'?"),
+        ("data.lessons", {"noop": 0.6, "multi": 0.6}, "data.lessons: the shares add up to 1.2;"),
         ("seed", 1.5, "seed=1.5 must be a whole number."),
         (
             "model.optimizer._target_",
