@@ -262,6 +262,13 @@ def test_a_score_is_never_guessed(text: str) -> None:
         read_scores(text + '{"score": ["eight", 7]}', QUESTIONS["gedit"][0])
 
 
+def test_of_several_scores_none_is_chosen() -> None:
+    question = QUESTIONS["gedit"][0]
+    with pytest.raises(ValueError, match="several scores"):
+        read_scores('{"score": [8, 7]} though at first {"score": [1, 2]}', question)
+    assert read_scores('{"score": [8, 7]}, so: {"score": [8, 7]}', question) == {"success": 8, "kept": 7}
+
+
 def test_ids_and_types_that_would_run_in_a_spreadsheet(endpoint: Endpoint, tmp_path: Path) -> None:
     samples = [replace(sample, edit_type="=1+1") for sample in rows(tmp_path, "one")]
     found = judged(tmp_path, samples, endpoint)

@@ -243,8 +243,37 @@ def test_a_plain_edit_keeps_transparency_profile_and_depth(
     assert image.mode == "RGB" and said.count("\n") == 1 and "16-bit grey" in said
     image, said = edited("colours.png", deep_colour_png())
     assert image.mode == "RGB" and said.count("\n") == 1 and "colours of 16 bits: Pillow reads 8" in said
+    image, said = edited("greys.png", GREYS)
+    assert image.mode == "RGB" and "it has a profile of greys: written as sRGB." in said
+    buffer = io.BytesIO()
+    noise("RGB").save(buffer, "TIFF", save_all=True, append_images=[noise("RGB"), noise("RGB")])
+    image, said = edited("pages.tiff", buffer.getvalue())
+    assert "it holds 3 pictures: the first is edited, and written alone." in said
     image, said = edited("cmyk.jpg", saved(noise("CMYK"), ".jpg")[1])
     assert (image.mode, said) == ("CMYK", "")
+
+
+GREYS = saved(noise("L"), ".png", icc_profile=grey_of_gamma(1.0))[1]
+CLEAR_GREYS = saved(noise("LA"), ".png", icc_profile=grey_of_gamma(1.0))[1]
+_TO_LAB = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB")
+LAB = saved(ImageCms.applyTransform(noise("RGB"), _TO_LAB), ".tiff")[1]
+
+
+@pytest.mark.parametrize("content", [GREYS, CLEAR_GREYS], ids=["grey", "with transparency"])
+def test_greys_of_a_profile_are_seen_as_it_says_and_given_back_without(content: bytes) -> None:
+    """A file of colours with a profile of greys is one that readers refuse."""
+    image = decode_image(content)
+    original = Original.of(image)
+    plain = Original.of(decode_image(saved(image.convert(image.mode), ".png", icc_profile=None)[1]))
+    assert original.converted and not plain.converted
+    assert "icc_profile" not in original.base.info and original.base.mode == plain.base.mode
+    levels = np.asarray(image.convert("L").point(lambda level: round(255 * to_srgb_level(level / 255))))
+    seen = np.asarray(original.base.convert("RGB"))[..., 0]
+    assert np.abs(seen.astype(int) - levels.astype(int)).max() <= 2
+
+
+def to_srgb_level(light: float) -> float:
+    return 12.92 * light if light <= 0.0031308 else 1.055 * light ** (1 / 2.4) - 0.055
 
 
 @pytest.mark.parametrize(
@@ -262,6 +291,13 @@ def test_a_plain_edit_keeps_transparency_profile_and_depth(
             "a '.bmp' file cannot hold transparency: name a .png file",
         ),
         (saved(wide_gamut(), ".png", icc_profile=adobe_rgb())[1], "out.bmp", "cannot hold a colour profile"),
+        (
+            GREYS,
+            "out.png",
+            "The picture has a profile of greys, and is given back in sRGB: --composite cannot keep",
+        ),
+        (CLEAR_GREYS, "out.png", "The picture has a profile of greys, and is given back in sRGB"),
+        (LAB, "out.png", "The picture has LAB colours, and is given back in sRGB"),
     ],
 )
 def test_a_composite_that_cannot_keep_bits_is_refused(
@@ -281,11 +317,12 @@ def test_a_directorys_composites_choose_what_holds_them(
     folder.mkdir()
     (folder / "a.jpg").write_bytes(saved(noise("CMYK"), ".jpg")[1])
     (folder / "b.jpg").write_bytes(saved(noise("RGB"), ".jpg")[1])
+    (folder / "b.jpg.png").write_bytes(saved(noise("RGB"), ".png")[1])
     (folder / "c.png").write_bytes(saved(noise("RGBA"), ".png")[1])
     line = [str(folder), "make it blue", "--output", str(tmp_path / "out"), "--composite", "--device", "cpu"]
     assert command.main([*line, "--checkpoint", str(tiny_bundle)]) == 0, capsys.readouterr().err
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["a.jpg.tiff", "b.jpg.png", "c.png", "edits.csv"]
+    assert names == ["a.jpg.tiff", "b.jpg.png", "b.jpg.png.png", "c.png", "edits.csv"]
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "CMYK", "I;16"])

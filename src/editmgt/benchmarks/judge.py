@@ -179,15 +179,19 @@ def read_scores(text: str, question: Question) -> dict[str, float]:
     Line breaks inside its texts, which JSON forbids, and numbers in quotes are read as what they can only mean.
 
     Raises:
-        ValueError: for a reply without it, with other than the expected count of numbers, or out of range: a
-            score is never guessed.
+        ValueError: for a reply without it, with several that differ, with other than the expected count of numbers, or
+            out of range: a score is never guessed.
     """
     decoder = json.JSONDecoder(strict=False)
-    for start in reversed([match.start() for match in re.finditer(r"\{", text)]):
+    found = []
+    for match in re.finditer(r"\{", text):
         try:
-            values = decoder.raw_decode(text, start)[0]["score"]
+            found.append(decoder.raw_decode(text, match.start())[0]["score"])
         except (ValueError, KeyError, RecursionError):
             continue
+    if any(values != found[0] for values in found):
+        raise ValueError(f"the reply holds several scores: {', '.join(map(str, found))}")
+    for values in found[:1]:
         if not isinstance(values, list) or not all(_is_number(value) for value in values):
             raise ValueError(f"the score is no list of numbers: {values}")
         values = [float(value) if isinstance(value, str) else value for value in values]

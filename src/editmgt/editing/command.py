@@ -60,13 +60,13 @@ def edit(options: argparse.Namespace) -> str:
     from PIL import Image
 
     from editmgt.editing.composite import edited_region, largest_change
-    from editmgt.editing.images import has_deep_colours, read_image, working_size
+    from editmgt.editing.images import file_notes, has_deep_colours, read_image, working_size
     from editmgt.editing.masks import may_change, read_mask
     from editmgt.editing.original import Original
     from editmgt.editing.samples import check_seeds
 
     problems: list[str] = []
-    picture_format, original, deep, mask, seeds = "", None, False, None, [0]
+    picture_format, original, mask, seeds = "", None, None, [0]
     with gathered(problems):
         picture_format = output_format(options.output, lossless=options.composite)
     with gathered(problems):
@@ -80,11 +80,10 @@ def edit(options: argparse.Namespace) -> str:
             refuse_inputs(written, [options.image, *([options.mask] if options.mask else [])])
     with gathered(problems):
         original = Original.of(read_image(options.image, options.max_pixels))
-        deep = has_deep_colours(options.image)
         if picture_format:  # some formats have a largest size: known before any work
             encode(Image.new("RGB", original.rgb.size), picture_format)
             if options.composite:
-                check_composite(options.output, original.base, picture_format, deep)
+                check_composite(options.output, original, picture_format, has_deep_colours(options.image))
     if options.mask is not None:
         with gathered(problems):
             if options.mask.is_dir():
@@ -100,9 +99,9 @@ def edit(options: argparse.Namespace) -> str:
         result = edit_one(editor, original.base, options, mask, progress)
     source = original.rgb
     width, height = working_size(source.size, editor.settings.resolution, editor.pixels_per_cell)
-    lines, told = [], dict[str, None]()
+    lines, told = [], dict.fromkeys(file_notes(options.image))
     for i, output in enumerate(outputs):
-        notes = write_edit(output, original, result.images[i], picture_format, deep, options.composite)
+        notes = write_edit(output, original, result.images[i], picture_format, options.composite)
         told |= dict.fromkeys(notes)
         written_to = str(output)
         if options.explain:
@@ -128,14 +127,13 @@ def write_edit(
     original: "Original",
     edited: "Image.Image",
     picture_format: str,
-    deep: bool,
     composite: bool,
 ) -> list[str]:
     """Write an edit in its picture's own mode and profile, or what the format holds of them; returns lines on the rest."""
     own = edited if composite else original.take(edited)
-    picture, notes = fitted(own, edited, picture_format, deep)
+    picture, notes = fitted(own, edited, picture_format)
     write(path, picture, picture_format)
-    return notes
+    return [f"it has {original.converted}: written as sRGB.", *notes] if original.converted else notes
 
 
 def _explain(path: Path, source: "Image.Image", instruction: str, result: "EditResult", i: int) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,12 +66,13 @@ def edit_directory(options: argparse.Namespace) -> int:
         check_settings(options)
     tell(problems)
 
-    from editmgt.editing.images import has_deep_colours, read_image
+    from editmgt.editing.images import file_notes, has_deep_colours, read_image
     from editmgt.editing.masks import read_mask
     from editmgt.editing.original import Original
 
     editor = load(options)
     rows: list[tuple[str, str, str]] = []
+    taken = {file.name for file in files}
     status = 0
     with plain_warnings(), progress_bar("editing, picture", to_stderr) as progress:
         for number, file in enumerate(files):
@@ -80,22 +82,20 @@ def edit_directory(options: argparse.Namespace) -> int:
                 continue
             try:
                 original = Original.of(read_image(file, options.max_pixels))
-                deep = has_deep_colours(file)
                 path = output / file.name
                 if options.composite:
-                    path = _lossless(path, original)
+                    path = _lossless(path, original, taken)
                 picture_format = output_format(path)
                 if options.composite:
-                    check_composite(path, original.base, picture_format, deep)
+                    check_composite(path, original, picture_format, has_deep_colours(file))
                 if not options.overwrite:
                     refuse_inputs([path], [file, *masks.values()])
                 mask = None
                 if file in masks:
                     mask = read_mask(read_image(masks[file], options.max_pixels), size=original.rgb.size)
                 result = edit_one(editor, original.base, options, mask)
-                for note in write_edit(
-                    path, original, result.images[0], picture_format, deep, options.composite
-                ):
+                notes = write_edit(path, original, result.images[0], picture_format, options.composite)
+                for note in (*file_notes(file), *notes):
                     print(f"Note on {file}: {note}", file=sys.stderr)
                 rows.append((file.name, "ok", ""))
             except UserError as error:
@@ -115,12 +115,16 @@ def edit_directory(options: argparse.Namespace) -> int:
     return status
 
 
-def _lossless(path: Path, original: "Original") -> Path:
-    """Return ``path``, or a name beside it, for a file that keeps the picture bit for bit: a JPEG cannot."""
+def _lossless(path: Path, original: "Original", taken: Collection[str]) -> Path:
+    """Return ``path``, or a name that is not ``taken``, for a file that keeps the picture bit for bit: a JPEG cannot."""
     picture_format = output_format(path)
     if picture_format in LOSSLESS and not lost(original.base, picture_format):
         return path
-    return path.with_name(f"{path.name}{'.tiff' if lost(original.base, 'PNG') else '.png'}")
+    suffix = ".tiff" if lost(original.base, "PNG") else ".png"
+    path = path.with_name(path.name + suffix)
+    while path.name in taken:  # another picture of the directory has it
+        path = path.with_name(path.name + suffix)
+    return path
 
 
 def _is_picture(file: Path) -> bool:

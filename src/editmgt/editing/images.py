@@ -16,6 +16,9 @@ from editmgt.errors import UserError, first_line
 #: Arrays are uint8, HxW or HxWx1, 3 or 4 (grey, RGB, RGBA); tensors the same channels first, uint8 or floats in [0, 1].
 ImageLike = Image.Image | np.ndarray | Tensor
 
+#: Modes of 8-bit grey, with transparency or without.
+GREY = ("L", "LA", "La")
+
 #: A picture of more pixels is refused before it is decoded: a small file can hold a huge one.
 MAX_PIXELS = 100_000_000
 
@@ -58,6 +61,16 @@ def has_deep_colours(path: Path) -> bool:
     with no_limit_but_ours(), Image.open(path) as image:
         tiles = getattr(image, "tile", [])
         return len(image.getbands()) > 1 and any(";16" in str(tile[3]) for tile in tiles)
+
+
+def file_notes(path: Path) -> list[str]:
+    """Return a line on each thing of a picture's file that no edit of it has."""
+    with no_limit_but_ours(), Image.open(path) as image:
+        frames = getattr(image, "n_frames", 1)  # of an animation; a TIFF's pages
+    notes = [f"it holds {frames} pictures: the first is edited, and written alone."] if frames > 1 else []
+    if has_deep_colours(path):
+        notes.append("it has colours of 16 bits: Pillow reads 8 of them, and 8 are written.")
+    return notes
 
 
 @contextmanager
@@ -141,15 +154,29 @@ def upright_rgb(image: ImageLike) -> Image.Image:
     if image.mode.startswith("I"):
         grey = (np.asarray(image).astype(np.int64).clip(0, 0xFFFF) >> 8).astype(np.uint8)
         return Image.fromarray(grey).convert("RGB")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        seen = to_srgb(image.convert("RGB"))
-        seen.putalpha(image.getchannel("A"))
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), seen).convert("RGB")
     try:
-        return to_srgb(image if image.mode in ("L", "CMYK") else image.convert("RGB"))
+        seen = srgb_colours(image)
     except ValueError as error:  # LAB, which only its own profile explains
         raise UserError(f"A picture in {image.mode} cannot be read as RGB: save it as RGB.") from error
+    if not image.has_transparency_data:
+        return seen
+    seen.putalpha(image.convert("RGBA").getchannel("A"))
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), seen).convert("RGB")
+
+
+def srgb_colours(image: Image.Image) -> Image.Image:
+    """Return the colours of an 8-bit picture in sRGB, mode RGB, whatever its transparency.
+
+    Raises:
+        ValueError: for a mode that Pillow cannot convert.
+    """
+    if image.mode in GREY:
+        return to_srgb(image.convert("L"))
+    if image.mode == "CMYK":
+        return to_srgb(image)
+    return to_srgb(
+        image.convert("RGBA").convert("RGB") if image.has_transparency_data else image.convert("RGB")
+    )
 
 
 def upright(image: Image.Image) -> Image.Image:

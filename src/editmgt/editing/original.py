@@ -3,11 +3,13 @@
 | given | read as | given back as |
 |---|---|---|
 | RGB, palette, grey, black and white | sRGB by its profile | RGB in its profile |
+| LAB, HSV, YCbCr | sRGB | RGB |
 | the same with transparency | over white | RGBA in its profile |
 | 16-bit grey | its high byte | 16-bit grey: what an edit colours is grey |
 | CMYK | sRGB by its profile | CMYK in its profile |
 
-A grey picture's profile is no profile of colours: it is given back in sRGB, as is CMYK whose profile knows no way back.
+A grey picture's profile is no profile of colours: it is given back in sRGB, as is CMYK whose profile knows no way back, and
+``converted`` says so.
 """
 
 import math
@@ -15,9 +17,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops
 
-from editmgt.editing.images import ImageLike, as_picture, upright, upright_rgb
+from editmgt.editing.images import GREY, ImageLike, as_picture, srgb_colours, upright, upright_rgb
 from editmgt.editing.profiles import can_return, from_srgb
 
 DEEP_GREY = ("I;16", "I")
@@ -31,24 +33,26 @@ class Original:
     Attributes:
         base: its own pixels, in the mode that :meth:`take` gives back: RGB, RGBA, CMYK, I;16 or I.
         rgb: what the editor reads: 8-bit sRGB.
+        converted: what of the picture's own colours ``base`` has in sRGB instead; "" where it has the very same.
     """
 
     base: Image.Image
     rgb: Image.Image
+    converted: str = ""
 
     @classmethod
     def of(cls, image: ImageLike) -> Self:
         """Read a picture; what cannot be read as one is a ``UserError``."""
         image = upright(as_picture(image))
         rgb = upright_rgb(image)
-        base = _own_pixels(image, rgb)
+        base, converted = _own_pixels(image, rgb), _converted(image, rgb)
         kept: dict[Any, Any] = {name: image.info[name] for name in _KEPT if name in image.info}
         if not _is_density(kept.get("dpi")):
             kept.pop("dpi", None)
-        if base is rgb and image.mode != "RGB":
+        if (base is rgb and image.mode != "RGB") or image.mode in GREY:
             kept.pop("icc_profile", None)  # of a grey picture, or converted away
         base.info = kept
-        return cls(base, rgb)
+        return cls(base, rgb, converted)
 
     def take(self, picture: Image.Image) -> Image.Image:
         """Return ``picture``, an edit in sRGB of this one's size, in this one's mode, profile and density.
@@ -77,12 +81,29 @@ def _own_pixels(image: Image.Image, rgb: Image.Image) -> Image.Image:
         fits = values.min() >= 0 and values.max() <= 0xFFFF
         return Image.fromarray(values.astype(np.uint16 if fits else np.int32))
     if image.has_transparency_data:
-        return image.convert("RGBA")
+        own = image.convert("RGBA")
+        if image.mode in GREY:  # whose profile knows no colours
+            own = srgb_colours(image)
+            own.putalpha(image.convert("RGBA").getchannel("A"))
+        return own
     if image.mode == "CMYK" and can_return("CMYK", profile):
         return image.copy()
     if image.mode in ("RGB", "P") and profile:
         return image.convert("RGB")
     return rgb
+
+
+def _converted(image: Image.Image, rgb: Image.Image) -> str:
+    """What :func:`_own_pixels` cannot keep of a picture's colours."""
+    profile = image.info.get("icc_profile")
+    if image.mode in ("LAB", "HSV", "YCbCr"):
+        return f"{image.mode} colours"
+    if image.mode == "CMYK" and not can_return("CMYK", profile):
+        return "CMYK colours, whose profile knows no way back"
+    if image.mode in GREY and profile:
+        moved = ImageChops.difference(srgb_colours(image), image.convert("L").convert("RGB")).getbbox()
+        return "a profile of greys" if moved else ""
+    return ""
 
 
 def _is_density(dpi: Any) -> bool:

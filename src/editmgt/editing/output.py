@@ -4,12 +4,15 @@ import os
 from collections.abc import Iterable, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from editmgt.errors import UserError, nearest
 from editmgt.files import write_atomic
+
+if TYPE_CHECKING:
+    from editmgt.editing.original import Original
 
 LOSSLESS = ("PNG", "TIFF", "BMP")
 LONGEST_OUTPUT = 210  # bytes: leaves room for _1_seed0, _explain.png and the temporary name
@@ -66,8 +69,14 @@ def explained(output: Path) -> Path:
     return output.with_name(f"{output.stem}_explain.png")
 
 
-def check_composite(path: Path, picture: Image.Image, picture_format: str, deep: bool) -> None:
-    """Raise a ``UserError`` where a file at ``path`` could not keep every bit of ``picture``, or Pillow ``deep`` colours."""
+def check_composite(path: Path, original: "Original", picture_format: str, deep: bool) -> None:
+    """Raise a ``UserError`` where a file at ``path`` could not keep every bit of a picture, or Pillow ``deep`` colours."""
+    picture = original.base
+    if original.converted:
+        raise UserError(
+            f"The picture has {original.converted}, and is given back in sRGB: --composite cannot keep them bit for bit. "
+            "Leave it out, or save the picture as RGB."
+        )
     if deep:
         raise UserError(
             "The picture has colours of 16 bits, of which Pillow reads 8: --composite cannot keep them bit for bit. "
@@ -81,11 +90,9 @@ def check_composite(path: Path, picture: Image.Image, picture_format: str, deep:
         )
 
 
-def fitted(
-    own: Image.Image, srgb: Image.Image, picture_format: str, deep: bool
-) -> tuple[Image.Image, list[str]]:
+def fitted(own: Image.Image, srgb: Image.Image, picture_format: str) -> tuple[Image.Image, list[str]]:
     """Return what to write, ``own`` where the format holds it, else ``srgb``, and a line on each thing that cannot stay."""
-    notes = ["it has colours of 16 bits: Pillow reads 8 of them, and 8 are written."] if deep else []
+    notes = []
     if what := lost(own, picture_format):
         over = ", over white" if own.mode == "RGBA" else ""
         notes.append(f"{picture_format} files cannot hold {what}: written as 8-bit sRGB{over}.")
