@@ -269,6 +269,24 @@ def test_a_checkpoint_and_a_switch_that_contradict_it(tiny_bundle: Path) -> None
     assert "blocks 0 to 3" in layer
 
 
+def test_a_directory_to_resume_from_is_answered_with_its_checkpoint(
+    train_config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    training, run = Path("outputs/trainings/abc"), Path("outputs/runs/train-0001")
+    (training / "editor").mkdir(parents=True)
+    (training / "checkpoints").mkdir()
+    (training / "checkpoints" / "last.ckpt").touch()
+    (run / "checkpoints").mkdir(parents=True)
+    (run / "checkpoints" / "editor").symlink_to("../../../trainings/abc/editor")
+    checkpoint = training / "checkpoints" / "last.ckpt"
+    for directory, hint in ((run, f" Its checkpoint is {checkpoint}."), (training, f" Its checkpoint is {checkpoint}."),
+                            (Path("outputs"), "")):  # fmt: skip
+        [found] = wrong(train_config | {"resume": str(directory)})
+        assert found == f"resume={directory} is a directory: name a checkpoint, a file.{hint}"
+    assert not wrong(train_config | {"resume": str(checkpoint)})
+
+
 def test_a_codec_is_made_or_brought(tiny_bundle: Path) -> None:
     [found] = schema.problems(composed("train", "experiment=tiny_codec", f"init_from='{tiny_bundle}'"))
     assert found.startswith("model.vqvae describes a codec from nothing and init_from=")

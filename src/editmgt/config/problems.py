@@ -1,5 +1,6 @@
 """What may not go together, or is not there: what types and ranges alone cannot tell."""
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,18 @@ def _metric_problems(metrics: dict[str, Any]) -> list[str]:
     return [f"metrics.names: {name} cannot be computed: {reason}" for name, reason in missing.items()]
 
 
+def _no_checkpoint(named: str) -> str:
+    if not Path(named).is_dir():
+        return f"resume={named}: there is no such file.{nearest(named, ['auto'])}"
+    directory = Path(named)
+    training = (
+        (directory / "checkpoints" / "editor").resolve().parent
+    )  # a run's editor is a link to its training's
+    found = [path for root in (directory, training) for path in sorted((root / "checkpoints").glob("*.ckpt"))]
+    hint = f" Its checkpoint is {os.path.relpath(found[0])}." if found else ""
+    return f"resume={named} is a directory: name a checkpoint, a file.{hint}"
+
+
 def _train_problems(config: dict[str, Any]) -> list[str]:
     model, trainer = config["model"], config["trainer"]
     found: list[str] = []
@@ -114,9 +127,7 @@ def _train_problems(config: dict[str, Any]) -> list[str]:
             f"resume={config['resume']} goes on with a training and reuse=false starts a new one: choose one."
         )
     if config["resume"] not in (None, "auto") and not Path(config["resume"]).is_file():
-        found.append(
-            f"resume={config['resume']}: there is no such file.{nearest(config['resume'], ['auto'])}"
-        )
+        found.append(_no_checkpoint(config["resume"]))
     blocks = None
     if config["init_from"] is None:
         parts = {"codec": ("vqvae",), "base": ("vqvae", "transformer", "text_encoder")}
