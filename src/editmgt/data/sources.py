@@ -171,11 +171,14 @@ def _columns(key: str, spec: dict[str, Any]) -> list[Column]:
 
 
 def _where(key: str, path: str, split: str) -> dict[str, Any]:
-    if Path(path).is_dir() or _HUB.fullmatch(path):
+    there = Path(path)
+    if there.is_dir():
         return {"path": path}
     if "://" in path or path.endswith(".parquet") or glob.has_magic(path):
-        file = glob.escape(path) if Path(path).is_file() else path
+        file = glob.escape(path) if there.is_file() else path
         return {"path": "parquet", "data_files": {split_names(split)[0]: file}}
+    if _HUB.fullmatch(path) and not there.is_file():
+        return {"path": path}
     raise UserError(
         f"{key}={path} is no directory here, no parquet file or pattern, and no repository on the hub."
     )
