@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from edit_files import COLUMNS, TYPES, cells, crispedit, encoded, picture, schemas, spec, white_square, write
 from omegaconf import OmegaConf
@@ -220,8 +221,11 @@ def test_parquet_on_any_file_system(tmp_path: Path, streaming: bool, monkeypatch
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
     file = write(schemas(3)["crispedit"], tmp_path / "train.parquet")
     place = f"/{tmp_path.name}"
-    fsspec.filesystem("memory").pipe(f"{place}/train-0.parquet", file.read_bytes())
+    fsspec.filesystem("memory").pipe(f"{place}/train-1.parquet", file.read_bytes())
+    table = schemas(3)["crispedit"]
+    empty = table.set_column(table.column_names.index("type"), "type", pa.nulls(3))  # no type as yet
+    fsspec.filesystem("memory").pipe(f"{place}/train-0.parquet", write(empty, file).read_bytes())
     rows = opened("crispedit", spec(f"memory:/{place}/*.parquet"), tmp_path, streaming=streaming)
     [(_, tables)] = rows.parts(10, [0])
     assert [rows.decode(table).text for table in tables] == rows.texts()
-    assert len(tables) == 3
+    assert [rows.decode(table).edit_type for table in tables] == [""] * 3 + TYPES[:3]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from edit_files import data_config, encoded, picture, schemas, spec, write
+from edit_files import COLUMNS, cells, data_config, encoded, picture, schemas, spec, white_square, write
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -115,10 +115,54 @@ def test_what_can_be_read_is_read(
     assert found == [f"make the red circle number {i % 3} blue" for i in range(len(found))] and found
 
 
+NO_MASKS = pa.nulls(3)
+MASKS: dict[str, pa.Array] = {
+    "bytes": pa.array([encoded(white_square())] * 3),
+    "a string": pa.array([base64.b64encode(encoded(white_square())).decode()] * 3),
+    "a picture": cells([white_square()] * 3),
+}
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("order", ["ab", "ba", "aba"])
+@pytest.mark.parametrize("kind", MASKS)
+def test_a_column_that_is_empty_in_one_file_agrees_with_every_type(
+    kind: str, order: str, streaming: bool, tmp_path: Path
+) -> None:
+    """Whichever file comes first: one without a mask has a column of no type at all."""
+    for number, part in enumerate(order):
+        masks = NO_MASKS if part == "a" else MASKS[kind]
+        write(BASE.append_column("mask", masks), tmp_path / "data" / f"{number}.parquet")
+    dataset = spec(tmp_path / "data" / "*.parquet", columns=COLUMNS | {"mask": "mask"})
+    for _ in range(2):  # the second time the copy that the first made is read
+        rows = opened(dataset, tmp_path, streaming)
+        [(_, tables)] = rows.parts(100, [0])
+        assert [rows.decode(table).mask is None for table in tables] == [
+            part == "a" for part in order for _ in range(3)
+        ]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("names", ["ab", "ba"])
+def test_pictures_without_a_path_agree_with_those_that_have_one(
+    names: str, streaming: bool, tmp_path: Path
+) -> None:
+    for name, path in zip(names, (None, "a.png"), strict=True):
+        pictures = pa.array([{"bytes": png, "path": path} for png in PNGS])
+        write(changed("input_img", pictures), tmp_path / "data" / f"{name}.parquet")
+    found = told(opened(spec(tmp_path / "data" / "*.parquet"), tmp_path, streaming))
+    assert found == [f"make the red circle number {i % 3} blue" for i in range(6)]
+
+
 def used_column_differs(directory: Path) -> Path:
     write(BASE, directory / "a.parquet")
     write(schemas(3)["crispedit"], directory / "b.parquet")
     return directory
+
+
+def used_column_differs_after_an_empty_one(directory: Path) -> Path:
+    write(changed("input_img", pa.nulls(3)), directory / "0.parquet")
+    return used_column_differs(directory)
 
 
 def a_column_is_missing_in_one(directory: Path) -> Path:
@@ -168,6 +212,10 @@ UNREADABLE: dict[str, tuple[Callable[[Path], Path], str]] = {
         used_column_differs,
         SOURCE
         + r": the column's type is struct<bytes: binary, path: string> in .*b\.parquet and binary in .*a\.par",
+    ),
+    "a used column that differs after an empty one": (
+        used_column_differs_after_an_empty_one,
+        SOURCE + r": the column's type is struct<.*> in .*b\.parquet and binary in ",
     ),
     "a column that one part lacks": (
         a_column_is_missing_in_one,

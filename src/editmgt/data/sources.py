@@ -98,14 +98,23 @@ def open_table(
         config: the key of the configuration's name, and its value.
         optional: columns that are read where they are there.
     """
+    import datasets
+    import pyarrow as pa
+
     place, (config_key, config_name) = f"{key}={path}", config or ("", None)
     with _mistakes(place, config_key), _quiet():
         where = _where(key, path, split) | {"name": config_name, "revision": revision}
         where |= {"cache_dir": cache_dir and str(cache_dir)}
         needed = {column.name for column in columns}
         builder = _builder(where, [needed | {*optional}, needed])
-        if (present := _check_files(builder, split, columns)) is not None:
-            builder = _projected(where, needed | ({*optional} & present))
+        if (schemas := _check_files(builder, split, columns)) is not None:
+            first, known = schemas
+            read = needed | ({*optional} & {*first.names})
+            builder = _projected(where, read)
+            if known != first:  # of its own accord ``datasets`` goes by the first file alone
+                builder.info.features = datasets.Features.from_arrow_schema(
+                    pa.schema([field for field in known if field.name in read], known.metadata)
+                )
         rows: Any
         if streaming:
             rows = builder.as_streaming_dataset(split=split)
@@ -208,9 +217,12 @@ def _projected(where: dict[str, Any], columns: set[str]) -> "DatasetBuilder":
     return datasets.load_dataset_builder(**where, columns=sorted(columns), batch_size=_BATCH)
 
 
-def _check_files(builder: "DatasetBuilder", split: str, columns: Sequence[Column]) -> set[str] | None:
-    """Check parquet files before they are read (far ones: the first); returns the first one's columns.
+def _check_files(
+    builder: "DatasetBuilder", split: str, columns: Sequence[Column]
+) -> "tuple[pa.Schema, pa.Schema] | None":
+    """Check parquet files before they are read (far ones: until one holds values in every column).
 
+    Returns the first one's schema, and the same with the types that other files give to its columns without values.
     None: the data set is of another format, or its split of no files.
     """
     import pyarrow.parquet as pq
@@ -219,9 +231,9 @@ def _check_files(builder: "DatasetBuilder", split: str, columns: Sequence[Column
 
     if not isinstance(builder.config, ParquetConfig):
         return None
-    files, rows, first = _files(builder, split), 0, None
+    files, rows, first, known = _files(builder, split), 0, None, None
     here = "://" not in "".join(files)
-    for file in files if here else files[:1]:
+    for file in files:
         try:
             with xopen(file, "rb") as opened:
                 parquet = pq.ParquetFile(opened)
@@ -229,17 +241,31 @@ def _check_files(builder: "DatasetBuilder", split: str, columns: Sequence[Column
         except Exception as error:
             raise UserError(f"{file} is no whole parquet file: {first_line(error)}") from error
         _check_columns(schema, columns, f" of {file}" if first else "")
-        first = first or schema
+        first, known = first or schema, _filled(known, schema) if known else schema
         for column in columns:
-            types = [part.field(column.name).type for part in (first, schema)]
+            types = [part.field(column.name).type for part in (known, schema)]
             if storage(types[0]) != storage(types[1]) != "null":
                 raise UserError(
                     f"{column.label}: the column's type is {first_line(types[1], 80)} in {file} and "
-                    f"{first_line(types[0], 80)} in {files[0]}; it has to be the same in all files."
+                    f"{first_line(types[0], 80)} in those from {files[0]} on; it has to be the same in all files."
                 )
+        if not here and all(storage(known.field(column.name).type) != "null" for column in columns):
+            break
     if here and first and not rows:
         raise UserError(f"{Path(files[0]).parent if files[1:] else files[0]} holds no row.")
-    return set(first.names) if first else None
+    return (first, known) if first and known else None
+
+
+def _filled(schema: "pa.Schema", other: "pa.Schema") -> "pa.Schema":
+    """Return ``schema`` with the types of ``other`` where its own are null, also within a struct."""
+    import pyarrow as pa
+
+    for index, field in enumerate(schema):
+        if other.names.count(field.name) == 1:
+            with suppress(pa.ArrowException):  # types that differ in more than that stay
+                pair = [pa.schema([found]) for found in (field, other.field(field.name))]
+                schema = schema.set(index, pa.unify_schemas(pair).field(0))
+    return schema
 
 
 def _check_columns(schema: "pa.Schema", columns: Sequence[Column], where: str = "") -> None:
