@@ -17,7 +17,7 @@ from PIL import Image
 from editmgt.benchmarks.pictures import picture as benchmark_picture
 from editmgt.benchmarks.tables import open_table
 from editmgt.data.bad_rows import BadRow
-from editmgt.data.cells import open_picture
+from editmgt.data.cells import locate, open_picture, picture_size
 from editmgt.data.edits import open_all
 from editmgt.data.rows import EditRows
 from editmgt.errors import UserError
@@ -368,6 +368,24 @@ def test_unusual_pictures_in_cells(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=expected) as caught:
             benchmark_picture(cell)
         assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("picture_format", ["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP"])
+def test_base64_in_each_form(picture_format: str) -> None:
+    """With and without padding, in both alphabets, in lines and as a data: URL."""
+    for size in ((48, 40), (47, 40), (46, 41)):  # with each number of padding characters
+        content = encoded(picture(0, size), picture_format)
+        plain, safe = base64.b64encode(content).decode(), base64.urlsafe_b64encode(content).decode()
+        for text in (plain, plain.rstrip("="), safe, safe.rstrip("="), base64.encodebytes(content).decode()):
+            for cell in (text, f"data:image/any;base64,{text}"):
+                assert open_picture(locate(cell, Path("data")), "the cell").size == size
+                assert picture_size(cell) == size
+
+
+def test_big_endian_tiff_in_base64() -> None:
+    content = encoded(Image.new("I;16B", (48, 40)), "TIFF")
+    assert content.startswith(b"MM")
+    assert open_picture(base64.b64encode(content).decode(), "the cell").size == (48, 40)
 
 
 @given(st.text() | st.binary(max_size=200) | st.text(alphabet="iVBORw0KGgo/9j+=Uk\n"))

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 PICTURE = "a picture: a struct {bytes, path}, bytes, or a string (a path, or the picture in base64)"
 TEXT = "a text: a string, or its bytes"
-# What a file of PNG, JPEG, WebP or GIF begins with, in base64; no path that is there begins so.
-_BASE64 = re.compile(r"data:[^,]*;base64,|(?=iVBORw0KGgo|/9j/|UklGR|R0lGOD)")
+# What a file of PNG, JPEG, WebP, GIF, TIFF or BMP begins with, in base64; no path that is there begins so.
+_BASE64 = re.compile(
+    r"data:[^,]*;base64,|(?=iVBORw0KGgo|[/_]9j[/_]|UklGR|R0lGOD|SUk[qr]A|TU0AK|Qk[0-3][\w+/-]{5}AAAAA)"
+)
+_URL_SAFE = str.maketrans("-_", "+/")  # the other alphabet of base64
 _HELD_BY = {TEXT: ("text", "bytes", "null"), PICTURE: ("picture", "bytes", "text", "null")}
 _ORIENTATION, _QUARTER_TURNS = 0x0112, (5, 6, 7, 8)  # in EXIF
 _SHOWN = 80  # characters of a cell that a message quotes
@@ -102,7 +105,8 @@ def picture_size(value: Any) -> tuple[int, int] | None:
 def _content(value: Any, name: str) -> bytes | Path:
     if isinstance(value, str) and (start := _BASE64.match(value)):
         try:
-            return base64.b64decode("".join(value[start.end() :].split()), validate=True)
+            text = "".join(value[start.end() :].split()).translate(_URL_SAFE).rstrip("=")
+            return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
         except ValueError as error:
             raise UserError(f"{name} is no whole base64: {error}.") from error
     if isinstance(value, bytes):
