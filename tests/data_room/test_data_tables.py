@@ -248,6 +248,42 @@ def test_what_cannot_be_read_is_one_line_that_says_why(name: str, streaming: boo
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
 
 
+def in_two_folders(directory: Path, paths: list[str]) -> Path:
+    """Tables of the same content, each with the pictures beside it; returns a pattern of both."""
+    for name in ("a", "b"):
+        (directory / "parts" / name).mkdir(parents=True)
+        write(named(directory / "parts" / name, paths), directory / "parts" / name / "t.parquet")
+    return directory / "parts" / "*" / "t.parquet"
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_relative_paths_in_tables_of_several_folders_are_refused(
+    streaming: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the working directory, or the folder above, has a file of that name."""
+    path = in_two_folders(tmp_path, [f"pictures/{i}.png" for i in range(3)])
+    said = r"'pictures/0\.png' is a relative path, but the tables lie in 2 folders \(.*parts/a, .*parts/b\)"
+    for folder in ("parts/a", "parts/b"):
+        monkeypatch.chdir(tmp_path / folder)
+        rows = opened(spec(path), tmp_path, streaming)
+        [(_, tables)] = rows.parts(100, [0])
+        for read in (rows.decode, rows.size):
+            with pytest.raises(UserError, match=said) as caught:
+                read(tables[0])
+            assert "\n" not in str(caught.value)
+    table = open_table(str(path), "train", ("instruction",), ("input_img",))
+    with pytest.raises(UserError, match=said):
+        table[0]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_tables_of_several_folders_may_hold_whole_paths_and_base64(streaming: bool, tmp_path: Path) -> None:
+    pictures = tmp_path / "parts" / "a" / "pictures"
+    cells = [str(pictures / "0.png"), base64.b64encode(PNGS[1]).decode(), str(pictures / "2.png")]
+    found = told(opened(spec(in_two_folders(tmp_path, cells)), tmp_path, streaming))
+    assert found == [f"make the red circle number {i % 3} blue" for i in range(6)]
+
+
 def test_a_directory_with_other_files_beside_the_table(tmp_path: Path) -> None:
     write(BASE, tmp_path / "data" / "train.parquet")
     (tmp_path / "data" / "README.md").write_text("# mine")
@@ -378,7 +414,7 @@ def test_base64_in_each_form(picture_format: str) -> None:
         plain, safe = base64.b64encode(content).decode(), base64.urlsafe_b64encode(content).decode()
         for text in (plain, plain.rstrip("="), safe, safe.rstrip("="), base64.encodebytes(content).decode()):
             for cell in (text, f"data:image/any;base64,{text}"):
-                assert open_picture(locate(cell, Path("data")), "the cell").size == size
+                assert open_picture(locate(cell, [Path("data")]), "the cell").size == size
                 assert picture_size(cell) == size
 
 

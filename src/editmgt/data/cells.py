@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,13 +58,25 @@ def storage(found: "pa.DataType") -> str:
     return str(found)
 
 
-def locate(value: Any, folder: Path | None) -> Any:
-    """Return a cell whose path, where it holds one, is taken from ``folder``, not from the working directory."""
+def locate(value: Any, folders: Sequence[Path]) -> Any:
+    """Return a cell whose path, where it holds one, is taken from its table's folder, not from the working directory.
+
+    Args:
+        folders: those that the tables lie in; without any the cell stays as it is.
+
+    Raises:
+        UserError: for a relative path where there are several: which one it starts from is not known.
+    """
     if isinstance(value, Mapping):
         value = value.get("bytes") if value.get("bytes") is not None else value.get("path")
-    if folder is None or not isinstance(value, str) or not value or _BASE64.match(value):
+    if not folders or not isinstance(value, str) or not value or _BASE64.match(value):
         return value
-    return folder / value
+    if len(folders) > 1 and not Path(value).is_absolute():
+        raise UserError(
+            f"{_short(value)} is a relative path, but the tables lie in {len(folders)} folders "
+            f"({first_line(', '.join(map(str, folders)))}): read the tables of one folder alone, or write whole paths."
+        )
+    return folders[0] / value
 
 
 def open_picture(value: Any, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -75,7 +87,7 @@ def open_picture(value: Any, name: str, max_pixels: int = MAX_PIXELS) -> Image.I
     Raises:
         UserError: of one short line, for whatever is no picture.
     """
-    value = locate(value, None)
+    value = locate(value, ())
     if isinstance(value, Image.Image):
         return value
     content = _content(value, name)
@@ -91,7 +103,7 @@ def picture_size(value: Any) -> tuple[int, int] | None:
     """
     try:
         if not hasattr(value, "read"):
-            value = _content(locate(value, None), "")
+            value = _content(locate(value, ()), "")
         with no_limit_but_ours(), Image.open(BytesIO(value) if isinstance(value, bytes) else value) as image:
             late = (
                 image.format == "PNG" and "exif" not in image.info

@@ -3,7 +3,6 @@
 import glob
 import hashlib
 import logging
-import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,13 +26,13 @@ _TAIL = 16 * 1024  # bytes at a file's end that identify it; a parquet file keep
 class Opened(NamedTuple):
     """Rows that come as Arrow tables, so that nothing is decoded unasked.
 
-    ``place`` is the key and the path, for errors; ``folder`` is where relative paths in the rows start (None: of
-    tables that are not on this machine).
+    ``place`` is the key and the path, for errors; ``folders`` are those of the tables, where relative paths in
+    the rows start (none: of tables that are not on this machine).
     """
 
     rows: "Dataset | IterableDataset"
     place: str
-    folder: Path | None
+    folders: Sequence[Path]
 
 
 class Column(NamedTuple):
@@ -76,7 +75,7 @@ def open_dataset(name: str, spec: dict[str, Any], streaming: bool, cache_dir: Pa
     rows: Any = datasets.Dataset.from_dict(table, features)
     _check_columns(rows.features.arrow_schema, _columns(key, spec))
     rows = rows.to_iterable_dataset() if streaming else rows
-    return Opened(rows.with_format("arrow"), f"{key}.path={path}", None)
+    return Opened(rows.with_format("arrow"), f"{key}.path={path}", ())
 
 
 def open_table(
@@ -125,7 +124,7 @@ def open_table(
         _check_columns(
             rows.features.arrow_schema if rows.features else next(iter(rows.take(1))).schema, columns
         )
-    return Opened(rows, place, _folder(_files(builder, split)))
+    return Opened(rows, place, _folders(_files(builder, split)))
 
 
 def told(place: str, rows: Iterable["pa.Table"]) -> Iterator["pa.Table"]:
@@ -284,11 +283,9 @@ def _files(builder: "DatasetBuilder", split: str) -> list[str]:
     return [str(file) for name in split_names(split) for file in found.get(name, ())]
 
 
-def _folder(files: Sequence[str]) -> Path | None:
-    """Return the folder that holds the tables, of several the innermost that holds all; None where they are far."""
-    if not files or "://" in "".join(files):
-        return None
-    return Path(os.path.commonpath([Path(file).parent for file in files]))
+def _folders(files: Sequence[str]) -> list[Path]:
+    """Return the folders that the tables lie in; none where they are far."""
+    return [] if "://" in "".join(files) else sorted({Path(file).parent for file in files})
 
 
 @contextmanager
