@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from edit_files import COLUMNS, TYPES, cells, crispedit, encoded, picture, schemas, spec, white_square, write
 from omegaconf import OmegaConf
@@ -181,6 +182,26 @@ def test_mistakes_are_one_line(tmp_path: Path, streaming: bool, monkeypatch: pyt
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_path_of_the_form_of_a_hub_id_is_a_path(
+    tmp_path: Path, streaming: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file or directory that is there, and what ends as a parquet file does, is not looked for on the hub."""
+    write(schemas(3)["crispedit"], tmp_path / "tab" / "bytes.parquet")
+    (tmp_path / "tab" / "t.csv").write_text("a,b\n1,2\n")
+    write(schemas(2)["crispedit"], tmp_path / "tab" / "spark.parquet" / "part-0.parquet")
+    monkeypatch.chdir(tmp_path)
+    for path, count in (("tab/bytes.parquet", 3), ("tab/b*.parquet", 3), ("tab/spark.parquet", 2)):
+        [(_, tables)] = opened("mine", spec(path), tmp_path, streaming=streaming).parts(10, [0])
+        assert len(tables) == count
+    for path, message in (
+        ("tab/t.csv", r"path=tab/t\.csv is no directory here, no parquet file"),
+        ("tab/none.parquet", r"path=tab/none\.parquet cannot be read: Unable to find"),
+    ):
+        with pytest.raises(UserError, match=message):
+            opened("mine", spec(path), tmp_path, streaming=streaming)
+
+
 def test_identity_follows_the_files_not_their_place(tmp_path: Path) -> None:
     table = schemas(3)["crispedit"]
     first = identity(spec(write(table, tmp_path / "a" / "train.parquet").parent))
@@ -200,8 +221,11 @@ def test_parquet_on_any_file_system(tmp_path: Path, streaming: bool, monkeypatch
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
     file = write(schemas(3)["crispedit"], tmp_path / "train.parquet")
     place = f"/{tmp_path.name}"
-    fsspec.filesystem("memory").pipe(f"{place}/train-0.parquet", file.read_bytes())
+    fsspec.filesystem("memory").pipe(f"{place}/train-1.parquet", file.read_bytes())
+    table = schemas(3)["crispedit"]
+    empty = table.set_column(table.column_names.index("type"), "type", pa.nulls(3))  # no type as yet
+    fsspec.filesystem("memory").pipe(f"{place}/train-0.parquet", write(empty, file).read_bytes())
     rows = opened("crispedit", spec(f"memory:/{place}/*.parquet"), tmp_path, streaming=streaming)
     [(_, tables)] = rows.parts(10, [0])
     assert [rows.decode(table).text for table in tables] == rows.texts()
-    assert len(tables) == 3
+    assert [rows.decode(table).edit_type for table in tables] == [""] * 3 + TYPES[:3]

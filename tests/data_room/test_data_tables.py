@@ -9,15 +9,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from edit_files import data_config, encoded, picture, schemas, spec, write
-from hypothesis import given
-from hypothesis import strategies as st
-from PIL import Image
+from edit_files import COLUMNS, cells, data_config, encoded, picture, schemas, spec, white_square, write
 
 from editmgt.benchmarks.pictures import picture as benchmark_picture
 from editmgt.benchmarks.tables import open_table
 from editmgt.data.bad_rows import BadRow
-from editmgt.data.cells import open_picture
 from editmgt.data.edits import open_all
 from editmgt.data.rows import EditRows
 from editmgt.errors import UserError
@@ -115,10 +111,54 @@ def test_what_can_be_read_is_read(
     assert found == [f"make the red circle number {i % 3} blue" for i in range(len(found))] and found
 
 
+NO_MASKS = pa.nulls(3)
+MASKS: dict[str, pa.Array] = {
+    "bytes": pa.array([encoded(white_square())] * 3),
+    "a string": pa.array([base64.b64encode(encoded(white_square())).decode()] * 3),
+    "a picture": cells([white_square()] * 3),
+}
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("order", ["ab", "ba", "aba"])
+@pytest.mark.parametrize("kind", MASKS)
+def test_a_column_that_is_empty_in_one_file_agrees_with_every_type(
+    kind: str, order: str, streaming: bool, tmp_path: Path
+) -> None:
+    """Whichever file comes first: one without a mask has a column of no type at all."""
+    for number, part in enumerate(order):
+        masks = NO_MASKS if part == "a" else MASKS[kind]
+        write(BASE.append_column("mask", masks), tmp_path / "data" / f"{number}.parquet")
+    dataset = spec(tmp_path / "data" / "*.parquet", columns=COLUMNS | {"mask": "mask"})
+    for _ in range(2):  # the second time the copy that the first made is read
+        rows = opened(dataset, tmp_path, streaming)
+        [(_, tables)] = rows.parts(100, [0])
+        assert [rows.decode(table).mask is None for table in tables] == [
+            part == "a" for part in order for _ in range(3)
+        ]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("names", ["ab", "ba"])
+def test_pictures_without_a_path_agree_with_those_that_have_one(
+    names: str, streaming: bool, tmp_path: Path
+) -> None:
+    for name, path in zip(names, (None, "a.png"), strict=True):
+        pictures = pa.array([{"bytes": png, "path": path} for png in PNGS])
+        write(changed("input_img", pictures), tmp_path / "data" / f"{name}.parquet")
+    found = told(opened(spec(tmp_path / "data" / "*.parquet"), tmp_path, streaming))
+    assert found == [f"make the red circle number {i % 3} blue" for i in range(6)]
+
+
 def used_column_differs(directory: Path) -> Path:
     write(BASE, directory / "a.parquet")
     write(schemas(3)["crispedit"], directory / "b.parquet")
     return directory
+
+
+def used_column_differs_after_an_empty_one(directory: Path) -> Path:
+    write(changed("input_img", pa.nulls(3)), directory / "0.parquet")
+    return used_column_differs(directory)
 
 
 def a_column_is_missing_in_one(directory: Path) -> Path:
@@ -169,6 +209,10 @@ UNREADABLE: dict[str, tuple[Callable[[Path], Path], str]] = {
         SOURCE
         + r": the column's type is struct<bytes: binary, path: string> in .*b\.parquet and binary in .*a\.par",
     ),
+    "a used column that differs after an empty one": (
+        used_column_differs_after_an_empty_one,
+        SOURCE + r": the column's type is struct<.*> in .*b\.parquet and binary in ",
+    ),
     "a column that one part lacks": (
         a_column_is_missing_in_one,
         r"columns\.target=output_img of .*b\.parquet: there is no such column",
@@ -198,6 +242,42 @@ def test_what_cannot_be_read_is_one_line_that_says_why(name: str, streaming: boo
     with pytest.raises(UserError, match=said) as caught:
         opened(spec(path), tmp_path, streaming)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
+
+
+def in_two_folders(directory: Path, paths: list[str]) -> Path:
+    """Tables of the same content, each with the pictures beside it; returns a pattern of both."""
+    for name in ("a", "b"):
+        (directory / "parts" / name).mkdir(parents=True)
+        write(named(directory / "parts" / name, paths), directory / "parts" / name / "t.parquet")
+    return directory / "parts" / "*" / "t.parquet"
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_relative_paths_in_tables_of_several_folders_are_refused(
+    streaming: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the working directory, or the folder above, has a file of that name."""
+    path = in_two_folders(tmp_path, [f"pictures/{i}.png" for i in range(3)])
+    said = r"'pictures/0\.png' is a relative path, but the tables lie in 2 folders \(.*parts/a, .*parts/b\)"
+    for folder in ("parts/a", "parts/b"):
+        monkeypatch.chdir(tmp_path / folder)
+        rows = opened(spec(path), tmp_path, streaming)
+        [(_, tables)] = rows.parts(100, [0])
+        for read in (rows.decode, rows.size):
+            with pytest.raises(UserError, match=said) as caught:
+                read(tables[0])
+            assert "\n" not in str(caught.value)
+    table = open_table(str(path), "train", ("instruction",), ("input_img",))
+    with pytest.raises(UserError, match=said):
+        table[0]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_tables_of_several_folders_may_hold_whole_paths_and_base64(streaming: bool, tmp_path: Path) -> None:
+    pictures = tmp_path / "parts" / "a" / "pictures"
+    cells = [str(pictures / "0.png"), base64.b64encode(PNGS[1]).decode(), str(pictures / "2.png")]
+    found = told(opened(spec(in_two_folders(tmp_path, cells)), tmp_path, streaming))
+    assert found == [f"make the red circle number {i % 3} blue" for i in range(6)]
 
 
 def test_a_directory_with_other_files_beside_the_table(tmp_path: Path) -> None:
@@ -270,64 +350,6 @@ def test_without_a_network_what_to_set_is_said(tmp_path: Path, monkeypatch: pyte
     for streaming in (False, True):
         with pytest.raises(UserError, match=r"path=nobody/nothing cannot be read.*HF_HUB_OFFLINE is set"):
             opened(spec("nobody/nothing"), tmp_path, streaming)
-
-
-# Cells of a table, the same for training and benchmarks.
-
-
-def sixteen_bits(path: Path) -> bytes:
-    Image.fromarray(np.full((40, 48), 40_000, np.uint16)).save(path)
-    return path.read_bytes()
-
-
-def palette() -> bytes:
-    image = picture(0).quantize(16)
-    image.info["transparency"] = 0
-    return encoded(image)
-
-
-def test_unusual_pictures_in_cells(tmp_path: Path) -> None:
-    """Each is either read in its own size, or one short line."""
-    good = encoded(picture(0))
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    bomb = encoded(Image.new("1", (20_000, 20_000)))
-    cells: list[tuple[Any, tuple[int, int] | str]] = [
-        (encoded(picture(0).convert("CMYK"), "JPEG"), (48, 40)),
-        (sixteen_bits(tmp_path / "16.png"), (48, 40)),
-        (palette(), (48, 40)),
-        (encoded(picture(0), "JPEG", exif=exif), (40, 48)),
-        (encoded(picture(0).convert("LA")), (48, 40)),
-        (encoded(picture(0), "WEBP"), (48, 40)),
-        ({"bytes": good, "path": "nowhere.png"}, (48, 40)),
-        (b"", "these bytes are no picture"),
-        (good[:-60], "cannot be read as an image"),
-        (bomb, "400000000|20000x20000 pixels"),
-        (encoded(Image.new("F", (48, 40)), "TIFF"), "floating-point"),
-        ("", "neither a file"),
-        ("nowhere.png", "neither a file"),
-        ("x" * 100_000, r"neither a file.*\(100,000 characters\)"),
-        ("a\0b", "neither a file"),
-        ("iVBORw0KGgo" + "!" * 50_000, "is no whole base64"),
-        ("data:image/png;base64,AAAA", "these bytes are no picture"),
-        (list(good), "there is list in its place"),
-        (5, "there is int in its place"),
-    ]
-    for cell, expected in cells:
-        if isinstance(expected, tuple):
-            assert benchmark_picture(cell).shape[:2] == expected[::-1]
-            continue
-        with pytest.raises(UserError, match=expected) as caught:
-            benchmark_picture(cell)
-        assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
-
-
-@given(st.text() | st.binary(max_size=200) | st.text(alphabet="iVBORw0KGgo/9j+=Uk\n"))
-def test_any_cell_is_a_picture_or_one_short_line(cell: str | bytes) -> None:
-    try:
-        open_picture(cell, "the cell")
-    except UserError as error:
-        assert str(error).startswith("the cell") and "\n" not in str(error) and len(str(error)) < 500
 
 
 def test_bad_cells_are_named_by_their_column(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -103,11 +104,11 @@ def open_table(
     kinds: dict[str, str | None] = dict.fromkeys(columns) | dict.fromkeys(pictures, PICTURE)
     wanted = [Column(f"benchmark.path={path} column {name}", name, kind) for name, kind in kinds.items()]
     opened = sources.open_table("benchmark.path", path, split, wanted, optional=optional)
-    folder = opened.folder
+    folders = opened.folders
 
     def located(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
         return {
-            name: [_inside(cell, folder, name) for cell in cells] if name in pictures else cells
+            name: [_inside(cell, folders, name) for cell in cells] if name in pictures else cells
             for name, cells in batch.items()
         }
 
@@ -118,13 +119,13 @@ def open_table(
     return rows.with_transform(located)
 
 
-def _inside(cell: Any, folder: Path | None, name: str) -> Any:
-    """Return a cell that holds a picture or the path of one in ``folder``."""
-    found = locate(cell, folder or Path())
+def _inside(cell: Any, folders: Sequence[Path], name: str) -> Any:
+    """Return a cell that holds a picture or the path of one in the tables' folders."""
+    found = locate(cell, folders or [Path()])
     if (
         not isinstance(found, Path) or len(str(found)) > _LONGEST
     ):  # whoever opens that says that it is no path
         return found
-    if folder is None:
+    if not folders:
         raise UserError(f"column {name} names a file, but its table is not on this machine.")
-    return within(folder, str(found), f"column {name}")
+    return within(Path(os.path.commonpath(folders)), str(found), f"column {name}")

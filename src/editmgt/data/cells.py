@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 PICTURE = "a picture: a struct {bytes, path}, bytes, or a string (a path, or the picture in base64)"
 TEXT = "a text: a string, or its bytes"
-# What a file of PNG, JPEG, WebP or GIF begins with, in base64; no path that is there begins so.
-_BASE64 = re.compile(r"data:[^,]*;base64,|(?=iVBORw0KGgo|/9j/|UklGR|R0lGOD)")
+# What a file of PNG, JPEG, WebP, GIF, TIFF or BMP begins with, in base64; no path that is there begins so.
+_BASE64 = re.compile(
+    r"data:[^,]*;base64,|(?=iVBORw0KGgo|[/_]9j[/_]|UklGR|R0lGOD|SUk[qr]A|TU0AK|Qk[0-3][\w+/-]{5}AAAAA)"
+)
+_URL_SAFE = str.maketrans("-_", "+/")  # the other alphabet of base64
 _HELD_BY = {TEXT: ("text", "bytes", "null"), PICTURE: ("picture", "bytes", "text", "null")}
 _ORIENTATION, _QUARTER_TURNS = 0x0112, (5, 6, 7, 8)  # in EXIF
 _SHOWN = 80  # characters of a cell that a message quotes
@@ -55,13 +58,25 @@ def storage(found: "pa.DataType") -> str:
     return str(found)
 
 
-def locate(value: Any, folder: Path | None) -> Any:
-    """Return a cell whose path, where it holds one, is taken from ``folder``, not from the working directory."""
+def locate(value: Any, folders: Sequence[Path]) -> Any:
+    """Return a cell whose path, where it holds one, is taken from its table's folder, not from the working directory.
+
+    Args:
+        folders: those that the tables lie in; without any the cell stays as it is.
+
+    Raises:
+        UserError: for a relative path where there are several: which one it starts from is not known.
+    """
     if isinstance(value, Mapping):
         value = value.get("bytes") if value.get("bytes") is not None else value.get("path")
-    if folder is None or not isinstance(value, str) or not value or _BASE64.match(value):
+    if not folders or not isinstance(value, str) or not value or _BASE64.match(value):
         return value
-    return folder / value
+    if len(folders) > 1 and not Path(value).is_absolute():
+        raise UserError(
+            f"{_short(value)} is a relative path, but the tables lie in {len(folders)} folders "
+            f"({first_line(', '.join(map(str, folders)))}): read the tables of one folder alone, or write whole paths."
+        )
+    return folders[0] / value
 
 
 def open_picture(value: Any, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -72,7 +87,7 @@ def open_picture(value: Any, name: str, max_pixels: int = MAX_PIXELS) -> Image.I
     Raises:
         UserError: of one short line, for whatever is no picture.
     """
-    value = locate(value, None)
+    value = locate(value, ())
     if isinstance(value, Image.Image):
         return value
     content = _content(value, name)
@@ -88,7 +103,7 @@ def picture_size(value: Any) -> tuple[int, int] | None:
     """
     try:
         if not hasattr(value, "read"):
-            value = _content(locate(value, None), "")
+            value = _content(locate(value, ()), "")
         with no_limit_but_ours(), Image.open(BytesIO(value) if isinstance(value, bytes) else value) as image:
             late = (
                 image.format == "PNG" and "exif" not in image.info
@@ -102,7 +117,8 @@ def picture_size(value: Any) -> tuple[int, int] | None:
 def _content(value: Any, name: str) -> bytes | Path:
     if isinstance(value, str) and (start := _BASE64.match(value)):
         try:
-            return base64.b64decode("".join(value[start.end() :].split()), validate=True)
+            text = "".join(value[start.end() :].split()).translate(_URL_SAFE).rstrip("=")
+            return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
         except ValueError as error:
             raise UserError(f"{name} is no whole base64: {error}.") from error
     if isinstance(value, bytes):

@@ -69,7 +69,7 @@ class EditRows:
         self.text_column = {"editor": "instruction", "base": "caption"}.get(kind)
         opened = open_dataset(name, spec, streaming, cache_dir)
         dataset: Any = opened.rows
-        self.place, self.folder = opened.place, opened.folder
+        self.place, self.folders = opened.place, opened.folders
         if size is not None:
             dataset = dataset.take(size if streaming else min(size, len(dataset)))
         self.dataset = dataset
@@ -169,7 +169,7 @@ class EditRows:
 
             value = pa.BufferReader(cell.as_buffer())
         else:
-            value = locate(_value(row, column), self.folder)
+            value = locate(_value(row, column), self.folders)
         return picture_size(value) or (0, 0)
 
     def decode(self, row: "pa.Table") -> Pair:
@@ -207,14 +207,15 @@ class EditRows:
         return text
 
     def _rgb(self, row: "pa.Table", use: str) -> Image.Image:
+        picture = self._picture(row, use)
         try:
-            return upright_rgb(self._picture(row, use))
+            return upright_rgb(picture)
         except UserError as error:
             raise BadRow(f"unreadable {use}", str(error)) from error
 
     def _picture(self, row: "pa.Table", use: str) -> Image.Image:
         column = self.columns[use]
-        value = locate(_value(row, column), self.folder)
+        value = locate(_value(row, column), self.folders)
         if is_missing(value):
             raise BadRow(f"no {use}")
         try:

@@ -3,7 +3,6 @@
 import glob
 import hashlib
 import logging
-import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,13 +26,13 @@ _TAIL = 16 * 1024  # bytes at a file's end that identify it; a parquet file keep
 class Opened(NamedTuple):
     """Rows that come as Arrow tables, so that nothing is decoded unasked.
 
-    ``place`` is the key and the path, for errors; ``folder`` is where relative paths in the rows start (None: of
-    tables that are not on this machine).
+    ``place`` is the key and the path, for errors; ``folders`` are those of the tables, where relative paths in
+    the rows start (none: of tables that are not on this machine).
     """
 
     rows: "Dataset | IterableDataset"
     place: str
-    folder: Path | None
+    folders: Sequence[Path]
 
 
 class Column(NamedTuple):
@@ -76,7 +75,7 @@ def open_dataset(name: str, spec: dict[str, Any], streaming: bool, cache_dir: Pa
     rows: Any = datasets.Dataset.from_dict(table, features)
     _check_columns(rows.features.arrow_schema, _columns(key, spec))
     rows = rows.to_iterable_dataset() if streaming else rows
-    return Opened(rows.with_format("arrow"), f"{key}.path={path}", None)
+    return Opened(rows.with_format("arrow"), f"{key}.path={path}", ())
 
 
 def open_table(
@@ -98,14 +97,23 @@ def open_table(
         config: the key of the configuration's name, and its value.
         optional: columns that are read where they are there.
     """
+    import datasets
+    import pyarrow as pa
+
     place, (config_key, config_name) = f"{key}={path}", config or ("", None)
     with _mistakes(place, config_key), _quiet():
         where = _where(key, path, split) | {"name": config_name, "revision": revision}
         where |= {"cache_dir": cache_dir and str(cache_dir)}
         needed = {column.name for column in columns}
         builder = _builder(where, [needed | {*optional}, needed])
-        if (present := _check_files(builder, split, columns)) is not None:
-            builder = _projected(where, needed | ({*optional} & present))
+        if (schemas := _check_files(builder, split, columns)) is not None:
+            first, known = schemas
+            read = needed | ({*optional} & {*first.names})
+            builder = _projected(where, read)
+            if known != first:  # of its own accord ``datasets`` goes by the first file alone
+                builder.info.features = datasets.Features.from_arrow_schema(
+                    pa.schema([field for field in known if field.name in read], known.metadata)
+                )
         rows: Any
         if streaming:
             rows = builder.as_streaming_dataset(split=split)
@@ -116,7 +124,7 @@ def open_table(
         _check_columns(
             rows.features.arrow_schema if rows.features else next(iter(rows.take(1))).schema, columns
         )
-    return Opened(rows, place, _folder(_files(builder, split)))
+    return Opened(rows, place, _folders(_files(builder, split)))
 
 
 def told(place: str, rows: Iterable["pa.Table"]) -> Iterator["pa.Table"]:
@@ -171,11 +179,14 @@ def _columns(key: str, spec: dict[str, Any]) -> list[Column]:
 
 
 def _where(key: str, path: str, split: str) -> dict[str, Any]:
-    if Path(path).is_dir() or _HUB.fullmatch(path):
+    there = Path(path)
+    if there.is_dir():
         return {"path": path}
     if "://" in path or path.endswith(".parquet") or glob.has_magic(path):
-        file = glob.escape(path) if Path(path).is_file() else path
+        file = glob.escape(path) if there.is_file() else path
         return {"path": "parquet", "data_files": {split_names(split)[0]: file}}
+    if _HUB.fullmatch(path) and not there.is_file():
+        return {"path": path}
     raise UserError(
         f"{key}={path} is no directory here, no parquet file or pattern, and no repository on the hub."
     )
@@ -205,9 +216,12 @@ def _projected(where: dict[str, Any], columns: set[str]) -> "DatasetBuilder":
     return datasets.load_dataset_builder(**where, columns=sorted(columns), batch_size=_BATCH)
 
 
-def _check_files(builder: "DatasetBuilder", split: str, columns: Sequence[Column]) -> set[str] | None:
-    """Check parquet files before they are read (far ones: the first); returns the first one's columns.
+def _check_files(
+    builder: "DatasetBuilder", split: str, columns: Sequence[Column]
+) -> "tuple[pa.Schema, pa.Schema] | None":
+    """Check parquet files before they are read (far ones: until one holds values in every column).
 
+    Returns the first one's schema, and the same with the types that other files give to its columns without values.
     None: the data set is of another format, or its split of no files.
     """
     import pyarrow.parquet as pq
@@ -216,9 +230,9 @@ def _check_files(builder: "DatasetBuilder", split: str, columns: Sequence[Column
 
     if not isinstance(builder.config, ParquetConfig):
         return None
-    files, rows, first = _files(builder, split), 0, None
+    files, rows, first, known = _files(builder, split), 0, None, None
     here = "://" not in "".join(files)
-    for file in files if here else files[:1]:
+    for file in files:
         try:
             with xopen(file, "rb") as opened:
                 parquet = pq.ParquetFile(opened)
@@ -226,17 +240,31 @@ def _check_files(builder: "DatasetBuilder", split: str, columns: Sequence[Column
         except Exception as error:
             raise UserError(f"{file} is no whole parquet file: {first_line(error)}") from error
         _check_columns(schema, columns, f" of {file}" if first else "")
-        first = first or schema
+        first, known = first or schema, _filled(known, schema) if known else schema
         for column in columns:
-            types = [part.field(column.name).type for part in (first, schema)]
+            types = [part.field(column.name).type for part in (known, schema)]
             if storage(types[0]) != storage(types[1]) != "null":
                 raise UserError(
                     f"{column.label}: the column's type is {first_line(types[1], 80)} in {file} and "
-                    f"{first_line(types[0], 80)} in {files[0]}; it has to be the same in all files."
+                    f"{first_line(types[0], 80)} in those from {files[0]} on; it has to be the same in all files."
                 )
+        if not here and all(storage(known.field(column.name).type) != "null" for column in columns):
+            break
     if here and first and not rows:
         raise UserError(f"{Path(files[0]).parent if files[1:] else files[0]} holds no row.")
-    return set(first.names) if first else None
+    return (first, known) if first and known else None
+
+
+def _filled(schema: "pa.Schema", other: "pa.Schema") -> "pa.Schema":
+    """Return ``schema`` with the types of ``other`` where its own are null, also within a struct."""
+    import pyarrow as pa
+
+    for index, field in enumerate(schema):
+        if other.names.count(field.name) == 1:
+            with suppress(pa.ArrowException):  # types that differ in more than that stay
+                pair = [pa.schema([found]) for found in (field, other.field(field.name))]
+                schema = schema.set(index, pa.unify_schemas(pair).field(0))
+    return schema
 
 
 def _check_columns(schema: "pa.Schema", columns: Sequence[Column], where: str = "") -> None:
@@ -255,11 +283,9 @@ def _files(builder: "DatasetBuilder", split: str) -> list[str]:
     return [str(file) for name in split_names(split) for file in found.get(name, ())]
 
 
-def _folder(files: Sequence[str]) -> Path | None:
-    """Return the folder that holds the tables, of several the innermost that holds all; None where they are far."""
-    if not files or "://" in "".join(files):
-        return None
-    return Path(os.path.commonpath([Path(file).parent for file in files]))
+def _folders(files: Sequence[str]) -> list[Path]:
+    """Return the folders that the tables lie in; none where they are far."""
+    return [] if "://" in "".join(files) else sorted({Path(file).parent for file in files})
 
 
 @contextmanager
