@@ -62,6 +62,18 @@ def test_half_precision(tiny_bundle: Path, dtype: torch.dtype) -> None:
     assert (codec.decode(tokens) - half.decode(tokens).float()).abs().mean() < 0.01
 
 
+def test_pixels_that_are_no_numbers_stop(tiny_bundle: Path) -> None:
+    """Weights that are finite, and overflow: clipped, they made a black picture that was scored."""
+    codec = Codec.from_pretrained(tiny_bundle)
+    tokens = torch.zeros(1, 8, 8, dtype=torch.long)
+    codec.decode(tokens)
+    with torch.no_grad():
+        for parameter in codec.parameters():
+            parameter.mul_(3e30)
+    with pytest.raises(UserError, match="NaN or infinite: the codec's pixels"):
+        codec.decode(tokens)
+
+
 def test_refuses_sizes_it_cannot_tile(tiny_editor: Editor) -> None:
     with pytest.raises(ValueError, match="18x16"):
         tiny_editor.codec.encode(torch.rand(1, 3, 18, 16))

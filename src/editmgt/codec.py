@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from editmgt.errors import UserError
+from editmgt.finite import all_finite
 from editmgt.loading import load_checked
 
 
@@ -64,7 +65,7 @@ class Codec(nn.Module):
 
     @torch.no_grad()
     def decode(self, tokens_Bhw: Tensor) -> Tensor:
-        """Return pixels [B,3,H,W] clipped to [0, 1], in the dtype of the weights.
+        """Return pixels [B,3,H,W] clipped to [0, 1], in the dtype of the weights; a ``UserError`` if one is not finite.
 
         Every picture is decoded by itself: in a batch, sums are taken in another order on some machines, and a pixel
         that lies between two levels would come out by its neighbours.
@@ -74,7 +75,12 @@ class Codec(nn.Module):
             self.vqvae.decode(tokens_1hw, force_not_quantize=True, shape=shape).sample
             for tokens_1hw in tokens_Bhw.split(1)
         ]
-        return unfold(torch.cat(decoded), self.vqvae).clip(0, 1)
+        pixels = unfold(torch.cat(decoded), self.vqvae)
+        if not all_finite(pixels):  # clipping would make a picture of them
+            raise UserError(
+                "NaN or infinite: the codec's pixels. Its weights are broken, or out of the range of their dtype."
+            )
+        return pixels.clip(0, 1)
 
     @classmethod
     def from_pretrained(cls, directory: Path | str, subfolder: str = "vqvae", variant: str = "") -> Self:

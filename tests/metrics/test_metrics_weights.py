@@ -108,11 +108,15 @@ def test_a_directory_without_the_files_names_them(kind: str, tmp_path: Path) -> 
         Backbones({kind: {"weights": str(tmp_path)}}).files(kind)
 
 
-def test_wrong_names_of_clip_are_told_with_the_nearest() -> None:
+def test_wrong_names_of_clip_are_told_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"clip\.model=ViT-B-33 .*Did you mean 'ViT-B-32'"):
         Backbones({"clip": {"model": "ViT-B-33"}}).files("clip")
     with pytest.raises(UserError, match=r"clip\.tag=opena1 .*Did you mean 'openai'"):
         Backbones({"clip": {"tag": "opena1"}}).files("clip")
+    file = tmp_path / "weights.safetensors"  # the tag says how it is to be read, too
+    file.touch()
+    with pytest.raises(UserError, match=r"clip\.tag=opena1 .*Did you mean 'openai'"):
+        Backbones({"clip": {"tag": "opena1", "weights": str(file)}}).files("clip")
 
 
 def test_a_vit_that_is_not_what_its_config_says(tmp_path: Path) -> None:

@@ -51,11 +51,11 @@ class CLIP(ImageFeatures):
             raise UserError(
                 f"{key}.model={model} is no model of open_clip.{nearest(model, open_clip.list_models())}"
             )
+        tags = open_clip.list_pretrained_tags_by_model(model)
+        if tag not in tags:  # of a file, too: the tag says how its weights are to be read
+            raise UserError(f"{key}.tag={tag} must be one of {', '.join(tags)}.{nearest(tag, tags)}")
         if settings["weights"] is not None:
             return (path,)
-        tags = open_clip.list_pretrained_tags_by_model(model)
-        if tag not in tags:
-            raise UserError(f"{key}.tag={tag} must be one of {', '.join(tags)}.{nearest(tag, tags)}")
         published = open_clip.get_pretrained_cfg(model, tag)
         # Where open_clip keeps what it downloads from elsewhere. OpenAI's own files are programs: not those.
         local = Path.home() / ".cache" / "clip" / published.get("url", "").rsplit("/", 1)[-1]

@@ -97,7 +97,8 @@ def _stop(trainer: Trainer, what: str, ids: list[str]) -> None:
     samples = [name for _, ids in told for name in ids]
     more = f" and {len(samples) - _NAMED} more" if len(samples) > _NAMED else ""
     last = Path(trainer.default_root_dir) / LAST
-    kept = f"the last good checkpoint stays, {last}" if last.is_file() else "there was no checkpoint yet"
+    good = last if last.is_file() else trainer.ckpt_path
+    kept = f"the last good checkpoint stays, {good}" if good else "there was no checkpoint yet"
     raise UserError(
         f"The training has diverged: {what}, samples {', '.join(samples[:_NAMED])}{more}; {kept}. "
         "A lower model.optimizer.lr, or data without what is odd in those samples, may help."
