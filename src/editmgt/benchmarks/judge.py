@@ -189,18 +189,19 @@ def read_scores(text: str, question: Question) -> dict[str, float]:
             found.append(decoder.raw_decode(text, match.start())[0]["score"])
         except (ValueError, KeyError, RecursionError):
             continue
-    if any(values != found[0] for values in found):
+    if not found:
+        raise ValueError("the reply holds no JSON object with a score")
+    values = found[0]
+    if any(other != values for other in found):
         raise ValueError(f"the reply holds several scores: {', '.join(map(str, found))}")
-    for values in found[:1]:
-        if not isinstance(values, list) or not all(_is_number(value) for value in values):
-            raise ValueError(f"the score is no list of numbers: {values}")
-        values = [float(value) if isinstance(value, str) else value for value in values]
-        if len(values) != len(question.scores):
-            raise ValueError(f"expected {len(question.scores)} scores, not {values}")
-        if not all(question.low <= value <= question.high for value in values):
-            raise ValueError(f"scores {values} are not all in {question.low:g} to {question.high:g}")
-        return dict(zip(question.scores, map(float, values), strict=True))
-    raise ValueError("the reply holds no JSON object with a score")
+    if not isinstance(values, list) or not all(_is_number(value) for value in values):
+        raise ValueError(f"the score is no list of numbers: {values}")
+    values = [float(value) if isinstance(value, str) else value for value in values]
+    if len(values) != len(question.scores):
+        raise ValueError(f"expected {len(question.scores)} scores, not {values}")
+    if not all(question.low <= value <= question.high for value in values):
+        raise ValueError(f"scores {values} are not all in {question.low:g} to {question.high:g}")
+    return dict(zip(question.scores, map(float, values), strict=True))
 
 
 def _is_number(value: object) -> bool:
