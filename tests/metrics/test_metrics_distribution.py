@@ -1,6 +1,7 @@
 """FID and KID against torchmetrics and torch-fidelity; Inception against torch-fidelity called directly."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance, poly_mmd
 
 from editmgt.errors import UserError
-from editmgt.metrics import FID, KID, Backbones, fid, kid
+from editmgt.metrics import Backbones, SetDistance, fid, kid
 
 
 def features(count: int, seed: int, width: int = 12) -> Tensor:
@@ -35,7 +36,7 @@ def test_the_metrics_are_torchmetrics_with_the_same_network() -> None:
     a, b = pictures(30, 0), pictures(30, 1)
     theirs = FrechetInceptionDistance(feature=Colours(), normalize=True)
     theirs.set_dtype(torch.float64)
-    mine, kernel = FID(Colours()), KID(Colours())
+    mine, kernel = SetDistance(fid, Colours()), SetDistance(kid, Colours())
     for start in (0, 13):
         stop = 13 if start == 0 else 30
         theirs.update(a[start:stop], real=True)
@@ -60,9 +61,9 @@ def test_kid_over_subsets() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:The ``compute`` method")
-@pytest.mark.parametrize("metric", [FID, KID])
-def test_less_than_two_pictures_have_no_distance(metric: type) -> None:
-    distance = metric(Colours())
+@pytest.mark.parametrize("function", [fid, kid])
+def test_less_than_two_pictures_have_no_distance(function: Callable[..., Tensor]) -> None:
+    distance = SetDistance(function, Colours())
     assert distance.compute().isnan()
     distance.update(pictures(1, 0), pictures(1, 1))
     assert distance.compute().isnan()

@@ -9,7 +9,7 @@ import torch.multiprocessing as mp
 from metric_weights import Colours
 
 from editmgt.errors import UserError
-from editmgt.metrics import FID, KID, REGISTRY, Backbones, EditBatch, fid, kid, metric_names
+from editmgt.metrics import REGISTRY, Backbones, EditBatch, SetDistance, fid, kid, metric_names
 
 OF_SAMPLES = [name for name, spec in REGISTRY.items() if not spec.of_set]
 
@@ -81,7 +81,7 @@ def _score_shares(rank: int, folder: str) -> None:
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     batch = edit_batch(9)
     for case, shares in SHARES.items():
-        sets = {"set/fid": FID(Colours()), "set/kid": KID(Colours())}
+        sets = {"set/fid": SetDistance(fid, Colours()), "set/kid": SetDistance(kid, Colours())}
         start, stop = shares[rank]
         if stop > start:
             share = part(batch, start, stop)

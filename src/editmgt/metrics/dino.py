@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from editmgt.errors import UserError
 from editmgt.metrics.features import ImageFeatures, cosine, to_images
+from editmgt.metrics.registry import metric
 from editmgt.metrics.weights import configured, from_hub, in_directory
 
 _FILES = ("config.json", "model.safetensors")
@@ -105,11 +106,45 @@ class DINO(ImageFeatures):
         return keys_BTD @ keys_BTD.transpose(1, 2)
 
 
+@metric(
+    "dino/i",
+    direction="higher",
+    low=-1,
+    high=1,
+    description="cosine of the DINO class tokens of edited and target",
+    source="MagicBrush, evaluation/image_eval.py",
+    reads=("edited", "target"),
+    backbone="dino",
+    default=False,
+)
+@metric(
+    "dino/i_source",
+    direction="higher",
+    low=-1,
+    high=1,
+    description="cosine of the DINO class tokens of edited and source; doing nothing scores 1",
+    source="Emu Edit",
+    reads=("edited", "source"),
+    backbone="dino",
+    default=False,
+)
 def dino_similarity(edited_B3HW: Tensor, reference_B3HW: Tensor, network: DINO) -> Tensor:
     """Return the cosine [B] in [-1, 1] of two pictures' class tokens (MagicBrush, Emu Edit)."""
     return cosine(network(edited_B3HW), network(reference_B3HW))
 
 
+@metric(
+    "structure/distance",
+    direction="lower",
+    low=0,
+    high=4,
+    description="mean squared difference of the self-similarities of DINO's last keys, edited against source; PIE-Bench "
+    "prints 1000 times this in its tables",
+    source="Tumanyan et al. 2022; PIE-Bench, evaluation/matrics_calculator.py, its scaling of pictures included",
+    reads=("edited", "source"),
+    backbone="structure",
+    default=False,
+)
 def structure_distance(edited_B3HW: Tensor, source_B3HW: Tensor, network: DINO) -> Tensor:
     """Return the mean squared difference [B] in [0, 4] of :meth:`DINO.key_similarity` (Tumanyan et al. 2022)."""
     difference_BTT = network.key_similarity(edited_B3HW) - network.key_similarity(source_B3HW)

@@ -15,6 +15,7 @@ from torchmetrics.utilities.data import dim_zero_cat
 
 from editmgt.errors import UserError
 from editmgt.metrics.features import ImageFeatures, to_bytes
+from editmgt.metrics.registry import metric
 from editmgt.metrics.weights import MissingWeights, configured, from_torch_cache, read_tensors
 
 
@@ -57,6 +58,19 @@ class Inception(ImageFeatures):
         return self.network(to_bytes(pixels_B3HW))[0]
 
 
+@metric(
+    "set/fid",
+    direction="lower",
+    low=0,
+    high=None,
+    description="Frechet distance between the Inception features of all edited pictures and of all targets (sources, "
+    "where there are no targets); biased upwards for small sets, so compare at equal n",
+    source="Heusel et al. 2017",
+    reads=("edited", "target"),
+    backbone="inception",
+    default=False,
+    of_set=True,
+)
 def fid(first_ND: Tensor, second_MD: Tensor) -> Tensor:
     """Return the Frechet distance, at least 0, of two sets of features as Gaussians (Heusel et al. 2017).
 
@@ -72,6 +86,18 @@ def fid(first_ND: Tensor, second_MD: Tensor) -> Tensor:
     return (distance - 2 * overlap).clamp(min=0).to(first_ND.dtype)
 
 
+@metric(
+    "set/kid",
+    direction="lower",
+    low=None,
+    high=None,
+    description="kernel distance between the same features, unbiased: it may be under 0",
+    source="Binkowski et al. 2018",
+    reads=("edited", "target"),
+    backbone="inception",
+    default=False,
+    of_set=True,
+)
 def kid(
     first_ND: Tensor, second_MD: Tensor, subsets: int = 100, subset_size: int = 1000, seed: int = 0
 ) -> Tensor:
@@ -97,20 +123,24 @@ def kid(
     return torch.stack(draws).mean().float()
 
 
-class _SetDistance(Metric):
-    """Keeps the features of both sets; over several processes, of all of them."""
+class SetDistance(Metric):
+    """A distance between the edited pictures and their references, as sets; over several processes, of all of them.
+
+    Args:
+        function: of two sets of features [N,D] and [M,D].
+        network: pictures [B,3,H,W] -> features [B,D].
+    """
 
     is_differentiable = False
     full_state_update = False
     higher_is_better = False
-    function: Callable[..., Tensor]
     edited: list[Tensor]
     reference: list[Tensor]
     width: Tensor
 
-    def __init__(self, network: nn.Module, **kwargs: Any) -> None:
+    def __init__(self, function: Callable[..., Tensor], network: nn.Module, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.network = network
+        self.function, self.network = function, network
         # Features lie flat: processes without pictures send a vector of none, and all must send the same dimensions.
         self.add_state("width", torch.tensor(0), dist_reduce_fx="max")
         self.add_state("edited", [], dist_reduce_fx="cat")
@@ -130,18 +160,6 @@ class _SetDistance(Metric):
         width = int(self.width)
         sets = (dim_zero_cat(flat).view(-1, width) for flat in (self.edited, self.reference))
         return self.function(*sets)
-
-
-class FID(_SetDistance):
-    """Frechet distance between the edited pictures and their references, by the features of a network."""
-
-    function = staticmethod(fid)
-
-
-class KID(_SetDistance):
-    """Kernel distance between the edited pictures and their references, by the features of a network."""
-
-    function = staticmethod(kid)
 
 
 def _mean_and_root(features_ND: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from editmgt.metrics.registry import metric
+
 
 def resize_map(localization_Bhw: Tensor, size: tuple[int, int]) -> Tensor:
     """Return the map on another grid [B,H,W], bicubic as region hold brings it to the codes."""
@@ -16,6 +18,16 @@ def resize_map(localization_Bhw: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(localization_Bhw[:, None].float(), size, mode="bicubic", align_corners=False)[:, 0]
 
 
+@metric(
+    "localization/auc",
+    direction="higher",
+    low=0,
+    high=1,
+    description="area under the ROC curve of the editor's map (of model.localization.source) against the edit mask, at pixels; "
+    "not defined where the mask is empty or full",
+    source="Mann-Whitney U over its maximum",
+    reads=("localization", "edit_mask"),
+)
 def localization_auc(localization_Bhw: Tensor, edit_mask_BHW: Tensor) -> Tensor:
     """Return the area under the ROC curve [B] in [0, 1], 0.5 for a map that knows nothing.
 
@@ -34,6 +46,16 @@ def localization_auc(localization_Bhw: Tensor, edit_mask_BHW: Tensor) -> Tensor:
     return torch.where(_finite(scores_BN), auc_B, torch.nan)
 
 
+@metric(
+    "localization/iou",
+    direction="higher",
+    low=0,
+    high=1,
+    description="intersection over union of the edit mask and the pixels whose score is at least the hold threshold; "
+    "not defined where the mask is empty, or under a hold rule without a threshold",
+    source="Jaccard index",
+    reads=("localization", "edit_mask", "hold_threshold"),
+)
 def localization_iou(localization_Bhw: Tensor, edit_mask_BHW: Tensor, threshold: float) -> Tensor:
     """Return intersection over union [B] in [0, 1] of the mask and the pixels scoring >= ``threshold``.
 
@@ -46,6 +68,16 @@ def localization_iou(localization_Bhw: Tensor, edit_mask_BHW: Tensor, threshold:
     return torch.where(truth_BN.any(dim=1) & _finite(scores_BN), iou_B, torch.nan)
 
 
+@metric(
+    "localization/iou_best",
+    direction="higher",
+    low=0,
+    high=1,
+    description="localization/iou at the threshold that suits each sample best, by its truth: an upper bound; "
+    "not defined where the mask is empty or full",
+    source="Jaccard index",
+    reads=("localization", "edit_mask"),
+)
 def localization_iou_best(localization_Bhw: Tensor, edit_mask_BHW: Tensor) -> Tensor:
     """Return the largest :func:`localization_iou` [B] over all thresholds, chosen by the sample's truth.
 
@@ -96,6 +128,15 @@ def reliability(
     return scores, hits, counts
 
 
+@metric(
+    "localization/held",
+    direction="neither",
+    low=0,
+    high=1,
+    description="fraction of tokens that region hold decided: near 1, nothing could change; 0 with hold off",
+    source="this project",
+    reads=("held",),
+)
 def held_fraction(held_BHW: Tensor) -> Tensor:
     """Return the fraction of tokens [B] in [0, 1] that region hold decided; 0 where hold is off."""
     return held_BHW.float().flatten(1).mean(dim=1)

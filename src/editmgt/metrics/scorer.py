@@ -3,22 +3,20 @@
 import copy
 import json
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torchmetrics import Metric
+from torch import Tensor
 
 from editmgt.errors import UserError
 from editmgt.metrics.backbones import KINDS, Backbones
-from editmgt.metrics.distribution import FID, KID
-from editmgt.metrics.registry import REGISTRY, EditBatch, metric_names
+from editmgt.metrics.batch import EditBatch
+from editmgt.metrics.distribution import SetDistance
+from editmgt.metrics.registry import REGISTRY, metric_names
 from editmgt.metrics.weights import MissingWeights
-
-_SETS: dict[str, Callable[[nn.Module], Metric]] = {"set/fid": FID, "set/kid": KID}
 
 
 class Scorer:
@@ -79,10 +77,11 @@ class Scorer:
 
 
 class SetScores:
-    """FID and KID of the pictures it was given."""
+    """The distances of sets, such as FID, of the pictures it was given."""
 
     def __init__(self, names: Iterable[str], backbones: Backbones) -> None:
-        self._metrics = {name: _SETS[name](backbones.get("inception")) for name in names}
+        specs = [REGISTRY[name] for name in names]
+        self._metrics = {s.name: SetDistance(s.function, backbones.get(str(s.backbone))) for s in specs}
         self._samples = 0
 
     def update(self, edited_B3HW: Tensor, reference_B3HW: Tensor) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from editmgt.metrics.image import l1
+from editmgt.metrics.registry import metric
 
 SUCCESS_RATIO = 0.5
 STRICT_RATIO = 0.25
@@ -15,8 +16,22 @@ VISIBLE = 0.05  # a pixel that differs by more than this (mean over RGB) is seen
 UNTOUCHED = (
     0.004  # share of a picture's pixels that may be seen to differ where nothing should: the smallest edit's
 )
+_OURS = "this project"
+_EDIT = ("edited", "source", "target", "edit_mask")
+_RATIO = "r = mean|edited - target| / mean|source - target| over the edit mask"
+_SEEN = "differs from codec(source) by more than .05 (mean over RGB)"
+_NOOP = f"where nothing should change, 1 where at most .004 of the picture {_SEEN}"
 
 
+@metric(
+    "edit/ratio",
+    direction="lower",
+    low=0,
+    high=None,
+    description=f"{_RATIO}: 0 is the target, 1 as far from it as the source; not defined where nothing should change",
+    source=_OURS,
+    reads=_EDIT,
+)
 def edit_ratio(
     edited_B3HW: Tensor, source_B3HW: Tensor, target_B3HW: Tensor, edit_mask_BHW: Tensor
 ) -> Tensor:
@@ -29,6 +44,15 @@ def edit_ratio(
     return torch.where(distance_B > 0, l1(edited_B3HW, target_B3HW, edit_mask_BHW) / distance_B, torch.nan)
 
 
+@metric(
+    "edit/success",
+    direction="higher",
+    low=0,
+    high=1,
+    description=f"1 where r <= .5, else 0, with {_RATIO}; {_NOOP}",
+    source=_OURS,
+    reads=(*_EDIT, "source_codec"),
+)
 def edit_success(
     edited_B3HW: Tensor,
     source_B3HW: Tensor,
@@ -54,6 +78,15 @@ def edit_success(
     return torch.where(noop_B, _verdict(changed_B, UNTOUCHED), success_B)
 
 
+@metric(
+    "edit/success_strict",
+    direction="higher",
+    low=0,
+    high=1,
+    description=f"1 where r <= .25, else 0, with {_RATIO}; {_NOOP}",
+    source=_OURS,
+    reads=(*_EDIT, "source_codec"),
+)
 def edit_success_strict(
     edited_B3HW: Tensor,
     source_B3HW: Tensor,
@@ -65,6 +98,15 @@ def edit_success_strict(
     return edit_success(edited_B3HW, source_B3HW, target_B3HW, edit_mask_BHW, source_codec_B3HW, STRICT_RATIO)
 
 
+@metric(
+    "outside_codec/changed",
+    direction="lower",
+    low=0,
+    high=1,
+    description=f"share of the picture that lies outside the edit mask and {_SEEN}; not defined where the mask is full",
+    source=_OURS,
+    reads=("edited", "source_codec", "edit_mask"),
+)
 def changed_outside(edited_B3HW: Tensor, source_codec_B3HW: Tensor, edit_mask_BHW: Tensor) -> Tensor:
     """Return the share [B] of the picture that lies outside the edit mask and differs visibly from the codec's round trip.
 
