@@ -2,7 +2,7 @@
 
 import sys
 
-from editmgt.editing.command import main
+from editmgt.editing.edit_command import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -28,8 +28,9 @@ def main(arguments: list[str]) -> None:
     sys.path.insert(0, str(ROOT))
     os.chdir(tempfile.mkdtemp())
     import train
-    from editmgt.benchmarks import build, evaluate
+    from editmgt.benchmarks import build
     from editmgt.editing import Editor
+    from editmgt.evaluation import evaluate
     from editmgt.studies import command
     from editmgt.studies.compose import compose_all
     from editmgt.studies.identity import edit_settings

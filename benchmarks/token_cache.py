@@ -24,13 +24,13 @@ from PIL import Image
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
 from editmgt.codec import Codec
-from editmgt.data.edits import EditData
+from editmgt.data.edit_data import EditData
 from editmgt.data.scenes.vocabulary import scene_tokenizer
 from editmgt.editing import Editor, EditSettings
 from editmgt.model import MGTransformer
 from editmgt.prepare import prepare
 from editmgt.text import TextEncoder
-from editmgt.training.module import EditorModule
+from editmgt.training.editor_module import EditorModule
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 BAR = 1.8

@@ -25,7 +25,7 @@ settings.load_profile("steady")
 @pytest.fixture(scope="session")
 def golden() -> Path:
     """Outputs of the published implementation."""
-    return Path(__file__).parent / "data" / "golden"
+    return Path(__file__).parent / "golden"
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from editmgt.editing import EditSettings
 from editmgt.editing.bundle import check_parts
 from editmgt.studies.compose import settle
 from editmgt.training.callbacks import chosen_callbacks
-from editmgt.training.codec import CodecModule
+from editmgt.training.codec_module import CodecModule
 from editmgt.training.optimizers import optimizer_maker
 from editmgt.training.parts import fresh_text_encoder, fresh_transformer, fresh_vqvae
 

@@ -9,7 +9,7 @@ from test_config import composed
 
 from editmgt import limits
 from editmgt.config import problems
-from editmgt.editing.command import main
+from editmgt.editing.edit_command import main
 from editmgt.editing.settings import EditSettings, validate
 from editmgt.errors import UserError
 

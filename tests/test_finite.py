@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from editmgt.editing import Editor
-from editmgt.editing.command import main as edit
+from editmgt.editing.edit_command import main as edit
 from editmgt.errors import UserError
 from editmgt.finite import all_finite
 

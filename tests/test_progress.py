@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from editmgt import progress
+from editmgt.data.scene_tokens import tokenized
 from editmgt.data.scenes import SceneDataset
-from editmgt.data.tokens import tokenized
 from editmgt.editing import Editor
 
 

@@ -14,7 +14,7 @@ from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 from editmgt.editing import Editor
 from editmgt.text import LanguageModel, TextEncoder
 
-RECORDED = Path(__file__).parent / "data" / "clip_tokens.json"
+RECORDED = Path(__file__).parent / "clip_tokens.json"
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas
 
-from editmgt.benchmarks.robustness import rate
+from editmgt.evaluation.robustness import rate
 from editmgt.metrics import UNTOUCHED
 
 HERE = Path(__file__).parent

@@ -14,7 +14,7 @@ from editmgt.codec import Codec
 from editmgt.data import cache
 from editmgt.data.bad_rows import BadRow, BadRows
 from editmgt.data.cache import TEXTS, codes_folder, part_path, part_record
-from editmgt.data.edits import cache_facts, make_transform, open_all
+from editmgt.data.edit_data import cache_facts, make_transform, open_all
 from editmgt.data.encoding import collate, encode
 from editmgt.data.rows import EditRows
 from editmgt.data.transform import Pair, Transform, View

@@ -11,9 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-from editmgt.benchmarks import BenchmarkSample, build, controls, rows_digest
+from editmgt.benchmarks import BenchmarkSample, build, rows_digest
 from editmgt.editing import Editor
 from editmgt.errors import UserError
+from editmgt.evaluation import controls
 from editmgt.metrics import EditBatch, Scorer
 
 SIZE = 64

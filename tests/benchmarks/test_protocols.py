@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from editmgt.benchmarks import BenchmarkSample, build, controls, evaluate, rows_digest
+from editmgt.benchmarks import BenchmarkSample, build, rows_digest
+from editmgt.benchmarks.lookup import picture_path
 from editmgt.benchmarks.pictures import run_length_mask
-from editmgt.benchmarks.registry import picture_path
 from editmgt.editing import Editor
 from editmgt.errors import UserError
+from editmgt.evaluation import controls, evaluate
 
 pytestmark = pytest.mark.filterwarnings("ignore::editmgt.editing.InstructionCut")
 PICTURE = datasets.Image()

@@ -1,6 +1,7 @@
 """The reviewers' slices: what each promises about its pictures and sentences, from the pixels."""
 
 import re
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -9,10 +10,9 @@ import torch
 from transformers import CLIPTokenizer
 
 from editmgt import assets
-from editmgt.benchmarks.sample import BenchmarkSample
+from editmgt.benchmarks.benchmark_sample import BenchmarkSample
 from editmgt.benchmarks.slices import SLICES, SliceDataset
-from editmgt.benchmarks.slices.phrases import PARAPHRASES, STYLE_PARAPHRASES
-from editmgt.config import BENCHMARKS
+from editmgt.benchmarks.slices.paraphrase import PARAPHRASES, STYLE_PARAPHRASES
 from editmgt.data.scenes.drafts import extent
 from editmgt.data.scenes.grammar import PHRASINGS, STYLE_PHRASINGS
 from editmgt.data.scenes.graph import SHAPES
@@ -33,7 +33,9 @@ def differs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def test_every_slice_has_a_configuration() -> None:
-    slices = {name for name in BENCHMARKS if name.startswith("scenes_")} - {"scenes_basic"}
+    slices = {
+        path.stem for path in (Path(__file__).parents[2] / "conf" / "benchmark").glob("scenes_*.yaml")
+    } - {"scenes_basic"}
     assert {f"scenes_{name}" for name in SLICES} == slices
 
 

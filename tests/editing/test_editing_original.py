@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from icc_profiles import ADOBE_GAMMA, ADOBE_XYZ, adobe_rgb, grey_of_gamma
 from PIL import Image, ImageCms
 
-from editmgt.editing import Editor, command
+from editmgt.editing import Editor, edit_command
 from editmgt.editing.images import decode_image, upright_rgb
 from editmgt.editing.original import Original
 
@@ -190,7 +190,7 @@ def test_a_composite_keeps_every_bit_outside(
     Image.fromarray(mask).save(tmp_path / "mask.png")
     line = [str(source), "make it blue", "--output", str(output), "--mask", str(tmp_path / "mask.png")]
     line += ["--composite", "--no-region-hold", "--checkpoint", str(tiny_bundle), "--device", "cpu"]
-    assert command.main(line) == 0, capsys.readouterr().err
+    assert edit_command.main(line) == 0, capsys.readouterr().err
     assert "largest change outside the edited region: 0" in capsys.readouterr().out
     with Image.open(source) as image:
         if kind == "lying":
@@ -213,7 +213,7 @@ def test_a_plain_edit_keeps_transparency_profile_and_depth(
     def edited(name: str, content: bytes) -> tuple[Image.Image, str]:
         (tmp_path / "source").write_bytes(content)
         line = [str(tmp_path / "source"), "make it blue", "--output", str(tmp_path / name)]
-        assert command.main([*line, "--checkpoint", str(tiny_bundle), "--device", "cpu"]) == 0
+        assert edit_command.main([*line, "--checkpoint", str(tiny_bundle), "--device", "cpu"]) == 0
         return decode_image((tmp_path / name).read_bytes()), capsys.readouterr().err
 
     clear = Image.new("RGBA", SIZE, (0, 0, 0, 0))
@@ -305,7 +305,7 @@ def test_a_composite_that_cannot_keep_bits_is_refused(
 ) -> None:
     (tmp_path / "source").write_bytes(content)
     line = [str(tmp_path / "source"), "make it blue", "--output", str(tmp_path / output), "--composite"]
-    assert command.main(line) == 2
+    assert edit_command.main(line) == 2
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1 and not (tmp_path / output).exists()
 
@@ -320,7 +320,7 @@ def test_a_directorys_composites_choose_what_holds_them(
     (folder / "b.jpg.png").write_bytes(saved(noise("RGB"), ".png")[1])
     (folder / "c.png").write_bytes(saved(noise("RGBA"), ".png")[1])
     line = [str(folder), "make it blue", "--output", str(tmp_path / "out"), "--composite", "--device", "cpu"]
-    assert command.main([*line, "--checkpoint", str(tiny_bundle)]) == 0, capsys.readouterr().err
+    assert edit_command.main([*line, "--checkpoint", str(tiny_bundle)]) == 0, capsys.readouterr().err
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == ["a.jpg.tiff", "b.jpg.png", "b.jpg.png.png", "c.png", "edits.csv"]
 

@@ -12,9 +12,10 @@ import yaml
 from metric_weights import Colours, pictures, settings_of
 from safetensors.torch import load_file, save_file
 
-from editmgt.benchmarks import evaluate, scenes
+from editmgt.benchmarks.protocols.scenes import rows as scenes
 from editmgt.editing import Editor
 from editmgt.errors import UserError
+from editmgt.evaluation import evaluate
 from editmgt.files import read_json
 from editmgt.metrics import (
     REGISTRY,
@@ -166,7 +167,7 @@ def test_an_evaluation_goes_on_without_what_it_cannot_have_and_says_so(
     settings = settings_of(metric_weights_dir)
     backbones = Backbones({"dino": settings["dino"]})
     scorer = Scorer(["whole/l2", "dino/i_source", "clip/t", "set/fid"], backbones, required=False)
-    rows = scenes(n=2, resolution=32)
+    rows = scenes(size=2, resolution=32)
     summary = evaluate(
         tiny_editor, [rows[0], rows[1]], tiny_editor.settings, tmp_path, batch_size=2, metrics=scorer
     )
@@ -229,7 +230,7 @@ def test_a_value_out_of_its_range_is_a_failed_row(
     broken = replace(spec, function=lambda *_: torch.tensor(next(calls)))
     monkeypatch.setitem(REGISTRY, "localization/auc", broken)
     summary = evaluate(
-        tiny_editor, scenes(n=2, resolution=32), tiny_editor.settings, tmp_path, metrics=[spec.name]
+        tiny_editor, scenes(size=2, resolution=32), tiny_editor.settings, tmp_path, metrics=[spec.name]
     )
     assert (summary["n"], summary["failed"], summary[spec.name]) == (1, 1, 0.5)
     assert "localization/auc is 1.026" in (tmp_path / "samples.csv").read_text()

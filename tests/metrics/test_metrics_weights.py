@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from editmgt.errors import UserError
 from editmgt.metrics import Backbones, MissingWeights
 from editmgt.metrics.backbones import KINDS
-from editmgt.metrics.weights import digest, read_tensors
+from editmgt.metrics.network_weights import digest, read_tensors
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 

@@ -15,10 +15,6 @@ ROOT = Path(__file__).parent.parent.parent
 def main(task: str, command_lines: list[list[str]]) -> list[int]:
     """Return the exit statuses."""
     sys.path.insert(0, str(ROOT))
-    import editmgt.benchmarks
-    import editmgt.studies.cell
-    import editmgt.studies.edits
-    import editmgt.studies.reference  # noqa: F401
     from editmgt.studies import command
 
     run = __import__(task).run

@@ -31,8 +31,8 @@ def main(kills: int, bundle: str, seed: int = 0) -> dict[str, Any]:
     sys.path.insert(0, str(ROOT))
     import editmgt.benchmarks
     import editmgt.studies.cell
-    import editmgt.studies.edits
     import editmgt.studies.reference
+    import editmgt.studies.stored_edits
     import editmgt.training.run  # noqa: F401
     import train
     from editmgt.studies import command

@@ -23,12 +23,12 @@ from editmgt import report as command
 from editmgt.errors import UserError
 from editmgt.studies.report import build, figures
 from editmgt.studies.report.analysis import Analysis, analyse
+from editmgt.studies.report.csv_tables import effects_csv, summary_csv
 from editmgt.studies.report.document import Paragraph, Table, document
 from editmgt.studies.report.html import html
 from editmgt.studies.report.latex import escape, latex
 from editmgt.studies.report.markdown import markdown
 from editmgt.studies.report.strip import disagreement
-from editmgt.studies.report.tables import effects_csv, summary_csv
 from editmgt.studies.report.words import answer
 
 HOLD, INJECTION = "model.region_hold", "model.attention_injection"

@@ -13,7 +13,7 @@ from editmgt.files import read_json, write_json
 from editmgt.studies.contrasts import Design, Factor
 from editmgt.studies.effects import Effect
 from editmgt.studies.report.analysis import Analysis, analyse
-from editmgt.studies.report.tables import effects_csv
+from editmgt.studies.report.csv_tables import effects_csv
 from editmgt.studies.report.words import answer
 
 HOLD, CONSOLIDATION, INJECTION = "model.region_hold", "model.consolidation", "model.attention_injection"

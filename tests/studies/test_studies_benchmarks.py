@@ -14,8 +14,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from editmgt.benchmarks import robustness
 from editmgt.benchmarks.published import LABEL
+from editmgt.evaluation import robustness
 from editmgt.files import read_json, write_json
 from editmgt.studies.report.stored import IDENTITY
 

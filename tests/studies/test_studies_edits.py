@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from editmgt.editing import Editor, EditResult, EditSettings
 from editmgt.editing.hold_rules import RULES, needs
 from editmgt.lock import locked
-from editmgt.studies.edits import StoredEdits, active, edits_fingerprint, layers_read, opened
+from editmgt.studies.stored_edits import StoredEdits, active, edits_fingerprint, layers_read, opened
 
 HOLD = EditSettings(region_hold=True, hold_threshold=0.4, layers=(1, 2), single_layer=3)
 FREE = HOLD.override(region_hold=False)

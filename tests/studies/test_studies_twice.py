@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from editmgt.benchmarks.rows import Row, RowFile
 from editmgt.errors import UserError
+from editmgt.evaluation.row_file import Row, RowFile
 from editmgt.files import read_json, write_json
 from editmgt.studies.compose import compose_all
 from editmgt.studies.plan import create, make_plan

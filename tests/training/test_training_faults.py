@@ -17,7 +17,7 @@ from editmgt.files import read_json
 from editmgt.studies.trainings import obtain, state
 from editmgt.training import ERROR, LAST, train
 from editmgt.training import run as training_run
-from editmgt.training.module import EditorModule
+from editmgt.training.editor_module import EditorModule
 
 ROOT = Path(__file__).parent.parent.parent
 Poison = Callable[[EditorModule, Tensor], Tensor]
@@ -131,7 +131,7 @@ def test_all_processes_end_where_one_diverges_and_the_samples_are_its_own(
         "import sys\n"
         "from pathlib import Path\n"
         "from editmgt.training import worker\n"
-        "from editmgt.training.module import EditorModule\n"
+        "from editmgt.training.editor_module import EditorModule\n"
         "step = EditorModule.training_step\n"
         "def poisoned(self, batch, batch_idx):\n"
         "    loss = step(self, batch, batch_idx)\n"

@@ -14,13 +14,13 @@ import torch
 from small_training import HANGS, configuration, stop_after, weights
 
 from editmgt.codec import Codec, fold
+from editmgt.data.scene_tokens import TokenBatches, tokenized
 from editmgt.data.scenes import SceneDataset
-from editmgt.data.tokens import TokenBatches, tokenized
 from editmgt.editing import Editor
 from editmgt.errors import UserError
 from editmgt.training import LAST, LOG, train
 from editmgt.training import run as training_run
-from editmgt.training.module import EditorModule
+from editmgt.training.editor_module import EditorModule
 from editmgt.training.worker import LineLogger
 
 
@@ -228,9 +228,9 @@ def test_two_processes_learn_what_one_does(tiny_bundle: Path, tmp_path: Path) ->
     script.write_text(
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from editmgt.training import progress, worker\n"
-        "progress.PAUSE = 0.01\n"
-        "progress.print = lambda text, **_: print(f'{os.environ[\"RANK\"]}: {text}')\n"
+        "from editmgt.training import step_lines, worker\n"
+        "step_lines.PAUSE = 0.01\n"
+        "step_lines.print = lambda text, **_: print(f'{os.environ[\"RANK\"]}: {text}')\n"
         "sys.exit(worker.run(Path(sys.argv[1])))\n"
     )
     pair = tmp_path / "pair"
@@ -264,7 +264,7 @@ def test_scenes_that_two_processes_need_are_rendered_by_one(tiny_bundle: Path, t
         "import sys\n"
         "from pathlib import Path\n"
         "from editmgt.data.scenes import SceneDataset\n"
-        "from editmgt.data.tokens import tokenized\n"
+        "from editmgt.data.scene_tokens import tokenized\n"
         "from editmgt.editing import Editor\n"
         "editor = Editor.from_pretrained(sys.argv[1])\n"
         "scenes = SceneDataset('train', size=300, resolution=32)\n"

@@ -11,13 +11,13 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 from small_training import configuration
 
-from editmgt.data.module import SceneData
-from editmgt.data.tokens import dev_batches
+from editmgt.data.scene_data import SceneData
+from editmgt.data.scene_tokens import dev_batches
 from editmgt.editing import Editor
-from editmgt.training import LAST, progress, train
+from editmgt.training import LAST, step_lines, train
 from editmgt.training import run as training_run
+from editmgt.training.editor_module import EditorModule
 from editmgt.training.masking import masks_of
-from editmgt.training.module import EditorModule
 from editmgt.training.schedule import warmup_then_decay
 
 
@@ -123,7 +123,7 @@ def test_a_log_is_told_how_far_the_training_is(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """In lines and without a bar, while it gets ready and while it trains."""
-    monkeypatch.setattr(progress, "PAUSE", 0.02)
+    monkeypatch.setattr(step_lines, "PAUSE", 0.02)
     config = configuration(tiny_bundle, tmp_path / "cache", max_steps=6, accumulate_grad_batches=2)
     train(config, tmp_path / "run")
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("training")]

@@ -1,8 +1,6 @@
-"""Named protocols: which rows are edited, how they are scored, what is written."""
+"""Benchmarks: which pictures are edited how, and the truth as far as there is one."""
 
-from editmgt.benchmarks.evaluate import controls, evaluate
-from editmgt.benchmarks.registry import build, rows_digest
-from editmgt.benchmarks.sample import BenchmarkSample, Samples
-from editmgt.benchmarks.scenes import scenes
+from editmgt.benchmarks.benchmark_sample import BenchmarkSample, Samples
+from editmgt.benchmarks.lookup import build, rows_digest
 
-__all__ = ["BenchmarkSample", "Samples", "build", "controls", "evaluate", "rows_digest", "scenes"]
+__all__ = ["BenchmarkSample", "Samples", "build", "rows_digest"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from editmgt.benchmarks.sample import BenchmarkSample
+from editmgt.benchmarks.benchmark_sample import BenchmarkSample
 from editmgt.benchmarks.slices import SLICES, SliceDataset
 from editmgt.files import write_atomic
 

@@ -6,6 +6,8 @@ against the source (Emu Edit) ``clip/i_source`` and ``dino/i_source``; CLIP_out 
 
 from dataclasses import dataclass
 
+from editmgt.benchmarks.protocols import protocol
+
 LABEL = "published, not measured here"
 
 
@@ -24,28 +26,14 @@ class Published:
     source: str
 
 
-_EDITMGT = "EditMGT, arXiv 2512.11715"
-_QUOTED = f"{_EDITMGT}, which quotes them"
+EDITMGT = "EditMGT, arXiv 2512.11715"
+QUOTED = f"{EDITMGT}, which quotes them"
 
-PUBLISHED: dict[str, tuple[Published, ...]] = {
-    "magicbrush": (
-        Published("EditMGT 960M", {"clip/i": 0.911, "whole/l1": 0.058, "dino/i": 0.881}, _EDITMGT),
-        Published("AnyEdit", {"clip/i": 0.898, "whole/l1": 0.051, "dino/i": 0.881}, _QUOTED),
-        Published("VAREdit-8B", {"clip/i": 0.901, "whole/l1": 0.083, "dino/i": 0.844}, _QUOTED),
-        Published(
-            "MagicBrush's own checkpoint, all turns",
-            {"whole/l1": 0.0656, "clip/i": 0.9253, "dino/i": 0.8895, "clip/t": 0.2722},
-            "OSU-NLP-Group/MagicBrush",
-        ),
-    ),
-    "emu_edit": (
-        Published(
-            "EditMGT 960M", {"clip/i_source": 0.878, "clip/t": 0.308, "dino/i_source": 0.832}, _EDITMGT
-        ),
-        Published("OmniGen2", {"clip/i_source": 0.876, "dino/i_source": 0.822}, _QUOTED),
-    ),
-    "gedit": (Published("EditMGT 960M, English", {"judge/overall": 5.87}, _EDITMGT),),
-}
+
+def published(benchmark: str) -> tuple[Published, ...]:
+    """Return what others published on ``benchmark``."""
+    found: tuple[Published, ...] = getattr(protocol(benchmark), "PUBLISHED", ())
+    return found
 
 
 def notes(benchmark: str) -> list[str]:
@@ -53,5 +41,5 @@ def notes(benchmark: str) -> list[str]:
     return [
         f"{LABEL} ({entry.source}): {entry.method} on {benchmark}: "
         + ", ".join(f"{name} {value:g}" for name, value in entry.values.items())
-        for entry in PUBLISHED.get(benchmark, ())
+        for entry in published(benchmark)
     ]

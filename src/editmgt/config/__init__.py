@@ -1,14 +1,15 @@
 """Configurations: what they may hold, and what is wrong with one.
 
 Problems come as lines, one per mistake, that name the key, the value and the nearest valid choice. Nothing here
-imports torch before types and ranges are right: a mistake should be told in a second.
+imports torch before types and ranges are right, but for the modules of protocols that read tables: a mistake should be
+told in a second.
 """
 
 from editmgt.config.bundles import BUNDLE
 from editmgt.config.edit_values import edit_values
 from editmgt.config.messages import mistakes, show
 from editmgt.config.problems import problems
-from editmgt.config.schema import BENCHMARKS, Study
+from editmgt.config.schema import Study
 from editmgt.config.targets import hydra_problems
 
-__all__ = ["BENCHMARKS", "BUNDLE", "Study", "edit_values", "hydra_problems", "mistakes", "problems", "show"]
+__all__ = ["BUNDLE", "Study", "edit_values", "hydra_problems", "mistakes", "problems", "show"]

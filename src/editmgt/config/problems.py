@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from editmgt.benchmarks.protocols import PROTOCOLS
 from editmgt.config.bundles import (
     BUNDLE,
     blocks_of,
@@ -16,7 +17,7 @@ from editmgt.config.bundles import (
 )
 from editmgt.config.edit_values import config_key, edit_values
 from editmgt.config.messages import mistakes, show
-from editmgt.config.schema import BENCHMARKS, SCHEMAS
+from editmgt.config.schema import SCHEMAS, benchmark_schema
 from editmgt.config.targets import target_problems
 from editmgt.errors import UserError, nearest
 from editmgt.weights import local as local_directory
@@ -57,10 +58,10 @@ def _benchmark_problems(config: dict[str, Any]) -> list[str]:
     if not isinstance(benchmark, dict):
         return []
     name = benchmark.get("name")
-    if name not in BENCHMARKS:
-        choices = ", ".join(BENCHMARKS)
-        return [f"benchmark.name={show(name)} must be one of {choices}.{nearest(name, BENCHMARKS)}"]
-    found = mistakes(BENCHMARKS[name], benchmark, "benchmark")
+    if name not in PROTOCOLS:
+        choices = ", ".join(PROTOCOLS)
+        return [f"benchmark.name={show(name)} must be one of {choices}.{nearest(name, PROTOCOLS)}"]
+    found = mistakes(benchmark_schema(name), benchmark, "benchmark")
     judge = benchmark.get("judge")
     if not found and judge and judge["endpoint"] is not None and judge["model"] is None:
         found.append("benchmark.judge.endpoint needs benchmark.judge.model, the judge's name there.")

@@ -1,9 +1,11 @@
 """What a composed configuration may hold: every key, its type and its range."""
 
-from typing import Annotated, Any, Literal
+from functools import cache
+from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_model
 
+from editmgt.benchmarks.protocols import protocol
 from editmgt.config.ranges import (
     BatchSize,
     Fraction,
@@ -265,28 +267,6 @@ class Study(_Strict):
     correction: Literal["holm"]
 
 
-class _Slice(_Benchmark):
-    size: Samples
-    split: Literal["test", "dev"]
-    resolution: Resolution
-
-
-class _SceneRows(_Slice):
-    world: Literal["full", "basic"]
-
-
-class _Folder(_Benchmark):
-    path: Text
-
-
-class _Table(_Folder):
-    split: Text
-
-
-class _MagicBrush(_Table):
-    turns: Literal["all", "final"]
-
-
 class _Judge(_Strict):
     endpoint: Annotated[str, Field(pattern=r"^https?://")] | None
     model: Text | None
@@ -297,31 +277,17 @@ class _Judge(_Strict):
     parallel: Processes
 
 
-class _ImgEdit(_Folder):
-    judge: _Judge
-
-
-class _GEdit(_Table):
-    language: Literal["en", "cn"]
-    judge: _Judge
-
-
-BENCHMARKS: dict[str, type[_Benchmark]] = {
-    "scenes": _SceneRows,
-    "scenes_basic": _SceneRows,
-    **{
-        f"scenes_{name}": _Slice
-        for name in ("small", "overlap", "texture", "ambiguous", "paraphrase", "multi", "noop")
-    },
-    "folder": _Folder,
-    "magicbrush": _MagicBrush,
-    "magicbrush_final": _MagicBrush,
-    "emu_edit": _Table,
-    "anybench": _Table,
-    "pie_bench": _Table,
-    "gedit": _GEdit,
-    "imgedit": _ImgEdit,
-}
+@cache
+def benchmark_schema(name: str) -> type[BaseModel]:
+    """Return what a ``benchmark`` configuration of a protocol may hold: see :mod:`editmgt.benchmarks.protocols`."""
+    module = protocol(name)
+    kinds = get_type_hints(module.rows, include_extras=True)
+    fields: dict[str, Any] = {
+        key: (kind, ...) for key, kind in kinds.items() if key not in ("name", "return")
+    }
+    if hasattr(module, "JUDGING"):
+        fields["judge"] = (_Judge, ...)
+    return create_model(name, __base__=_Benchmark, **fields)
 
 
 class _LocalizationLayers(_Strict):
@@ -334,7 +300,7 @@ class _Common(_Strict):
     name: Annotated[str, Field(pattern=NAME)]
     logger: _Logger
     metrics: _Metrics
-    benchmark: Node  # one of BENCHMARKS, by its name
+    benchmark: Node  # see benchmark_schema
     seed: Seed
     reuse: bool
     plan: Literal["run", "only"]

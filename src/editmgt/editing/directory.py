@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from editmgt.editing.command import (
+from editmgt.editing.edit_command import (
     FAILED,
     INTERRUPTED,
     check_instructions,

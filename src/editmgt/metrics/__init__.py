@@ -16,11 +16,11 @@ from editmgt.metrics.localization import (
     localization_iou_best,
     resize_map,
 )
+from editmgt.metrics.network_weights import MissingWeights
 from editmgt.metrics.perceptual import LPIPSNetwork, lpips_distance
 from editmgt.metrics.registry import REGISTRY, MetricSpec, metric, metric_names
 from editmgt.metrics.scorer import Scorer, SetScores, chosen, identity, missing_weights, scorer_of
 from editmgt.metrics.success import UNTOUCHED, changed_outside, edit_ratio, edit_success, edit_success_strict
-from editmgt.metrics.weights import MissingWeights
 
 __all__ = [
     "CLIP",

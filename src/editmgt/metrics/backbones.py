@@ -10,8 +10,8 @@ from editmgt.finite import check_weights
 from editmgt.metrics.clip import CLIP
 from editmgt.metrics.dino import DINO
 from editmgt.metrics.distribution import Inception
+from editmgt.metrics.network_weights import MissingWeights, digest
 from editmgt.metrics.perceptual import LPIPSNetwork
-from editmgt.metrics.weights import MissingWeights, digest
 
 KINDS: dict[str, Any] = {
     "clip": CLIP,

@@ -14,8 +14,8 @@ from torch import Tensor
 from editmgt.errors import UserError, nearest
 from editmgt.metrics.features import ImageFeatures, cosine, to_images, undefined_where
 from editmgt.metrics.image import blackened
+from editmgt.metrics.network_weights import MissingWeights, configured, from_hub, in_directory
 from editmgt.metrics.registry import metric
-from editmgt.metrics.weights import MissingWeights, configured, from_hub, in_directory
 
 _CONFIG, _WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"  # as open_clip publishes them
 
@@ -38,7 +38,7 @@ class CLIP(ImageFeatures):
 
     @staticmethod
     def find(kind: str, settings: Mapping[str, Any]) -> tuple[Path, ...]:
-        """Return the files of the weights; see :mod:`editmgt.metrics.weights` for the errors."""
+        """Return the files of the weights; see :mod:`editmgt.metrics.network_weights` for the errors."""
         try:
             import open_clip
         except ImportError as error:

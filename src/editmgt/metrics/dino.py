@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from editmgt.errors import UserError
 from editmgt.metrics.features import ImageFeatures, cosine, to_images
+from editmgt.metrics.network_weights import configured, from_hub, in_directory
 from editmgt.metrics.registry import metric
-from editmgt.metrics.weights import configured, from_hub, in_directory
 
 _FILES = ("config.json", "model.safetensors")
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -43,7 +43,7 @@ class DINO(ImageFeatures):
 
     @staticmethod
     def find(kind: str, settings: Mapping[str, Any]) -> tuple[Path, ...]:
-        """Return the files of the weights; see :mod:`editmgt.metrics.weights` for the errors."""
+        """Return the files of the weights; see :mod:`editmgt.metrics.network_weights` for the errors."""
         key = f"metrics.{kind}.weights"
         if settings["weights"] is not None:
             return in_directory(key, configured(key, settings["weights"]), _FILES)

@@ -15,8 +15,8 @@ from torchmetrics.utilities.data import dim_zero_cat
 
 from editmgt.errors import UserError
 from editmgt.metrics.features import ImageFeatures, to_bytes
+from editmgt.metrics.network_weights import MissingWeights, configured, from_torch_cache, read_tensors
 from editmgt.metrics.registry import metric
-from editmgt.metrics.weights import MissingWeights, configured, from_torch_cache, read_tensors
 
 
 class Inception(ImageFeatures):
@@ -27,7 +27,7 @@ class Inception(ImageFeatures):
 
     @staticmethod
     def find(kind: str, settings: Mapping[str, Any]) -> tuple[Path, ...]:
-        """Return the file of the weights; see :mod:`editmgt.metrics.weights` for the errors."""
+        """Return the file of the weights; see :mod:`editmgt.metrics.network_weights` for the errors."""
         try:
             from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
         except ImportError as error:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from editmgt.errors import UserError
 from editmgt.metrics.image import region_mean
-from editmgt.metrics.weights import MissingWeights, configured, from_torch_cache, read_tensors
+from editmgt.metrics.network_weights import MissingWeights, configured, from_torch_cache, read_tensors
 
 _LARGE = 64  # pixels a side, which no classifier is too large for
 _TORCHVISION = {"alex": "AlexNet_Weights", "vgg": "VGG16_Weights", "squeeze": "SqueezeNet1_1_Weights"}
@@ -47,7 +47,7 @@ class LPIPSNetwork(nn.Module):
 
     @staticmethod
     def find(kind: str, settings: Mapping[str, Any]) -> tuple[Path, ...]:
-        """Return the file of the weights; see :mod:`editmgt.metrics.weights` for the errors."""
+        """Return the file of the weights; see :mod:`editmgt.metrics.network_weights` for the errors."""
         import torchvision
 
         if find_spec("lpips") is None:

@@ -15,8 +15,8 @@ from editmgt.errors import UserError
 from editmgt.metrics.backbones import KINDS, Backbones
 from editmgt.metrics.batch import EditBatch
 from editmgt.metrics.distribution import SetDistance
+from editmgt.metrics.network_weights import MissingWeights
 from editmgt.metrics.registry import REGISTRY, metric_names
-from editmgt.metrics.weights import MissingWeights
 
 
 class Scorer:

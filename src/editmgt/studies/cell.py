@@ -183,15 +183,15 @@ class Cell:
         return self._judge(str(finished), resume)
 
     def _judge(self, weights: str, resume: bool) -> dict[str, float]:
-        from editmgt.studies import edits
+        from editmgt.studies import stored_edits
 
         editor = ready_editor(self.config, weights)
         settings = edit_settings(self.config, editor)
         owner = self.directory.parent if self.sweep else self.directory
         store = edits_directory(weights, editor, settings, self.config, owner)
-        layers = edits.layers_read(settings, self.layers)
+        layers = stored_edits.layers_read(settings, self.layers)
         asker = {"cell": self.name, "sweep": self.sweep}
-        with edits.opened(editor, store, layers, asker, self.say) as stored:
+        with stored_edits.opened(editor, store, layers, asker, self.say) as stored:
             return judge(stored, settings, self.config, self.directory, self.say, resume)
 
     @contextmanager
@@ -230,7 +230,7 @@ def judge(
 ) -> dict[str, float]:
     """Run the configuration's benchmark and leave rows, metrics and pictures in ``directory``."""
     from editmgt.benchmarks import build
-    from editmgt.benchmarks.run import run
+    from editmgt.evaluation.benchmark_run import run
     from editmgt.metrics import scorer_of
 
     benchmark = config["benchmark"]

@@ -56,7 +56,7 @@ def check_machine(configs: Iterable[Config]) -> None:
 
 def check_data(configs: Iterable[Config]) -> None:
     """Raise a ``UserError`` for data sets that cannot be opened, a line each; nothing of one is copied."""
-    from editmgt.data.edits import open_all
+    from editmgt.data.edit_data import open_all
     from editmgt.data.sources import split_names
 
     def check(config: Config) -> None:

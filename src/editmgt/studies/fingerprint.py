@@ -34,7 +34,16 @@ _RUNNING = {
 }
 
 TRAINING_SOURCE = ("model", "training", "data", "codec.py", "text.py", "loading.py")
-PROTOCOL_SOURCE = ("model", "editing", "metrics", "benchmarks", "data/scenes", "codec.py", "text.py")
+PROTOCOL_SOURCE = (
+    "model",
+    "editing",
+    "metrics",
+    "benchmarks",
+    "evaluation",
+    "data/scenes",
+    "codec.py",
+    "text.py",
+)
 
 
 def training_fingerprint(config: dict[str, Any]) -> str:

@@ -83,7 +83,7 @@ def edits_directory(
     One process at a time has a directory; of two benchmarks neither waits for the other. ``weights`` is the name or the
     directory that ``editor`` was loaded from.
     """
-    from editmgt.studies.edits import edits_fingerprint
+    from editmgt.studies.stored_edits import edits_fingerprint
 
     seed, device = edit_seed(config), editor.device.type
     fingerprint = edits_fingerprint(weights_digest(weights), settings, seed, device)

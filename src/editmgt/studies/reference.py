@@ -55,7 +55,7 @@ def _run(plan: Plan, cell: Path, config: dict[str, Any], out: Path, say: Callabl
 
 
 def _shipped(plan: Plan, config: dict[str, Any], out: Path, say: Callable[[str], None], resume: bool) -> None:
-    from editmgt.studies import edits
+    from editmgt.studies import stored_edits
 
     def tell(text: str) -> None:
         say(f"{SHIPPED}: {text}")
@@ -65,15 +65,16 @@ def _shipped(plan: Plan, config: dict[str, Any], out: Path, say: Callable[[str],
         settings = edit_settings(config, editor)
         store = edits_directory(SHIPPED, editor, settings, config, plan.directory)
         asker = {"cell": SHIPPED, "sweep": plan.directory.name}
-        with edits.opened(editor, store, edits.layers_read(settings), asker, tell) as stored:
+        with stored_edits.opened(editor, store, stored_edits.layers_read(settings), asker, tell) as stored:
             judge(stored, settings, config, out, tell, resume)
     except UserError as error:  # another architecture has other blocks
         say(f"{SHIPPED} cannot be judged with these settings: {error}")
 
 
 def _controls(own: str, config: dict[str, Any], out: Path, say: Callable[[str], None], resume: bool) -> None:
-    from editmgt.benchmarks import build, controls
-    from editmgt.benchmarks.registry import picture_path
+    from editmgt.benchmarks import build
+    from editmgt.benchmarks.lookup import picture_path
+    from editmgt.evaluation import controls
     from editmgt.metrics import scorer_of
 
     editor, benchmark = ready_editor(config, own), config["benchmark"]

@@ -11,10 +11,10 @@ from editmgt.errors import UserError
 from editmgt.studies import trainings
 from editmgt.studies.changes import changes
 from editmgt.studies.compose import Composition
-from editmgt.studies.edits import active, layers_read
 from editmgt.studies.identity import cell_settings, edit_seed, identify, training_directory
 from editmgt.studies.plan import Plan
 from editmgt.studies.status import INTERRUPTED, is_done, status_of
+from editmgt.studies.stored_edits import active, layers_read
 
 # Keys that change no result.
 _HARMLESS = ("name", "logger", "plan", "study", "reuse", "resume", "hold_setup", "experiment", "debug")

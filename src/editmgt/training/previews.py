@@ -9,14 +9,14 @@ import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
-from editmgt.benchmarks import evaluate
-from editmgt.data.edits import EditData
-from editmgt.data.module import SceneData
+from editmgt.data.edit_data import EditData
 from editmgt.data.sample import EditSample
+from editmgt.data.scene_data import SceneData
 from editmgt.editing import Editor, EditSettings
 from editmgt.errors import UserError
+from editmgt.evaluation import evaluate
 from editmgt.files import read_json, write_json
-from editmgt.training.module import EditorModule
+from editmgt.training.editor_module import EditorModule
 
 PROGRESS = "progress.json"
 _METRICS = ("edit/success",)

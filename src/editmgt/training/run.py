@@ -13,21 +13,21 @@ from lightning.pytorch.loggers import Logger
 
 from editmgt.codec import Codec
 from editmgt.config import edit_values
-from editmgt.data.edits import EditData
-from editmgt.data.module import SceneData
+from editmgt.data.edit_data import EditData
+from editmgt.data.scene_data import SceneData
 from editmgt.devices import resolve_precision
 from editmgt.editing import Editor, EditSettings
 from editmgt.training import EDITOR, LAST
 from editmgt.training.callbacks import chosen_callbacks
 from editmgt.training.checkpoint import MadeWith, WholeFiles, check_fits
-from editmgt.training.codec import CodecModule
+from editmgt.training.codec_module import CodecModule
 from editmgt.training.decoder import DecoderModule
 from editmgt.training.divergence import StopWhenDiverged
-from editmgt.training.module import EditorModule
+from editmgt.training.editor_module import EditorModule
 from editmgt.training.optimizers import optimizer_maker
 from editmgt.training.parts import fresh_vqvae, starting_parts
 from editmgt.training.previews import Previews
-from editmgt.training.progress import Bar, Lines, telling
+from editmgt.training.step_lines import Bar, Lines, telling
 from editmgt.weights import find
 
 

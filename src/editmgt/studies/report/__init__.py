@@ -22,15 +22,15 @@ def build(directory: Path, console: Console | None = None) -> list[Line]:
         UserError: where ``directory`` holds neither a run nor a sweep, or a study file that does not fit it.
     """
     # late: drawing takes a second to import
-    from editmgt.studies.report import figures, html, latex, markdown, tables, terminal
+    from editmgt.studies.report import csv_tables, figures, html, latex, markdown, terminal
 
     analysis = analyse(directory)
     pictures, shown, absent = figures.draw_all(analysis)
     blocks = document(analysis, shown, absent)
     title = directory.resolve().name
     files: dict[str, str | bytes] = {
-        "summary.csv": tables.summary_csv(analysis),
-        "effects.csv": tables.effects_csv(analysis),
+        "summary.csv": csv_tables.summary_csv(analysis),
+        "effects.csv": csv_tables.effects_csv(analysis),
         "report.md": markdown.markdown(title, blocks) + markdown.gallery(analysis),
         "report.tex": latex.latex(title, blocks),
         "report.html": html.html(title, blocks, pictures),

@@ -11,8 +11,8 @@ from editmgt.metrics.registry import REGISTRY
 from editmgt.studies.contrasts import Design, Levels
 from editmgt.studies.effects import KEY, Effect, Scores, Seed, Summary, estimate, family, summarise
 from editmgt.studies.report.numbers import JUDGED
+from editmgt.studies.report.question import Study, read_study
 from editmgt.studies.report.stored import REFERENCE, Line, collect
-from editmgt.studies.report.study import Study, read_study
 
 # The columns of tables for people; the files hold every metric.
 MAIN = (

@@ -146,7 +146,7 @@ def published_rows(lines: Sequence[Line], names: Sequence[str]) -> list[list[str
             "",
         ]
         for benchmark in _benchmarks(lines)
-        for entry in published.PUBLISHED.get(benchmark, ())
+        for entry in published.published(benchmark)
         if not entry.values.keys().isdisjoint(names)
     ]
 

@@ -1,0 +1,53 @@
+"""Benchmarks by name: from a ``benchmark`` configuration to its rows, and to what identifies them."""
+
+import inspect
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from editmgt.benchmarks.benchmark_sample import BenchmarkSample, Samples
+from editmgt.benchmarks.protocols import protocol
+from editmgt.errors import UserError
+from editmgt.paths import is_file_name
+
+
+def build(config: Mapping[str, Any]) -> Samples:
+    """Return the rows of a valid ``benchmark`` configuration; equal ones share them.
+
+    Raises:
+        UserError: for data that are not there or of another layout.
+    """
+    return _build(json.dumps(dict(config), sort_keys=True))
+
+
+def rows_digest(config: Mapping[str, Any]) -> str | None:
+    """Return the hash of the rows' content; None for rendered rows, which configuration and source decide."""
+    digest: str | None = getattr(build(config), "digest", None)
+    return digest
+
+
+def picture_path(config: Mapping[str, Any], sample: BenchmarkSample) -> Path:
+    """Return where an edited picture lies, from the run's directory: where there is an official scorer, as it wants.
+
+    Raises:
+        ValueError: for a row whose key would lead out of that directory.
+    """
+    folders_of = getattr(protocol(config["name"]), "folders", None)
+    folders = () if folders_of is None else folders_of(sample)
+    for name in (*folders, sample.sample_id):
+        if not is_file_name(name):
+            raise ValueError(f"the key '{name}' is no file name")
+    return Path("images", *folders, f"{sample.sample_id}.png")
+
+
+@lru_cache(maxsize=1)
+def _build(config_json: str) -> Samples:
+    config = json.loads(config_json)
+    make = protocol(config["name"]).rows
+    asked = inspect.signature(make).parameters
+    samples: Samples = make(**{key: config[key] for key in asked})
+    if not len(samples):
+        raise UserError(f"benchmark.path={config['path']} has no rows.")
+    return samples if "size" in asked else samples.first(config["size"])  # type: ignore[attr-defined]

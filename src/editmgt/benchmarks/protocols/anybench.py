@@ -1,0 +1,26 @@
+"""AnyBench (AnyEdit-Test): 25 edit types, judged against targets."""
+
+from editmgt.benchmarks.benchmark_sample import BenchmarkSample
+from editmgt.benchmarks.pictures import is_missing, picture
+from editmgt.benchmarks.table_rows import Record, Table, open_table
+from editmgt.config.ranges import Text
+
+
+def rows(path: Text, split: Text) -> Table:
+    """Return the rows of a table with AnyEdit's columns."""
+    pictures, captions = ("image_file", "edited_file"), ("input", "output")
+    table = open_table(path, split, ("edit_instruction", "edit_type"), pictures, captions)
+
+    def convert(row: Record, index: int) -> BenchmarkSample:
+        return BenchmarkSample(
+            sample_id=f"{row['edit_type']}-{index}",
+            source_id=str(index),
+            source=picture(row["image_file"]),
+            instruction=row["edit_instruction"],
+            edit_type=row["edit_type"],
+            target=None if is_missing(row["edited_file"]) else picture(row["edited_file"]),
+            source_caption=row.get("input") or "",
+            target_caption=row.get("output") or "",
+        )
+
+    return Table(table, convert, lacks=("edit_mask",))

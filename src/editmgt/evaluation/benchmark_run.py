@@ -1,0 +1,93 @@
+"""A whole benchmark run from its configuration: edits, scores, and what a benchmark asks for beyond them."""
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from editmgt.benchmarks.lookup import build, picture_path
+from editmgt.benchmarks.protocols import protocol
+from editmgt.editing import Editor, EditSettings
+from editmgt.evaluation.evaluate import evaluate
+from editmgt.evaluation.judge import Judge
+from editmgt.evaluation.judged_pictures import judge_pictures
+from editmgt.evaluation.localization_layers import study
+from editmgt.files import write_json
+from editmgt.metrics import scorer_of
+
+Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
+
+
+def run(
+    editor: Editor,
+    settings: EditSettings,
+    config: Mapping[str, Any],
+    directory: Path,
+    bar: Bar,
+    seed: int,
+    resume: bool = False,
+) -> dict[str, float]:
+    """Run ``config["benchmark"]`` and leave everything in ``directory``; returns what ``metrics.json`` holds.
+
+    Args:
+        editor: what is judged.
+        settings: of its edits.
+        config: the composed configuration.
+        directory: of the run.
+        bar: makes a progress bar with a title.
+        seed: of the edits' randomness.
+        resume: go on after the rows that are there.
+    """
+    benchmark = config["benchmark"]
+    samples = build(benchmark)
+    judge, scorer = benchmark.get("judge"), scorer_of(config["metrics"])
+
+    with bar("editing") as advance:
+        metrics = evaluate(
+            editor,
+            samples,
+            settings,
+            directory,
+            batch_size=benchmark["batch_size"],
+            seed=seed,
+            metrics=scorer,
+            progress=advance,
+            resume=resume,
+            picture_path=lambda sample: picture_path(benchmark, sample),
+        )
+    if judge is not None and judge["endpoint"] is not None:
+        with bar("judging") as advance:
+            metrics |= judge_pictures(
+                protocol(benchmark["name"]).JUDGING,
+                samples,
+                directory,
+                lambda sample: picture_path(benchmark, sample),
+                Judge(
+                    judge["endpoint"],
+                    judge["model"],
+                    os.environ.get(judge["key_variable"]),
+                    judge["attempts"],
+                    judge["timeout"],
+                    temperature=judge["temperature"],
+                ),
+                parallel=judge["parallel"],
+                resume=resume,
+                progress=advance,
+            )
+        write_json(directory / "metrics.json", metrics)
+    layers = config.get("localization_layers")
+    if layers is not None:
+        with bar("recording attention") as advance:
+            study(
+                editor,
+                samples,
+                settings,
+                directory,
+                layers["subsets"],
+                layers["thresholds"],
+                batch_size=benchmark["batch_size"],
+                seed=seed,
+                progress=advance,
+            )
+    return metrics

@@ -1,0 +1,315 @@
+"""Edit every sample of a benchmark, score it, and write what was found as it is found.
+
+The controls (a copy of the source, the codec's round trips, an oracle's mask) go through the same code.
+"""
+
+import io
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from editmgt.benchmarks.benchmark_sample import BenchmarkSample, Samples
+from editmgt.editing import Editor, EditSettings, validate
+from editmgt.evaluation.faults import told
+from editmgt.evaluation.gallery import Gallery
+from editmgt.evaluation.row_file import Row, RowFile, summarise
+from editmgt.evaluation.scoring import Group, Outcome, kind, score
+from editmgt.files import WriteError, write_atomic, write_json
+from editmgt.metrics import Scorer, SetScores
+
+Progress = Callable[[int, int], None]
+Produce = Callable[[Group], Outcome]
+PicturePath = Callable[[BenchmarkSample], Path]
+# told of every sample that was scored: its index, the sample, its group's outcome, its position in the group
+Observe = Callable[[int, BenchmarkSample, Outcome, int], None]
+
+_SHOWN = ("copy_source", "codec_target")  # controls whose pictures a report shows beside the edits
+
+
+def evaluate(
+    editor: Editor,
+    samples: Samples,
+    settings: EditSettings,
+    out_dir: Path | str,
+    *,
+    batch_size: int = 32,
+    seed: int = 0,
+    metrics: Scorer | Iterable[str] | None = None,
+    progress: Progress | None = None,
+    resume: bool = False,
+    picture_path: PicturePath | None = None,
+) -> dict[str, float]:
+    """Edit and score ``samples``; write ``samples.csv``, ``metrics.json`` and ``samples.png`` to ``out_dir``.
+
+    Rows are on the disk batch by batch. A sample that cannot be loaded, edited or scored becomes a failed row
+    and the others go on: a batch that fails is tried again sample by sample. What cannot be written ends the evaluation
+    instead, for a full disk says nothing of a sample. Randomness is per sample, from
+    (``seed``, ``sample_id``), so a row does not depend on ``batch_size``. ``speed/edit_seconds`` is the
+    exception: it is a batch's time over its size, and nothing is set aside as warm-up, so the first batch
+    carries it.
+
+    Args:
+        editor: what is judged; it edits on its own device.
+        samples: anything with a length and an index; read a batch at a time.
+        settings: of every edit; ``hold_threshold`` is also that of ``localization/iou``, hold on or off, and where the
+            rule is another one that is not defined.
+        out_dir: made when missing.
+        batch_size: samples edited together.
+        seed: of the edits' randomness.
+        metrics: names in ``metrics.REGISTRY``, whose weights have to be there; None for those that need none;
+            or a scorer, which may have left metrics out (``not_run.json`` then says why).
+        progress: called with (samples done, samples in all) at the start and after every batch.
+        resume: go on after the rows that ``out_dir`` holds, which must be of the same editor, samples and
+            settings, and do again those that failed by the machine; otherwise start anew.
+        picture_path: where in ``out_dir`` each edited picture is kept as PNG; None: nowhere.
+
+    Returns:
+        What ``metrics.json`` holds, see :func:`editmgt.evaluation.row_file.summarise`.
+
+    Raises:
+        UserError: for an unknown metric, one without its weights or settings that cannot be, before any work.
+        WriteError: for what could not be written; with ``resume`` the rows before it need no second time.
+    """
+    scorer = metrics if isinstance(metrics, Scorer) else Scorer(metrics)
+    validate(settings, editor.transformer.num_blocks, editor.pixels_per_cell)
+    out_dir = Path(out_dir)
+    gallery = Gallery(out_dir / ".gallery", resume)
+
+    def keep(index: int, sample: BenchmarkSample, outcome: Outcome, position: int) -> None:
+        edited = outcome.images[position]
+        if picture_path is not None:
+            _save(edited, out_dir / picture_path(sample))
+        assert outcome.localization is not None and outcome.held is not None
+        gallery.offer(index, sample, edited, outcome.localization[position], outcome.held[position])
+
+    run = _Run(editor, samples, settings, scorer, batch_size, seed)
+    summary = run.write(lambda group: _edit(group, settings, seed), out_dir, resume, progress, keep)
+    gallery.write(out_dir / "samples.png")
+    if "failed/machine" not in summary:
+        gallery.forget()
+    return summary
+
+
+def _edit(
+    group: Group, settings: EditSettings, seed: int, masks: Sequence[Image.Image] | None = None
+) -> Outcome:
+    """Edit a group's pictures; ``masks`` hold for the last instruction of each."""
+    images, seconds = list(group.source), 0.0
+    options = settings.to_dict() | {"seed": seed, "batch_size": len(group.samples)}
+    for turn in range(max(len(sample.before) for sample in group.samples)):
+        active = [i for i, sample in enumerate(group.samples) if turn < len(sample.before)]
+        result = group.editor.edit(
+            [images[i] for i in active],
+            [group.samples[i].before[turn] for i in active],
+            sample_ids=[f"{group.samples[i].sample_id}@{turn}" for i in active],
+            **options,
+        )
+        seconds += result.seconds
+        for i, image in zip(active, result.images, strict=True):
+            images[i] = image
+    result = group.editor.edit(
+        images,
+        [sample.instruction for sample in group.samples],
+        sample_ids=[sample.sample_id for sample in group.samples],
+        mask=None
+        if masks is None
+        else [np.asarray(mask) for mask in masks],  # booleans: nothing may change, too
+        **options,
+    )
+    maps, held = (torch.stack(list(rows)) for rows in (result.localization, result.held))
+    return Outcome(result.images, maps, held, seconds + result.seconds)
+
+
+def controls(
+    editor: Editor,
+    samples: Samples,
+    settings: EditSettings,
+    out_dir: Path | str,
+    *,
+    batch_size: int = 32,
+    seed: int = 0,
+    metrics: Scorer | Iterable[str] | None = None,
+    progress: Progress | None = None,
+    resume: bool = False,
+    picture_path: PicturePath | None = None,
+) -> dict[str, dict[str, float]]:
+    """Score what the editor's result lies between, as :func:`evaluate` does: control's name -> its metrics.
+
+    Doing nothing; losing what the codec loses; the best picture this codec could give; and the editor's own edit
+    with everything outside the true edit mask held and region hold off, as if it knew where to edit. A control
+    that needs a target or a mask is left out where no row has one; rows that lack it have no value. Metrics of maps and of
+    time do not apply and are left out. Each control's rows go to a directory of its own in ``out_dir``; the pictures
+    of those in ``_SHOWN``, source and target, are kept there where ``picture_path`` says.
+    """
+    scorer = metrics if isinstance(metrics, Scorer) else Scorer(metrics)
+    scorer = scorer.without({"localization", "held", "seconds"})
+    oracle = replace(settings, region_hold=False)
+    # what is scored in the edit's place: name -> (directory, what it needs, a group's pictures)
+    ways: dict[str, tuple[str, str, Produce]] = {
+        "control: copy source": ("copy_source", "source", lambda group: Outcome(group.source)),
+        "control: codec round trip of source": (
+            "codec_source", "source", lambda group: Outcome(group.source_codec),
+        ),
+        "control: codec round trip of target": (
+            "codec_target", "target", lambda group: Outcome(group.target_codec),
+        ),
+        "control: oracle mask": (
+            "oracle_mask", "edit_mask",
+            lambda group: Outcome(_edit(group, oracle, seed, group.masks).images),
+        ),
+    }  # fmt: skip
+    known = _known(samples)
+    ways = {title: way for title, way in ways.items() if way[1] in known}
+    found = {}
+    run = _Run(editor, samples, settings, scorer, batch_size, seed)
+    for position, (title, (directory, needs, produce)) in enumerate(ways.items()):
+
+        def advance(done: int, total: int, before: int = position) -> None:
+            if progress is not None:
+                progress(before * total + done, len(ways) * total)
+
+        to = Path(out_dir) / directory
+        keep = _keep_pictures(to, picture_path) if directory in _SHOWN and picture_path else _keep_nothing
+        found[title] = run.write(produce, to, resume, advance, keep, needs)
+    return found
+
+
+def _keep_nothing(index: int, sample: BenchmarkSample, outcome: Outcome, position: int) -> None:
+    pass
+
+
+def _keep_pictures(out_dir: Path, path: PicturePath) -> Observe:
+    def keep(index: int, sample: BenchmarkSample, outcome: Outcome, position: int) -> None:
+        _save(outcome.images[position], out_dir / path(sample))
+
+    return keep
+
+
+class _Run:
+    """Rows of samples, whatever happens to any of them."""
+
+    def __init__(
+        self,
+        editor: Editor,
+        samples: Samples,
+        settings: EditSettings,
+        scorer: Scorer,
+        batch_size: int,
+        seed: int,
+    ) -> None:
+        self.editor, self.samples, self.settings, self.scorer = editor, samples, settings, scorer
+        self.batch_size, self.seed = batch_size, seed
+
+    def write(
+        self,
+        produce: Produce,
+        out_dir: Path,
+        resume: bool,
+        progress: Progress | None,
+        observe: Observe,
+        needs: str = "source",
+    ) -> dict[str, float]:
+        """Write every batch's rows to ``samples.csv``, then ``metrics.json``; return the latter's content.
+
+        A sample that lacks what the pictures are made from, ``needs``, has a row without values.
+        """
+        file = RowFile(out_dir / "samples.csv", self.scorer.names)
+        if resume:
+            rows = file.resume()
+        else:
+            file.begin()
+            rows = []
+        total, sets = len(self.samples), self.scorer.set_scores()
+        again = [index for index, row in enumerate(rows) if row.may_work_again]
+        done = len(rows) - len(again)
+        if progress is not None:
+            progress(done, total)
+        for indexes in (*self._batches(again), *self._batches(range(len(rows), total))):
+            finished = self._rows(indexes, produce, observe, sets, needs)
+            if indexes[0] < len(rows):
+                for index, row in zip(indexes, finished, strict=True):
+                    rows[index] = row
+                file.replace(rows)
+            else:
+                file.append(finished)
+                rows += finished
+            done += len(finished)
+            if progress is not None:
+                progress(done, total)
+        summary = summarise(rows, self.scorer.names)
+        summary |= sets.compute(int(summary["n"]))
+        if self.scorer.not_run:
+            summary |= {f"{name}/not_run": summary["n"] for name in self.scorer.not_run}
+            write_json(out_dir / "not_run.json", self.scorer.not_run)
+        write_json(out_dir / "metrics.json", summary)
+        return summary
+
+    def _batches(self, indexes: Sequence[int]) -> list[Sequence[int]]:
+        return [indexes[start : start + self.batch_size] for start in range(0, len(indexes), self.batch_size)]
+
+    def _rows(
+        self, indexes: Sequence[int], produce: Produce, observe: Observe, sets: SetScores, needs: str
+    ) -> list[Row]:
+        rows: dict[int, Row] = {}
+
+        def work(batch: dict[int, BenchmarkSample]) -> None:
+            group = Group(list(batch.values()), self.editor, self.settings.resolution)
+            outcome = produce(group)
+            scores = score(group, outcome, self.settings, self.scorer, sets)
+            for position, (index, sample) in enumerate(batch.items()):
+                observe(index, sample, outcome, position)
+                rows[index] = Row.of(sample, self.seed, values=scores[position])
+
+        def attempt(batch: dict[int, BenchmarkSample]) -> None:
+            try:
+                work(batch)
+            except WriteError:  # what the samples came to is lost: not a word on them
+                raise
+            except Exception as error:  # whatever a model or a file can raise is this batch's failure alone
+                if len(batch) > 1:
+                    for index, sample in batch.items():
+                        attempt({index: sample})
+                else:
+                    [(index, sample)] = batch.items()
+                    rows[index] = Row.of(sample, self.seed, error=told(error))
+
+        groups: dict[object, dict[int, BenchmarkSample]] = {}
+        for index in indexes:
+            try:
+                sample = BenchmarkSample.of(self.samples[index])
+            except Exception as error:  # a corrupt file is a failed row, too
+                rows[index] = Row(sample_id=f"#{index}", seed=self.seed, error=told(error))
+                continue
+            if getattr(sample, needs) is None:
+                rows[index] = Row.of(sample, self.seed, values=dict.fromkeys(self.scorer.names, math.nan))
+            else:
+                groups.setdefault(kind(sample), {})[index] = sample
+        for batch in groups.values():
+            attempt(batch)
+        return [rows[index] for index in indexes]
+
+
+def _known(samples: Samples) -> set[str]:
+    """What some row has of what a control may need; rows are read until all that is possible has been seen."""
+    possible = {"source", "target", "edit_mask"} - set(getattr(samples, "lacks", ()))
+    found = {"source"}
+    for index in range(len(samples)):
+        if found == possible:
+            break
+        try:
+            sample = BenchmarkSample.of(samples[index])
+        except Exception:  # its row will say what is wrong with it
+            continue
+        found |= {name for name in possible if getattr(sample, name) is not None}
+    return found
+
+
+def _save(image: Image.Image, path: Path) -> None:
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    write_atomic(path, buffer.getvalue())

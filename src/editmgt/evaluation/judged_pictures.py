@@ -1,0 +1,137 @@
+"""Every edited picture put before the judge, and its answers kept."""
+
+import io
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from PIL import Image
+
+from editmgt.benchmarks.benchmark_sample import BenchmarkSample, Samples
+from editmgt.benchmarks.judging import Judging
+from editmgt.evaluation.faults import told
+from editmgt.evaluation.judge import Judge
+from editmgt.evaluation.row_file import one_line
+from editmgt.files import WriteError, append, write_atomic
+from editmgt.spreadsheet import from_csv, to_csv
+
+_COLUMNS = ("sample_id", "edit_type", "status", "error")
+
+
+def judge_pictures(
+    judging: Judging,
+    samples: Samples,
+    directory: Path,
+    path_of: Callable[[BenchmarkSample], Path],
+    judge: Judge,
+    *,
+    parallel: int = 4,
+    resume: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, float]:
+    """Judge every edited picture in ``directory``; returns means and counts, as :func:`summary` does.
+
+    ``judge.csv`` has a row per sample, in the order they finish; ``judge.jsonl`` every raw reply with its date,
+    judge and prompt hash. A sample without a picture or without a usable reply is a failed row. With ``resume``,
+    scores that are there are kept, and failed rows are asked for again.
+
+    Args:
+        judging: what is asked, and what the answers come to.
+        samples: the benchmark's rows.
+        directory: of the run.
+        path_of: where a sample's picture lies in ``directory``.
+        judge: who is asked.
+        parallel: questions asked at the same time.
+        resume: see above.
+        progress: called with (samples done, samples in all).
+    """
+    stored = directory / "judge.csv"
+    rows = _read(stored, judging.scores) if resume else {}
+    write_atomic(stored, to_csv([[*_COLUMNS, *judging.scores], *rows.values()]))
+    if not resume:
+        (directory / "judge.jsonl").unlink(missing_ok=True)
+    lock = Lock()
+
+    def work(index: int) -> None:
+        sample_id, edit_type, error, values = f"#{index}", "", "", list[float]()
+        try:
+            sample = BenchmarkSample.of(samples[index])
+            sample_id, edit_type = one_line(sample.sample_id), one_line(sample.edit_type)
+            if sample_id in rows:
+                return
+            values = _judge(judging, sample, directory / path_of(sample), judge, record)
+        except WriteError:  # a reply that is lost is no refusal
+            raise
+        except Exception as problem:  # whatever went wrong is this row's failure alone
+            error = told(problem)
+        status = "failed" if error else "ok"
+        scored = map(repr, values) if values else [""] * len(judging.scores)
+        with lock:
+            rows[sample_id] = [sample_id, edit_type, status, error, *scored]
+            append(stored, to_csv([[sample_id, edit_type, status, error, *(values or scored)]]))
+            if progress is not None:
+                progress(len(rows), len(samples))
+
+    def record(facts: Mapping[str, Any]) -> None:
+        with lock:
+            append(directory / "judge.jsonl", json.dumps(facts) + "\n")
+
+    with ThreadPoolExecutor(parallel) as pool:
+        list(pool.map(work, range(len(samples))))
+    return summary(judging, list(rows.values()))
+
+
+def summary(judging: Judging, rows: Sequence[Sequence[str]]) -> dict[str, float]:
+    """Return ``judge/n``, ``judge/failed``, the mean of each score, and ``judge/overall[group]``.
+
+    A group is an edit type.
+    """
+    scored = [row for row in rows if row[2] == "ok"]
+    found: dict[str, float] = {"judge/n": len(scored), "judge/failed": len(rows) - len(scored)}
+    groups = sorted({row[1] for row in scored})
+    for position, column in enumerate(judging.scores, len(_COLUMNS)):
+        means = {
+            group: _mean([float(row[position]) for row in scored if row[1] == group]) for group in groups
+        }
+        if column == "judge/overall":
+            found |= {f"{column}[{group}]": mean for group, mean in means.items()}
+        if scored:
+            whole = list(means.values()) if judging.by_type else [float(row[position]) for row in scored]
+            found[column] = _mean(whole)
+    return found
+
+
+def _judge(
+    judging: Judging,
+    sample: BenchmarkSample,
+    picture: Path,
+    judge: Judge,
+    record: Callable[[Mapping[str, Any]], None],
+) -> list[float]:
+    edited, buffer = picture.read_bytes(), io.BytesIO()
+    Image.fromarray(sample.source).save(buffer, format="PNG")
+    answers: dict[str, float] = {}
+    for question in judging.questions:
+        pictures = [buffer.getvalue(), edited] if question.shows_source else [edited]
+        answers |= judge.ask(
+            question,
+            sample.instruction,
+            pictures,
+            lambda facts: record({"sample_id": sample.sample_id, **facts}),
+        )
+    return list(judging.of_answers(answers))
+
+
+def _read(path: Path, scores: Sequence[str]) -> dict[str, list[str]]:
+    """Whole rows with scores of an earlier run of the same benchmark, by sample."""
+    stored = path.read_bytes() if path.is_file() else b""
+    header, *rows = from_csv(stored[: stored.rfind(b"\n") + 1].decode()) if b"\n" in stored else [[]]
+    return {row[0]: row for row in rows if row[2] == "ok"} if header == [*_COLUMNS, *scores] else {}
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)

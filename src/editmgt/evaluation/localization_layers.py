@@ -1,0 +1,278 @@
+"""Which layers know where an edit belongs, and from which score on: one recorded pass answers for all of them.
+
+Shapes: B batch, S steps, L layers, h w cells, H W pixels.
+"""
+
+import io
+import math
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from editmgt.benchmarks.benchmark_sample import BenchmarkSample, Samples
+from editmgt.editing import Editor, EditSettings
+from editmgt.editing.localization import SMOOTHINGS, score_maps
+from editmgt.evaluation.faults import by_machine
+from editmgt.evaluation.scoring import Group, kind
+from editmgt.files import write_atomic
+from editmgt.metrics.localization import (
+    localization_auc,
+    localization_iou,
+    localization_iou_best,
+    pointing_game,
+    reliability,
+)
+from editmgt.spreadsheet import to_csv
+
+BINS = 10  # of the reliability curve
+_RESAMPLES = 1000
+_CURVES = 4  # choices with the highest AUC that are drawn beside the settings' own
+_MEASURES = ("auc", "iou_best", "pointing")
+
+
+@dataclass
+class Choice:
+    """One way to make the map: its layers and its smoothing, and what was measured of it, sample by sample."""
+
+    layers: tuple[int, ...]
+    smoothing: str
+    values: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    scores: Tensor = field(default_factory=lambda: torch.zeros(BINS, dtype=torch.float64))
+    hits: Tensor = field(default_factory=lambda: torch.zeros(BINS, dtype=torch.float64))
+    counts: Tensor = field(default_factory=lambda: torch.zeros(BINS, dtype=torch.float64))
+
+    @property
+    def name(self) -> str:
+        """``layer 3`` or ``layers 1+2``, and the smoothing."""
+        listed = "+".join(map(str, self.layers))
+        return f"{'layer' if len(self.layers) == 1 else 'layers'} {listed}, {self.smoothing}"
+
+    def mean(self, measure: str) -> tuple[float, float, float, int]:
+        """Return the mean over samples where it is defined, a 95% bootstrap interval over samples, and n."""
+        values = np.array(self.values[measure])
+        defined = values[~np.isnan(values)]
+        if not len(defined):
+            return math.nan, math.nan, math.nan, 0
+        rng = np.random.default_rng(0)
+        means = rng.choice(defined, (_RESAMPLES, len(defined))).mean(axis=1)
+        low, high = np.quantile(means, [0.025, 0.975])
+        return float(defined.mean()), float(low), float(high), len(defined)
+
+    @property
+    def calibration_error(self) -> float:
+        """Mean distance of score and share of pixels that lie in the mask, over pixels, in [0, 1]."""
+        filled = self.counts > 0
+        gaps = ((self.scores - self.hits)[filled]).abs().sum()
+        return float(gaps / self.counts.sum())
+
+
+def study(
+    editor: Editor,
+    samples: Samples,
+    settings: EditSettings,
+    directory: Path,
+    subsets: Sequence[Sequence[int]],
+    thresholds: Sequence[float],
+    *,
+    batch_size: int = 32,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Choice]:
+    """Measure every layer alone, the settings' own layers, and ``subsets``, each with every smoothing.
+
+    Writes ``localization_layers.csv`` (a row per choice), ``.md`` (the table) and ``.png`` (by layer, over
+    thresholds, and the reliability curve). Samples without an edit mask, or that cannot be edited, are left out;
+    n says how many were measured. Layers and threshold should be chosen on the dev split. All are maps of attention: where
+    ``settings.map_source`` is another, the table says so first.
+
+    Args:
+        editor: whose attention is read.
+        samples: a benchmark's rows.
+        settings: of the edits; with hold on, the recorded maps are those of edits under the settings' own hold.
+        directory: made when missing.
+        subsets: layers that are averaged together.
+        thresholds: lambdas, in [0, 1], for the curves of IoU and of the share of pixels that are free.
+        batch_size: samples edited together.
+        seed: of the edits' randomness.
+        progress: called with (samples done, samples in all).
+    """
+    blocks = range(editor.transformer.num_blocks)
+    sets = dict.fromkeys([*((layer,) for layer in blocks), settings.layers, *map(tuple, subsets)])
+    choices = [Choice(layers, smoothing) for layers in sets for smoothing in SMOOTHINGS]
+    unknown = broken = 0  # samples that are left out
+
+    def attempt(group: list[BenchmarkSample]) -> int:
+        """Measure a group, one by one where that fails; return how many of it could not be measured."""
+        try:
+            _measure(Group(group, editor, settings.resolution), settings, seed, choices, thresholds)
+        except (
+            Exception
+        ) as error:  # as in an evaluation, whatever a sample can raise is that sample's failure alone
+            if len(group) == 1 and by_machine(error):
+                raise  # no row would say that it is to be done again
+            return 1 if len(group) == 1 else sum(attempt([sample]) for sample in group)
+        return 0
+
+    for start in range(0, len(samples), batch_size):
+        groups: dict[Any, list[BenchmarkSample]] = defaultdict(list)
+        for index in range(start, min(start + batch_size, len(samples))):
+            try:
+                sample = BenchmarkSample.of(samples[index])
+            except Exception:  # its row of samples.csv says what is wrong with it
+                broken += 1
+                continue
+            if sample.edit_mask is None or sample.before:
+                unknown += 1
+            else:
+                groups[kind(sample)].append(sample)
+        broken += sum(attempt(group) for group in groups.values())
+        if progress is not None:
+            progress(min(start + batch_size, len(samples)), len(samples))
+    write_atomic(directory / "localization_layers.csv", _csv(choices, thresholds))
+    coverage = _coverage(len(samples), unknown, broken)
+    text = _other_source(settings) + _markdown(choices, thresholds) + coverage
+    write_atomic(directory / "localization_layers.md", text)
+    write_atomic(directory / "localization_layers.png", _figure(choices, settings, thresholds))
+    return choices
+
+
+def _measure(
+    group: Group, settings: EditSettings, seed: int, choices: Sequence[Choice], thresholds: Sequence[float]
+) -> None:
+    result = group.editor.edit(
+        group.source,
+        [sample.instruction for sample in group.samples],
+        sample_ids=[sample.sample_id for sample in group.samples],
+        seed=seed,
+        batch_size=len(group.samples),
+        record_layers=range(group.editor.transformer.num_blocks),
+        **settings.to_dict(),
+    )
+    maps_BSLhw = torch.stack(list(result.layer_maps))
+    mask_BHW = torch.tensor(np.stack([np.asarray(mask) for mask in group.masks]))
+    measured = []
+    for choice in choices:
+        scores_Bhw = score_maps(maps_BSLhw[:, :, list(choice.layers)], choice.smoothing)
+        found = {
+            "auc": localization_auc(scores_Bhw, mask_BHW),
+            "iou_best": localization_iou_best(scores_Bhw, mask_BHW),
+            "pointing": pointing_game(scores_Bhw, mask_BHW),
+        }
+        for threshold in thresholds:
+            found[f"iou@{threshold:g}"] = localization_iou(scores_Bhw, mask_BHW, threshold)
+        measured.append((found, reliability(scores_Bhw, mask_BHW, BINS)))
+    # only now, so that a group that fails has left nothing behind when its samples are tried one by one
+    for choice, (found, (scores, hits, counts)) in zip(choices, measured, strict=True):
+        for measure, values in found.items():
+            choice.values[measure] += values.tolist()
+        choice.scores += scores
+        choice.hits += hits
+        choice.counts += counts
+
+
+def _csv(choices: Sequence[Choice], thresholds: Sequence[float]) -> str:
+    ious = [f"iou@{threshold:g}" for threshold in thresholds]
+    bins = [f"{what}[{i / BINS:g},{(i + 1) / BINS:g})" for what in ("score", "inside") for i in range(BINS)]
+    ranges = [f"{measure}/{end}" for measure in _MEASURES for end in ("mean", "low", "high", "n")]
+    rows: list[list[object]] = [["layers", "smoothing", *ranges, *ious, "calibration_error", *bins]]
+    for choice in choices:
+        row: list[object] = ["+".join(map(str, choice.layers)), choice.smoothing]
+        for measure in _MEASURES:
+            row += choice.mean(measure)
+        row += [choice.mean(name)[0] for name in ious]
+        curve = [*(choice.scores / choice.counts).tolist(), *(choice.hits / choice.counts).tolist()]
+        row += [choice.calibration_error, *curve]
+        rows.append(row)
+    return to_csv(rows)
+
+
+def _markdown(choices: Sequence[Choice], thresholds: Sequence[float]) -> str:
+    ious = [f"iou@{threshold:g}" for threshold in thresholds]
+    header = [
+        "map",
+        "AUC [95%] ↑",
+        "pointing game ↑",
+        "best IoU ↑",
+        "IoU at its best threshold ↑",
+        "calibration error ↓",
+        "n",
+    ]
+    lines = [f"| {' | '.join(header)} |", f"| --- |{' ---: |' * (len(header) - 1)}"]
+    for choice in sorted(choices, key=lambda choice: -_zero(choice.mean("auc")[0])):
+        auc, low, high, n = choice.mean("auc")
+        best = max(ious, key=lambda name: _zero(choice.mean(name)[0])) if ious else ""
+        lines.append(
+            f"| {choice.name} | {auc:.3f} [{low:.3f}, {high:.3f}] | {choice.mean('pointing')[0]:.3f} "
+            f"| {choice.mean('iou_best')[0]:.3f} "
+            f"| {f'{choice.mean(best)[0]:.3f} at {best[4:]}' if best else ''} "
+            f"| {choice.calibration_error:.3f} | {n} |"
+        )
+    notes = [
+        "",
+        "Best AUC first. n: samples where the mask is neither empty nor full. Intervals: bootstrap over samples.",
+        "Best IoU picks each sample's threshold by its truth: an upper bound. The calibration error is how far a",
+        "score is from the share of pixels with it that lie in the mask. Choose on the dev split, report on test.",
+    ]
+    return "\n".join([*lines, *notes]) + "\n"
+
+
+def _other_source(settings: EditSettings) -> str:
+    if settings.map_source == "attention":
+        return ""
+    return (
+        f"These edits' own map is model.localization.source={settings.map_source}, which reads no layer and is not in this "
+        "table: its localization metrics are in metrics.json.\n\n"
+    )
+
+
+def _coverage(total: int, unknown: int, broken: int) -> str:
+    left_out = []
+    if broken:
+        left_out.append(f"{broken} that could not be read or edited (samples.csv says why)")
+    if unknown:
+        left_out.append(f"{unknown} without an edit mask of one edit")
+    rest = f" Left out: {' and '.join(left_out)}." if left_out else ""
+    return f"Measured: {total - unknown - broken} of {total} samples.{rest}\n"
+
+
+def _figure(choices: Sequence[Choice], settings: EditSettings, thresholds: Sequence[float]) -> bytes:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13, 4), layout="constrained")
+    by_layer, over_threshold, curve = figure.subplots(1, 3)
+    for smoothing in SMOOTHINGS:
+        alone = [c for c in choices if len(c.layers) == 1 and c.smoothing == smoothing]
+        means = [choice.mean("auc") for choice in alone]
+        layers = [choice.layers[0] for choice in alone]
+        errors = [[m - low for m, low, _, _ in means], [high - m for m, _, high, _ in means]]
+        by_layer.errorbar(layers, [m[0] for m in means], yerr=errors, label=smoothing, capsize=2)
+    by_layer.axhline(0.5, color="grey", linestyle=":", label="knows nothing")
+    by_layer.set(xlabel="layer", ylabel="AUC (95% interval)", title="each layer alone")
+    smoothed = [choice for choice in choices if choice.smoothing == settings.map_smoothing]
+    own = [choice for choice in smoothed if choice.layers == settings.map_layers]
+    best = sorted(smoothed, key=lambda choice: -_zero(choice.mean("auc")[0]))[:_CURVES]
+    for choice in {choice.name: choice for choice in [*own, *best]}.values():
+        if thresholds:
+            ious = [choice.mean(f"iou@{threshold:g}")[0] for threshold in thresholds]
+            over_threshold.plot(thresholds, ious, marker=".", label=choice.name)
+        curve.plot(choice.scores / choice.counts, choice.hits / choice.counts, marker=".", label=choice.name)
+    over_threshold.set(xlabel="threshold (lambda)", ylabel="IoU", title="the region hold leaves free")
+    curve.plot([0, 1], [0, 1], color="grey", linestyle=":")
+    curve.set(
+        xlabel="score", ylabel="share of pixels in the mask", title="reliability", xlim=(0, 1), ylim=(0, 1)
+    )
+    for axes in (by_layer, over_threshold, curve):
+        axes.legend(fontsize=7)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()
+
+
+def _zero(value: float) -> float:
+    return 0.0 if math.isnan(value) else value

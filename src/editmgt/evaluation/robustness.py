@@ -1,0 +1,116 @@
+"""A sweep over benchmarks as one table: ``python -m editmgt.evaluation.robustness SWEEP_DIRECTORY [FILE]``.
+
+Success with its interval, what was touched outside, and where it fails, from the stored rows alone. Written as
+Markdown to FILE, or printed.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas
+import yaml
+from scipy.stats import binomtest
+
+from editmgt.errors import UserError
+from editmgt.files import write_atomic
+from editmgt.metrics import UNTOUCHED
+from editmgt.spreadsheet import unshield
+
+_FEWEST = 10  # samples of an edit type that are named as failing
+_READ = ("edit/success", "edit/success_strict", "outside_codec/changed")
+_CONTROLS = (
+    ("copy_source", "copy source"),
+    ("codec_target", "codec of target"),
+    ("oracle_mask", "oracle mask"),
+)
+
+
+def table(directory: Path) -> str:
+    """Return the sweep's cells as Markdown, a row per benchmark, then the edit types that fail most.
+
+    Success is with its exact (Clopper-Pearson) 95% interval; samples are drawn independently, so they do not
+    cluster. Restraint is the share of samples of which at most ``UNTOUCHED`` of the picture was visibly changed outside
+    the edit mask. Even a perfect edit touches the codec's cells around it: the codec of the target says how much.
+
+    Raises:
+        UserError: where there is no finished cell.
+    """
+    cells = sorted(path.parent for path in directory.glob("*/metrics.json"))
+    rows, worst = [], []
+    for cell in cells:
+        config = yaml.safe_load((cell / "config.yaml").read_text())
+        samples = pandas.read_csv(cell / "samples.csv", keep_default_na=False)
+        scored = samples[samples["status"] == "ok"]
+        measured = scored.reindex(columns=[*_READ]).apply(pandas.to_numeric, errors="coerce")
+        name, checkpoint = config["benchmark"]["name"], Path(config["checkpoint"]).name
+        success, strict, outside = (measured[column].dropna() for column in _READ)
+        controls = _controls(directory, name)
+        rows.append([
+            f"`{name}`", checkpoint, rate(success), rate(strict),
+            f"{_restraint(outside)} (n={len(outside)})" if len(outside) else "",
+            *(controls.get(folder, "") for folder, _ in _CONTROLS),
+            f"{len(scored)}" + (f" ({len(samples) - len(scored)} failed)" if len(scored) < len(samples) else ""),
+        ])  # fmt: skip
+        by_type = success.groupby(scored["edit_type"].map(unshield)).agg(["mean", "count"])
+        worst += [
+            (mean, f"{name}, {checkpoint}, {kind}: {mean:.2f} (n={count})")
+            for kind, mean, count in by_type.itertuples()
+            if count >= _FEWEST
+        ]
+    if not rows:
+        raise UserError(f"{directory} holds no finished cell.")
+    header = ["slice", "checkpoint", "success [95%] ↑", "strict [95%] ↑", "restraint ↑"]
+    header += [f"{title}: success / restraint" for _, title in _CONTROLS] + ["n"]
+    lines = [f"| {' | '.join(header)} |", f"| --- | --- |{' ---: |' * (len(header) - 2)}"]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
+    lines += ["", "Where it fails most (success by edit type, of at least 10 samples):", ""]
+    lines += [f"- {text}" for _, text in sorted(worst)[:10]]
+    return "\n".join(lines) + "\n"
+
+
+def rate(values: Any) -> str:
+    """Return the share of a series of 0 and 1 with its exact 95% interval as text; of none, nothing."""
+    if not len(values):
+        return ""
+    interval = binomtest(int(values.sum()), len(values)).proportion_ci()
+    return f"{values.mean():.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+
+
+def _restraint(outside: Any) -> str:
+    return f"{(outside <= UNTOUCHED).mean():.3f}" if len(outside) else ""
+
+
+def _controls(directory: Path, benchmark: str) -> dict[str, str]:
+    """Success and restraint of the controls of a benchmark; a sweep over one benchmark keeps them without its name."""
+    reference = directory / "reference"
+    home = reference / benchmark if (reference / benchmark).is_dir() else reference
+    found = {}
+    for folder, _ in _CONTROLS:
+        path = home / "controls" / folder
+        if (path / "metrics.json").is_file():
+            rows = pandas.read_csv(path / "samples.csv").reindex(columns=[*_READ])
+            success, _, outside = (rows[column].dropna() for column in _READ)
+            found[folder] = f"{success.mean():.3f} / {_restraint(outside)}" if len(success) else ""
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    """Print or write the table; returns the exit status."""
+    if len(arguments) not in (1, 2) or arguments[0].startswith("-"):
+        print("usage: python -m editmgt.evaluation.robustness SWEEP_DIRECTORY [FILE]", file=sys.stderr)
+        return 2
+    try:
+        text = table(Path(arguments[0]))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if len(arguments) == 2:
+        write_atomic(arguments[1], text)
+    else:
+        print(text, end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
