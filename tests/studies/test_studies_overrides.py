@@ -72,6 +72,11 @@ def test_one_mistake_is_one_line(argument: str, line: str) -> None:
     assert line in found
 
 
+def test_an_interval_is_for_a_sweeper_that_chooses() -> None:
+    [found] = told("train", "model.hold.threshold=interval(0,1)", multirun=True)
+    assert found.startswith("model.hold.threshold=interval(0,1): an interval is for a sweeper that chooses")
+
+
 @pytest.mark.parametrize(
     ("argument", "line"),
     [

@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hydra._internal.utils import get_args_parser
-
 from editmgt.config import show
 from editmgt.editing.cuts import told_once
 from editmgt.errors import UserError, on_one_line
@@ -48,7 +46,7 @@ def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[
     original = sys.argv
     try:
         options = _options(arguments)
-        if options.help or options.hydra_help or options.shell_completion:
+        if options.help or options.hydra_help or options.version or options.shell_completion:
             return _hand_over(run, arguments)
         multirun = options.multirun or "hydra.mode=MULTIRUN" in options.overrides
         composition = compose_all(conf_dir, task, options.overrides, multirun)
@@ -119,7 +117,24 @@ def quiet() -> None:
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = get_args_parser()
+    """Read the flags of ``hydra.main``, which does what they ask for; whatever else there is are overrides."""
+    parser = argparse.ArgumentParser(add_help=False)
+    for name in (
+        "-h --help",
+        "--hydra-help",
+        "--version",
+        "-sc --shell-completion",
+        "-r --run",
+        "-m --multirun",
+        "--resolve",
+    ):
+        parser.add_argument(*name.split(), action="store_true")
+    parser.add_argument("-c", "--cfg", choices=("job", "hydra", "all"))
+    parser.add_argument("-p", "--package")
+    parser.add_argument("-i", "--info", nargs="?", const="all")
+    for name in ("-cn --config-name", "-cp --config-path", "-cd --config-dir", "--experimental-rerun"):
+        parser.add_argument(*name.split())
+    parser.add_argument("overrides", nargs="*")
 
     def complain(message: str) -> NoReturn:
         order = "flags such as -m come first; settings" if "=" in message else "settings"
@@ -129,10 +144,10 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 
     parser.error = complain  # type: ignore[method-assign]
     options = parser.parse_args(list(arguments))
-    unsupported = [flag for flag in ("config_name", "config_path", "config_dir") if getattr(options, flag)]
-    if unsupported:
+    unsupported = ("config_name", "config_path", "config_dir", "experimental_rerun")
+    if named := [flag for flag in unsupported if getattr(options, flag)]:
         raise UserError(
-            f"--{unsupported[0].replace('_', '-')} is not supported: put an experiment into conf/experiment/ "
+            f"--{named[0].replace('_', '-')} is not supported: put an experiment into conf/experiment/ "
             "and name it with experiment=NAME."
         )
     return options

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
@@ -284,13 +284,20 @@ def _jobs(overrides: list[Override], multirun: bool, adaptive: bool) -> list[lis
     """The overrides of every cell; of an adaptive sweep, those that hold every value and bound it names once."""
     if not multirun:
         return [[str(override.input_line) for override in overrides]]
+    columns: dict[str, list[str]] = {}
+    for override in overrides:
+        key = override.get_key_element()
+        if not adaptive and isinstance(override.value(), IntervalSweep):
+            raise UserError(
+                f"{override.input_line}: an interval is for a sweeper that chooses as it goes, such as "
+                "hydra/sweeper=optuna; here write the values: "
+                f"{key}=VALUE,VALUE."
+            )
+        columns[key] = [f"{key}={text}" for text in choices(override)]
     if not adaptive:
-        return list(map(list, dict.fromkeys(map(tuple, BasicSweeper.split_arguments(overrides, None)[0]))))
-    columns = {override.get_key_element(): choices(override) for override in overrides}
+        return list(map(list, dict.fromkeys(product(*columns.values()))))
     count = max(map(len, columns.values()), default=1)
-    return [
-        [f"{key}={values[min(i, len(values) - 1)]}" for key, values in columns.items()] for i in range(count)
-    ]
+    return [[texts[min(i, len(texts) - 1)] for texts in columns.values()] for i in range(count)]
 
 
 def _level(config: Mapping[str, Any], key: str) -> Any:
