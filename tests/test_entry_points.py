@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,29 @@ def test_help_and_cfg_still_work(tmp_path: Path, tiny_bundle: Path) -> None:
     assert shown.returncode == 0 and "region_hold: null" in shown.stdout
     assert call(tmp_path, "train.py", "--help").returncode == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_console_script_becomes_the_command(tmp_path: Path) -> None:
+    """The same line and status as the script's own; the name comes from pyproject.toml."""
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    module, _, function = scripts["editmgt"].partition(":")
+    start = ["-c", f"import sys; from {module} import {function}; sys.exit({function}())"]
+
+    def editmgt(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, *start, *arguments],
+            cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    for name, script in (("train", "train.py"), ("evaluate", "evaluate.py")):
+        own, through = call(tmp_path, script, "seed=x"), editmgt(name, "seed=x")
+        assert (through.returncode, through.stderr) == (own.returncode, own.stderr) and own.returncode == 2
+    assert editmgt("report").stderr.startswith("usage: python -m editmgt.report DIRECTORY")
+    assert "Traceback" not in editmgt("prepare", "seed=x").stderr
+    assert editmgt("edit", "--help").returncode == 0
+    for wrong in ([], ["trian"]):
+        result = editmgt(*wrong)
+        assert result.returncode == 2 and result.stderr.startswith(
+            "usage: editmgt train|evaluate|edit|prepare|report"
+        )
+    assert "Did you mean 'train'?" in result.stderr
