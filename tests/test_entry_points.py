@@ -124,6 +124,31 @@ def test_callbacks_are_added_by_any_name(tmp_path: Path) -> None:
     assert result.returncode == 0 and "2 trainings" in result.stdout, result.stderr
 
 
+@pytest.mark.parametrize(
+    ("script", "arguments"),
+    [
+        ("train.py", ["--help"]),
+        ("train.py", ["seed=x", "sampler.steps=0"]),
+        ("evaluate.py", ["checkpoint=tiny_editor", "benchmark.size=x"]),
+        ("edit.py", ["--steps", "x"]),
+    ],
+)
+def test_a_mistake_is_told_before_anything_slow_is_imported(
+    script: str, arguments: list[str], tmp_path: Path
+) -> None:
+    """torch takes seconds to import."""
+    program = (
+        "import atexit, runpy, sys\n"
+        "atexit.register(lambda: print('TORCH' if 'torch' in sys.modules else 'LIGHT'))\n"
+        f"runpy.run_path({str(ROOT / script)!r}, run_name='__main__')\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.stdout.splitlines()[-1] == "LIGHT", result.stderr
+
+
 def test_help_and_cfg_still_work(tmp_path: Path, tiny_bundle: Path) -> None:
     shown = call(tmp_path, "evaluate.py", f"checkpoint='{tiny_bundle}'", "--cfg", "job")
     assert shown.returncode == 0 and "region_hold: null" in shown.stdout

@@ -9,13 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from editmgt.editing.images import (
-    TooManyPixels,
-    decode_image,
-    read_image,
-    upright_rgb,
-    working_size,
-)
+from editmgt.editing.images import upright_rgb, working_size
+from editmgt.editing.picture_files import TooManyPixels, decode_image, read_image
 from editmgt.errors import UserError
 
 

@@ -14,8 +14,9 @@ from icc_profiles import ADOBE_GAMMA, ADOBE_XYZ, adobe_rgb, grey_of_gamma
 from PIL import Image, ImageCms
 
 from editmgt.editing import Editor, edit_command
-from editmgt.editing.images import decode_image, upright_rgb
+from editmgt.editing.images import upright_rgb
 from editmgt.editing.original import Original
+from editmgt.editing.picture_files import decode_image
 
 SIZE = (48, 40)
 D50_TO_SRGB = np.array(

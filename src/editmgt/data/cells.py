@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from editmgt.editing.images import MAX_PIXELS, decode_image, no_limit_but_ours, read_image
+from editmgt.editing.picture_files import MAX_PIXELS, decode_image, no_limit_but_ours, read_image
 from editmgt.errors import UserError, first_line, nearest
 
 if TYPE_CHECKING:

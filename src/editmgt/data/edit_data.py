@@ -38,6 +38,7 @@ from editmgt.data.sources import identity
 from editmgt.data.transform import Pair, Transform, View
 from editmgt.editing import images as images_source
 from editmgt.editing import masks as masks_source
+from editmgt.editing import picture_files as files_source
 from editmgt.errors import UserError
 from editmgt.text import TextEncoder
 
@@ -285,7 +286,8 @@ def cache_facts(
         )
     }
     code = hashlib.sha256()
-    for module in (transform_source, buckets_source, rows_source, cells_source, images_source, masks_source):
+    data_source = (transform_source, buckets_source, rows_source, cells_source)
+    for module in (*data_source, images_source, masks_source, files_source):
         code.update(Path(str(module.__file__)).read_bytes())
     return {
         "model.kind": kind,

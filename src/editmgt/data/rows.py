@@ -15,8 +15,9 @@ from editmgt.data.bad_rows import BadRow
 from editmgt.data.cells import is_missing, locate, open_picture, picture_size, storage
 from editmgt.data.sources import identity, open_dataset, told
 from editmgt.data.transform import Pair
-from editmgt.editing.images import TooManyPixels, upright_rgb
+from editmgt.editing.images import upright_rgb
 from editmgt.editing.masks import may_change, read_mask
+from editmgt.editing.picture_files import TooManyPixels
 from editmgt.errors import UserError
 from editmgt.files import write_atomic
 from editmgt.lock import locked

@@ -66,9 +66,9 @@ def edit_directory(options: argparse.Namespace) -> int:
         check_settings(options)
     tell(problems)
 
-    from editmgt.editing.images import file_notes, has_deep_colours, read_image
     from editmgt.editing.masks import read_mask
     from editmgt.editing.original import Original
+    from editmgt.editing.picture_files import file_notes, has_deep_colours, read_image
 
     editor = load(options)
     rows: list[tuple[str, str, str]] = []

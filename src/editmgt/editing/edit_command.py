@@ -60,9 +60,10 @@ def edit(options: argparse.Namespace) -> str:
     from PIL import Image
 
     from editmgt.editing.composite import edited_region, largest_change
-    from editmgt.editing.images import file_notes, has_deep_colours, read_image, working_size
+    from editmgt.editing.images import working_size
     from editmgt.editing.masks import may_change, read_mask
     from editmgt.editing.original import Original
+    from editmgt.editing.picture_files import file_notes, has_deep_colours, read_image
     from editmgt.editing.samples import check_seeds
 
     problems: list[str] = []

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from editmgt import assets
 from editmgt.config import edit_values
-from editmgt.devices import find_device
 from editmgt.studies.fingerprint import digest, protocol, training_fingerprint, weights_digest
 from editmgt.studies.plan import EDITS, TRAININGS
 from editmgt.studies.trainings import state
@@ -103,6 +102,8 @@ def load_editor(config: dict[str, Any], weights: str) -> "Editor":
 
 def ready_editor(config: dict[str, Any], weights: str) -> "Editor":
     """Return :func:`load_editor` on the cell's device; a ``UserError`` where this machine has none such."""
+    from editmgt.devices import find_device  # late: it imports torch
+
     if config["task"] == "evaluate":
         wanted = find_device("device", config["device"])
     else:
