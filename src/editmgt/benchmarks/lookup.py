@@ -49,5 +49,6 @@ def _build(config_json: str) -> Samples:
     asked = inspect.signature(make).parameters
     samples: Samples = make(**{key: config[key] for key in asked})
     if not len(samples):
-        raise UserError(f"benchmark.path={config['path']} has no rows.")
+        where = f"benchmark.path={config['path']}" if "path" in config else f"benchmark={config['name']}"
+        raise UserError(f"{where} has no rows.")
     return samples if "size" in asked else samples.first(config["size"])  # type: ignore[attr-defined]

@@ -71,3 +71,10 @@ def no_limit_but_ours() -> Iterator[None]:
         yield
     finally:
         Image.MAX_IMAGE_PIXELS = theirs
+
+
+def png(image: Image.Image) -> bytes:
+    """Return a picture as the content of a PNG file."""
+    buffer = BytesIO()
+    image.save(buffer, format="PNG")
+    return buffer.getvalue()

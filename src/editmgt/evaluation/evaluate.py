@@ -3,7 +3,6 @@
 The controls (a copy of the source, the codec's round trips, an oracle's mask) go through the same code.
 """
 
-import io
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ from PIL import Image
 
 from editmgt.benchmarks.benchmark_sample import BenchmarkSample, Samples
 from editmgt.editing import Editor, EditSettings, validate
+from editmgt.editing.picture_files import png
 from editmgt.evaluation.faults import told
 from editmgt.evaluation.gallery import Gallery
 from editmgt.evaluation.row_file import Row, RowFile, summarise
@@ -310,6 +310,4 @@ def _known(samples: Samples) -> set[str]:
 
 
 def _save(image: Image.Image, path: Path) -> None:
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG")
-    write_atomic(path, buffer.getvalue())
+    write_atomic(path, png(image))

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from editmgt.benchmarks.benchmark_sample import BenchmarkSample
 from editmgt.editing.picture import explain_row, stack_rows
+from editmgt.editing.picture_files import png
 from editmgt.files import write_atomic
 
 ROWS = 8
@@ -50,13 +51,13 @@ class Gallery:
             target=None if sample.target is None else Image.fromarray(sample.target),
         )
         name = f"{'first' if first else 'other'}-{index:08d}-{edit_type}.png"
-        write_atomic(self.directory / name, _png(row))
+        write_atomic(self.directory / name, png(row))
 
     def write(self, path: Path) -> None:
         """Write the page as PNG; no sample, no page."""
         rows = [Image.open(io.BytesIO(row.read_bytes())) for row in self._paths()[:ROWS]]
         if rows:
-            write_atomic(path, _png(stack_rows(rows)))
+            write_atomic(path, png(stack_rows(rows)))
 
     def forget(self) -> None:
         """Remove the rows, which no later run of this evaluation will add to."""
@@ -65,9 +66,3 @@ class Gallery:
     def _paths(self) -> list[Path]:
         """The firsts of their types, then the others."""
         return sorted(self.directory.glob("*-*-*.png"))
-
-
-def _png(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG")
-    return buffer.getvalue()

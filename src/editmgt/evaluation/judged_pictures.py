@@ -1,6 +1,5 @@
 """Every edited picture put before the judge, and its answers kept."""
 
-import io
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +12,7 @@ from PIL import Image
 
 from editmgt.benchmarks.benchmark_sample import BenchmarkSample, Samples
 from editmgt.benchmarks.judging import Judging
+from editmgt.editing.picture_files import png
 from editmgt.evaluation.faults import told
 from editmgt.evaluation.judge import Judge
 from editmgt.evaluation.row_file import one_line
@@ -112,11 +112,10 @@ def _judge(
     judge: Judge,
     record: Callable[[Mapping[str, Any]], None],
 ) -> list[float]:
-    edited, buffer = picture.read_bytes(), io.BytesIO()
-    Image.fromarray(sample.source).save(buffer, format="PNG")
+    source, edited = png(Image.fromarray(sample.source)), picture.read_bytes()
     answers: dict[str, float] = {}
     for question in judging.questions:
-        pictures = [buffer.getvalue(), edited] if question.shows_source else [edited]
+        pictures = [source, edited] if question.shows_source else [edited]
         answers |= judge.ask(
             question,
             sample.instruction,

@@ -12,10 +12,9 @@ import torch
 from torch import Tensor
 
 from editmgt.errors import UserError, nearest
-from editmgt.metrics.features import ImageFeatures, cosine, to_images, undefined_where
+from editmgt.metrics.features import ImageFeatures, cosine, cosine_metric, to_images, undefined_where
 from editmgt.metrics.image import blackened
 from editmgt.metrics.network_weights import MissingWeights, configured, from_hub, in_directory
-from editmgt.metrics.registry import metric
 
 _CONFIG, _WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"  # as open_clip publishes them
 
@@ -100,54 +99,38 @@ class CLIP(ImageFeatures):
             return self.network.encode_text(tokens).float()
 
 
-@metric(
+@cosine_metric(
     "clip/i",
-    direction="higher",
-    low=-1,
-    high=1,
     description="CLIP-I: cosine of the features of edited and target",
     source="MagicBrush, evaluation/image_eval.py",
     reads=("edited", "target"),
     backbone="clip",
-    default=False,
 )
-@metric(
+@cosine_metric(
     "clip/i_source",
-    direction="higher",
-    low=-1,
-    high=1,
     description="CLIP-I against the source: cosine of the features of edited and source; doing nothing scores 1",
     source="Emu Edit (CLIP_im)",
     reads=("edited", "source"),
     backbone="clip",
-    default=False,
 )
 def clip_image_similarity(edited_B3HW: Tensor, reference_B3HW: Tensor, network: CLIP) -> Tensor:
     """Return CLIP-I [B] in [-1, 1]: the cosine of two pictures' features (MagicBrush, Emu Edit)."""
     return cosine(network(edited_B3HW), network(reference_B3HW))
 
 
-@metric(
+@cosine_metric(
     "clip/t",
-    direction="higher",
-    low=-1,
-    high=1,
     description="CLIP-T: cosine of the features of edited and the target's caption; not defined without a caption",
     source="MagicBrush, evaluation/image_eval.py; Emu Edit (CLIP_out); PIE-Bench, which prints 100 times this",
     reads=("edited", "target_caption"),
     backbone="clip",
-    default=False,
 )
-@metric(
+@cosine_metric(
     "clip/t_inside",
-    direction="higher",
-    low=-1,
-    high=1,
     description="clip/t with all that is outside the edit mask black; not defined where the mask is empty",
     source="PIE-Bench (edited part), which prints 100 times this",
     reads=("edited", "target_caption", "edit_mask"),
     backbone="clip",
-    default=False,
 )
 def clip_text_similarity(
     edited_B3HW: Tensor, captions: Sequence[str], region_BHW: Tensor | None = None, *, network: CLIP
@@ -164,17 +147,13 @@ def clip_text_similarity(
     return undefined_where(missing_B, cosine(network(edited_B3HW), network.text(captions)))
 
 
-@metric(
+@cosine_metric(
     "clip/dir",
-    direction="higher",
-    low=-1,
-    high=1,
     description="cosine of the way from source to edited and the way from the source's to the target's caption, among "
     "unit features; 0 where nothing changed, not defined where the captions are equal or missing",
     source="Gal et al. 2021; InstructPix2Pix, metrics/clip_similarity.py",
     reads=("edited", "source", "source_caption", "target_caption"),
     backbone="clip",
-    default=False,
 )
 def clip_direction(
     edited_B3HW: Tensor,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from editmgt.errors import UserError
-from editmgt.metrics.features import ImageFeatures, cosine, to_images
+from editmgt.metrics.features import ImageFeatures, cosine, cosine_metric, to_images
 from editmgt.metrics.network_weights import configured, from_hub, in_directory
 from editmgt.metrics.registry import metric
 
@@ -106,27 +106,19 @@ class DINO(ImageFeatures):
         return keys_BTD @ keys_BTD.transpose(1, 2)
 
 
-@metric(
+@cosine_metric(
     "dino/i",
-    direction="higher",
-    low=-1,
-    high=1,
     description="cosine of the DINO class tokens of edited and target",
     source="MagicBrush, evaluation/image_eval.py",
     reads=("edited", "target"),
     backbone="dino",
-    default=False,
 )
-@metric(
+@cosine_metric(
     "dino/i_source",
-    direction="higher",
-    low=-1,
-    high=1,
     description="cosine of the DINO class tokens of edited and source; doing nothing scores 1",
     source="Emu Edit",
     reads=("edited", "source"),
     backbone="dino",
-    default=False,
 )
 def dino_similarity(edited_B3HW: Tensor, reference_B3HW: Tensor, network: DINO) -> Tensor:
     """Return the cosine [B] in [-1, 1] of two pictures' class tokens (MagicBrush, Emu Edit)."""

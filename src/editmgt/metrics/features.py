@@ -4,12 +4,15 @@ Shapes: B batch, 3 RGB, H W pixels, D features.
 """
 
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.weak import WeakIdKeyDictionary
+
+from editmgt.metrics.registry import metric
 
 
 class ImageFeatures(nn.Module, ABC):
@@ -53,6 +56,10 @@ def to_bytes(pixels_B3HW: Tensor) -> Tensor:
 def to_images(pixels_B3HW: Tensor) -> list[Image.Image]:
     """Return PIL pictures: the published scorers resize those, and tensors resize a little differently."""
     return [Image.fromarray(row.numpy()) for row in to_bytes(pixels_B3HW).permute(0, 2, 3, 1).cpu()]
+
+
+#: :func:`metric` with the facts of a cosine of features.
+cosine_metric = partial(metric, direction="higher", low=-1, high=1, default=False)
 
 
 def cosine(first_BD: Tensor, second_BD: Tensor) -> Tensor:

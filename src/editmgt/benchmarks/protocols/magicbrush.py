@@ -100,9 +100,8 @@ def _table(records: Any, turns: str, pictures: Sequence[str]) -> Table:
     for position, row in sorted(enumerate(indexed), key=lambda item: int(item[1]["turn_index"])):
         sessions.setdefault(str(row["img_id"]), []).append(position)
     chosen: Any
-    if isinstance(
-        records, list
-    ):  # what a session is made of is in its record, and so in the records' identity
+    if isinstance(records, list):
+        # what a session is made of is in its record, and so in the rows' identity
         chosen = [
             records[positions[-1]]
             | {"source_img": records[positions[0]]["source_img"]}

@@ -1,11 +1,11 @@
 """The pictures on which the cells disagree most, side by side."""
 
-import io
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from editmgt.editing.picture_files import png
 from editmgt.metrics.registry import REGISTRY
 from editmgt.studies.report.analysis import Analysis, pictures
 
@@ -49,10 +49,8 @@ def strip(analysis: Analysis) -> tuple[bytes | None, str]:
             with Image.open(path) as image:
                 picture = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.NEAREST)
             page.paste(picture, ([*folders].index(name) * (SIDE + _GAP) + _GAP, top + _LABEL - 12))
-    buffer = io.BytesIO()
-    page.save(buffer, format="PNG")
     return (
-        buffer.getvalue(),
+        png(page),
         f"The {len(chosen)} samples on which the cells disagree most in {analysis.primary}",
     )
 
