@@ -60,7 +60,7 @@ def told(task: str, *arguments: str, multirun: bool = False) -> list[str]:
         ("benchmark.size=1e9", "benchmark.size=1000000000.0 must be a whole number."),
         ("checkpoint=x", "Unknown key 'checkpoint'. It is a key of evaluate."),
         ("prepare.shard=0/2", "Unknown key 'prepare.shard'. It is a key of prepare."),
-        ("benchmark.judge.model=x", "It is a key of benchmark=gedit, benchmark=imgedit."),
+        ("benchmark.language=cn", "It is a key of benchmark=gedit."),
         (
             "+hydra.callbacks.x._target_=some.function",
             "hydra.callbacks.x._target_=some.function is not supported",

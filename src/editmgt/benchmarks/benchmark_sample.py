@@ -31,6 +31,7 @@ class BenchmarkSample:
         source_id: the picture's identity (statistics cluster on it).
         source: uint8 [H, W, 3].
         instruction: the sentence.
+        asked: what was asked for in a judge's words, where that is not the instruction.
         edit_type: the benchmark's own name for the kind of edit.
         target: uint8 [H, W, 3]; where its size is not the source's, metrics compare at the target's.
         edit_mask: bool [H, W] in the target's size, or the source's where there is no target; True where an edit
@@ -56,6 +57,12 @@ class BenchmarkSample:
     before: tuple[str, ...] = ()
     alternatives: tuple[Reading, ...] = ()
     parts: tuple[NDArray[np.bool_], ...] = ()
+    asked: str = ""
+
+    @property
+    def request(self) -> str:
+        """What was asked for, as a judge is told it."""
+        return self.asked or " Then: ".join((*self.before, self.instruction))
 
     @classmethod
     def of(cls, sample: "EditSample | BenchmarkSample") -> "BenchmarkSample":

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from editmgt.errors import UserError, nearest
+from editmgt.errors import UserError, first_line, nearest
 
 
 def read_object(file: Path) -> dict[str, Any]:
@@ -26,6 +26,30 @@ def read_entries(file: Path, texts: Collection[str]) -> dict[str, dict[str, Any]
     for key, entry in entries.items():
         check_texts(file, key, entry, texts)
     return entries
+
+
+def read_lines(file: Path) -> list[dict[str, Any]]:
+    """Return the JSON objects of a file with one on each line; empty lines count for nothing.
+
+    Raises:
+        UserError: for a file that cannot be read, and for a line that is no object.
+    """
+    found = []
+    try:
+        lines = file.read_bytes().decode("utf-8-sig").split("\n")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file} cannot be read: {first_line(error)}.") from error
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{file}: line {number} cannot be read as JSON: {first_line(error)}.") from error
+        if not isinstance(entry, dict):
+            raise UserError(f"{file}: line {number} holds no JSON object, but {type(entry).__name__}.")
+        found.append(entry)
+    return found
 
 
 def check_texts(file: Path, key: str, entry: Any, texts: Collection[str]) -> None:

@@ -1,4 +1,4 @@
-"""What a vision-language model is asked about an edit, and what its answers come to."""
+"""What a vision-language model is asked about an edit, or about two, and what its answers come to."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -9,28 +9,37 @@ ANSWER = 'Answer with one JSON object and nothing after it: {"reasoning": "...",
 
 
 @dataclass(frozen=True)
-class Question:
-    """What the judge is asked about a sample.
+class Prompt:
+    """What the judge is asked.
 
     Attributes:
         name: of the question.
         prompt: text; ``{instruction}`` is filled in.
-        scores: the names of the numbers in the reply, in order.
-        low, high: their range.
-        shows_source: whether the judge sees the source before the edited picture.
     """
 
     name: str
     prompt: str
-    scores: tuple[str, ...]
-    low: float
-    high: float
-    shows_source: bool
 
     @property
     def digest(self) -> str:
         """Hash of the prompt: scores under other prompts do not compare."""
         return hashlib.sha256(self.prompt.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Question(Prompt):
+    """What the judge is asked about one edit.
+
+    Attributes:
+        scores: the names of the numbers in the reply, in order.
+        low, high: their range.
+        shows_source: whether the judge sees the source before the edited picture.
+    """
+
+    scores: tuple[str, ...]
+    low: float
+    high: float
+    shows_source: bool
 
 
 @dataclass(frozen=True)
@@ -48,3 +57,22 @@ class Judging:
     scores: tuple[str, ...]
     of_answers: Callable[[Mapping[str, float]], tuple[float, ...]]
     by_type: bool
+
+
+def _comparison(name: str, better: str) -> Prompt:
+    return Prompt(
+        name,
+        "The first picture is the source. Two programs edited it by this instruction: {instruction}\n"
+        f"The second picture is edit A, the third is edit B. Which edit is better, by this alone: {better} "
+        "The order in which they are shown means nothing; where neither is better, it is a tie.\n"
+        'Answer with one JSON object and nothing after it: {"reasoning": "...", "winner": "A", "B" or "tie"}',
+    )
+
+
+# What any benchmark's edits can be compared by, two at a time: GEditBench v2's three criteria, of which
+# ``kept`` is what it calls visual consistency.
+COMPARISONS = (
+    _comparison("instruction", "how completely the instruction is carried out, on the right object and place?"),
+    _comparison("quality", "how natural the picture is, and how free of distortion, blur, seams and misplaced parts?"),
+    _comparison("kept", "how well everything that the instruction does not ask to change is as in the source?"),
+)  # fmt: skip

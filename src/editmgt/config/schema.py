@@ -268,6 +268,8 @@ class Study(_Strict):
 
 
 class _Judge(_Strict):
+    kind: Literal["scores", "pairwise"]
+    candidates: Text | None
     endpoint: Annotated[str, Field(pattern=r"^https?://")] | None
     model: Text | None
     key_variable: Text
@@ -275,6 +277,10 @@ class _Judge(_Strict):
     attempts: Positive
     timeout: Seconds
     parallel: Processes
+
+
+class _PairwiseJudge(_Judge):
+    kind: Literal["pairwise"]  # the benchmark has no questions of its own
 
 
 @cache
@@ -285,8 +291,7 @@ def benchmark_schema(name: str) -> type[BaseModel]:
     fields: dict[str, Any] = {
         key: (kind, ...) for key, kind in kinds.items() if key not in ("name", "return")
     }
-    if hasattr(module, "JUDGING"):
-        fields["judge"] = (_Judge, ...)
+    fields["judge"] = ((_Judge if hasattr(module, "JUDGING") else _PairwiseJudge) | None, None)
     return create_model(name, __base__=_Benchmark, **fields)
 
 

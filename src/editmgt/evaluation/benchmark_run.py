@@ -1,6 +1,5 @@
 """A whole benchmark run from its configuration: edits, scores, and what a benchmark asks for beyond them."""
 
-import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -56,21 +55,14 @@ def run(
             resume=resume,
             picture_path=lambda sample: picture_path(benchmark, sample),
         )
-    if judge is not None and judge["endpoint"] is not None:
+    if judge is not None and judge["endpoint"] is not None and judge["kind"] == "scores":
         with bar("judging") as advance:
             metrics |= judge_pictures(
                 protocol(benchmark["name"]).JUDGING,
                 samples,
                 directory,
                 lambda sample: picture_path(benchmark, sample),
-                Judge(
-                    judge["endpoint"],
-                    judge["model"],
-                    os.environ.get(judge["key_variable"]),
-                    judge["attempts"],
-                    judge["timeout"],
-                    temperature=judge["temperature"],
-                ),
+                Judge.of(judge),
                 parallel=judge["parallel"],
                 resume=resume,
                 progress=advance,

@@ -2,23 +2,26 @@
 
 import base64
 import json
+import os
 import random
 import re
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
-from editmgt.benchmarks.judging import Question
+from editmgt.benchmarks.judging import Prompt, Question
 from editmgt.errors import on_one_line
 
+Answer = TypeVar("Answer")
 _PAUSE = 1.0  # seconds before the second attempt; doubled for each further one
 _LONGEST_PAUSE = 60.0
 _REFUSED = {400, 422}  # of what was asked, not of who asked
 _NUMBER = re.compile(r"\s*[+-]?[0-9]+(\.[0-9]+)?\s*")
+_WINNER = re.compile(r"\s*(?:(?:image|edit) )?(A|B|tie)\s*", re.IGNORECASE)
 _RETRIED = {408, 409, 425, 429}  # and every 5xx: the endpoint may be able to answer later
 
 
@@ -55,19 +58,33 @@ class Judge:
         self._client = httpx.Client(timeout=timeout, headers=headers)
         self._url = f"{endpoint.rstrip('/')}/chat/completions"
 
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> "Judge":
+        """Return the judge of a valid ``benchmark.judge`` configuration."""
+        return cls(
+            settings["endpoint"],
+            settings["model"],
+            os.environ.get(settings["key_variable"]),
+            settings["attempts"],
+            settings["timeout"],
+            temperature=settings["temperature"],
+        )
+
     def ask(
         self,
-        question: Question,
+        question: Prompt,
         instruction: str,
         pictures: Sequence[bytes],
+        read: Callable[[str], Answer],
         record: Callable[[Mapping[str, Any]], None],
-    ) -> dict[str, float]:
-        """Return the scores by name; every attempt goes to ``record``, its raw reply or what went wrong.
+    ) -> Answer:
+        """Return what ``read`` makes of the reply; every attempt goes to ``record``, its raw reply or what went wrong.
 
         Args:
             question: what is asked.
             instruction: fills the prompt.
             pictures: PNG files, in the order the prompt speaks of them.
+            read: the reply's text -> the answer; a ``ValueError`` where it is none, and it is asked for again.
             record: called with date, judge, temperature, prompt hash, attempt and reply.
 
         Raises:
@@ -113,9 +130,9 @@ class Judge:
                     record(facts | _refusal(response))
                     raise _Refused(f"HTTP {response.status_code}: {response.text[:200]}")
                 reply = response.text
-                scores = read_scores(response.json()["choices"][0]["message"]["content"], question)
+                answer = read(response.json()["choices"][0]["message"]["content"])
                 record(facts | {"reply": reply})
-                return scores
+                return answer
             except (
                 httpx.TransportError,
                 ValueError,
@@ -156,18 +173,7 @@ def read_scores(text: str, question: Question) -> dict[str, float]:
         ValueError: for a reply without it, with several that differ, with other than the expected count of numbers, or
             out of range: a score is never guessed.
     """
-    decoder = json.JSONDecoder(strict=False)
-    found = []
-    for match in re.finditer(r"\{", text):
-        try:
-            found.append(decoder.raw_decode(text, match.start())[0]["score"])
-        except (ValueError, KeyError, RecursionError):
-            continue
-    if not found:
-        raise ValueError("the reply holds no JSON object with a score")
-    values = found[0]
-    if any(other != values for other in found):
-        raise ValueError(f"the reply holds several scores: {', '.join(map(str, found))}")
+    values = _said(text, "score")
     if not isinstance(values, list) or not all(_is_number(value) for value in values):
         raise ValueError(f"the score is no list of numbers: {values}")
     values = [float(value) if isinstance(value, str) else value for value in values]
@@ -176,6 +182,37 @@ def read_scores(text: str, question: Question) -> dict[str, float]:
     if not all(question.low <= value <= question.high for value in values):
         raise ValueError(f"scores {values} are not all in {question.low:g} to {question.high:g}")
     return dict(zip(question.scores, map(float, values), strict=True))
+
+
+def read_winner(text: str) -> str:
+    """Return ``A``, ``B`` or ``tie`` from a reply that holds ``{"winner": ...}``, whatever stands around it.
+
+    "Image A", as judges say that were trained for it, is A.
+
+    Raises:
+        ValueError: for a reply without it, with several that differ, or with any other winner.
+    """
+    said = _said(text, "winner")
+    found = _WINNER.fullmatch(said) if isinstance(said, str) else None
+    if found is None:
+        raise ValueError(f"the winner is not A, B or tie: {said}")
+    return found[1].lower() if len(found[1]) > 1 else found[1].upper()
+
+
+def _said(text: str, key: str) -> Any:
+    """What the JSON objects in a reply say under ``key``, all of them the same."""
+    decoder = json.JSONDecoder(strict=False)
+    found = []
+    for match in re.finditer(r"\{", text):
+        try:
+            found.append(decoder.raw_decode(text, match.start())[0][key])
+        except (ValueError, KeyError, RecursionError):
+            continue
+    if not found:
+        raise ValueError(f"the reply holds no JSON object with a {key}")
+    if any(other != found[0] for other in found):
+        raise ValueError(f"the reply holds several {key}s: {', '.join(map(str, found))}")
+    return found[0]
 
 
 def _is_number(value: object) -> bool:

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -14,7 +15,7 @@ from editmgt.benchmarks.benchmark_sample import BenchmarkSample, Samples
 from editmgt.benchmarks.judging import Judging
 from editmgt.editing.picture_files import png
 from editmgt.evaluation.faults import told
-from editmgt.evaluation.judge import Judge
+from editmgt.evaluation.judge import Judge, read_scores
 from editmgt.evaluation.row_file import one_line
 from editmgt.files import WriteError, append, write_atomic
 from editmgt.spreadsheet import from_csv, to_csv
@@ -118,8 +119,9 @@ def _judge(
         pictures = [source, edited] if question.shows_source else [edited]
         answers |= judge.ask(
             question,
-            sample.instruction,
+            sample.request,
             pictures,
+            partial(read_scores, question=question),
             lambda facts: record({"sample_id": sample.sample_id, **facts}),
         )
     return list(judging.of_answers(answers))

@@ -168,6 +168,7 @@ def _check_machine_and_data(composition: Composition) -> None:
 def _check_benchmarks(composition: Composition) -> None:
     """Open what will be edited before any work, and ask whether it has what the sweep is judged by."""
     from editmgt.benchmarks import build
+    from editmgt.studies.arena import check_arena
     from editmgt.studies.objective import check_objective
 
     def check(config: dict[str, Any]) -> None:
@@ -176,6 +177,8 @@ def _check_benchmarks(composition: Composition) -> None:
 
     configs = [cell.config for cell in composition.cells]
     each(configs, lambda c: f"benchmark={c['benchmark']['name']}", check)
+    if not composition.adaptive:  # a sweeper that chooses makes more cells
+        check_arena(configs)
 
 
 def _check_weights(composition: Composition) -> None:
@@ -276,6 +279,7 @@ def _hand_over(run: Callable[[], Any], arguments: Sequence[str]) -> int:
 
 
 def _finish(plan: Plan, composition: Composition) -> int:
+    from editmgt.studies.arena import run_arena
     from editmgt.studies.reference import run_references
     from editmgt.studies.report import build
     from editmgt.studies.todo import cells_left
@@ -285,6 +289,7 @@ def _finish(plan: Plan, composition: Composition) -> int:
     if not plan.cells:
         return 0  # it ended before the first, and said why
     run_references(plan, lambda text: print(text, flush=True))
+    run_arena(plan, lambda text: print(text, flush=True))
     with locked(
         plan.directory / "report", lambda: print("waiting for another process, which writes the report")
     ):

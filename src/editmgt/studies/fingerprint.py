@@ -145,6 +145,8 @@ def _rows(benchmark: dict[str, Any]) -> dict[str, Any]:
     """A benchmark by its rows' content, wherever they lie."""
     from editmgt.benchmarks import rows_digest
 
+    if (judge := benchmark.get("judge")) and judge.get("kind") == "pairwise":
+        benchmark = _without(benchmark, {"judge"})  # it compares cells, and no cell's scores are its
     digest = rows_digest(benchmark)
     return benchmark if digest is None else _without(benchmark, {"path"}) | {"rows": digest}
 

@@ -1,6 +1,6 @@
 """The rows that every table needs beside its cells: the shipped editor, and what needs no editing at all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,15 @@ FOLDER, CONTROLS = "reference", "controls"
 def run_references(plan: Plan, say: Callable[[str], None]) -> None:
     """Judge the references of every benchmark under its first finished cell's settings, once: what is there is kept."""
     first: dict[str, tuple[Path, dict[str, Any]]] = {}
+    for directory, config in finished_cells(plan):
+        first.setdefault(config["benchmark"]["name"], (directory, config))
+    for benchmark, (directory, config) in first.items():
+        out = plan.directory / FOLDER
+        _run(plan, directory, config, out if len(first) == 1 else out / benchmark, say)
+
+
+def finished_cells(plan: Plan) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield directory and configuration of the cells that edited their benchmark to its end."""
     for name in plan.cells:
         directory = plan.cell_directory(name)
         try:
@@ -32,10 +41,7 @@ def run_references(plan: Plan, say: Callable[[str], None]) -> None:
             continue
         config = yaml.safe_load((directory / "config.yaml").read_text())
         if done and config["model"].get("kind", "editor") == "editor":
-            first.setdefault(config["benchmark"]["name"], (directory, config))
-    for benchmark, (directory, config) in first.items():
-        out = plan.directory / FOLDER
-        _run(plan, directory, config, out if len(first) == 1 else out / benchmark, say)
+            yield directory, config
 
 
 def _run(plan: Plan, cell: Path, config: dict[str, Any], out: Path, say: Callable[[str], None]) -> None:

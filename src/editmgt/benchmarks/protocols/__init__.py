@@ -6,7 +6,8 @@ its annotations what they may hold, beside those that every benchmark has (``siz
 does not take it itself). It may also have
 
 - ``PUBLISHED``: what others report on it, see :mod:`editmgt.benchmarks.published`;
-- ``JUDGING``: what a vision-language model is asked, see :mod:`editmgt.benchmarks.judging`;
+- ``JUDGING``: what a vision-language model is asked about each edit, see :mod:`editmgt.benchmarks.judging`; of any
+  protocol it can be asked which of two edits is better;
 - ``folders(sample)``: the folders under ``images/`` where the official scorer looks for a sample's picture.
 """
 

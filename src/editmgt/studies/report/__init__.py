@@ -15,14 +15,14 @@ __all__ = ["Line", "build"]
 def build(directory: Path, console: Console | None = None) -> list[Line]:
     """Print the report and write it to ``directory/report``; returns the rows of its table.
 
-    ``summary.csv`` and ``effects.csv`` for programs, ``report.md``, ``report.html`` and ``report.tex`` for
+    ``summary.csv``, ``effects.csv`` and, where a judge compared, ``ratings.csv`` for programs, ``report.md``, ``report.html`` and ``report.tex`` for
     people, and the figures as PNG.
 
     Raises:
         UserError: where ``directory`` holds neither a run nor a sweep, or a study file that does not fit it.
     """
     # late: drawing takes a second to import
-    from editmgt.studies.report import csv_tables, figures, html, latex, markdown, terminal
+    from editmgt.studies.report import csv_tables, figures, html, latex, markdown, pairwise, terminal
 
     analysis = analyse(directory)
     pictures, shown, absent = figures.draw_all(analysis)
@@ -34,6 +34,7 @@ def build(directory: Path, console: Console | None = None) -> list[Line]:
         "report.md": markdown.markdown(title, blocks) + markdown.gallery(analysis),
         "report.tex": latex.latex(title, blocks),
         "report.html": html.html(title, blocks, pictures),
+        **({"ratings.csv": pairwise.ratings_csv(analysis.tournaments)} if analysis.tournaments else {}),
         **pictures,
     }
     out = directory / "report"

@@ -1,7 +1,7 @@
 """Everything a report says, computed once from the stored rows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from editmgt.metrics.registry import REGISTRY
 from editmgt.studies.contrasts import Design, Levels
 from editmgt.studies.effects import KEY, Effect, Scores, Seed, Summary, estimate, family, summarise
 from editmgt.studies.report.numbers import JUDGED
+from editmgt.studies.report.pairwise import Tournament, read_tournaments
 from editmgt.studies.report.question import Study, read_study
 from editmgt.studies.report.stored import REFERENCE, Line, collect
 
@@ -41,6 +42,7 @@ class Analysis:
         study: the question.
         scores: of the finished cells; None where no sample was scored.
         notes: what is missing, broken or left out, a line each.
+        tournaments: what a judge said of edits two at a time, by benchmark.
     """
 
     directory: Path
@@ -48,6 +50,7 @@ class Analysis:
     study: Study
     scores: Scores | None
     notes: tuple[str, ...]
+    tournaments: list[Tournament] = field(default_factory=list)
 
     @property
     def design(self) -> Design:
@@ -123,7 +126,8 @@ def analyse(directory: Path) -> Analysis:
     study = read_study(directory, lines)
     frames, repeats = _frames(lines, study)
     scores = Scores(frames, study.design) if frames else None
-    return Analysis(directory, lines, study, scores, (*_notes(lines, study), *repeats))
+    tournaments, broken = read_tournaments(directory)
+    return Analysis(directory, lines, study, scores, (*_notes(lines, study), *repeats, *broken), tournaments)
 
 
 def _frames(lines: list[Line], study: Study) -> tuple[dict[tuple[Levels, Seed], pd.DataFrame], list[str]]:

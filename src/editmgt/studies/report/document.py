@@ -9,6 +9,8 @@ from editmgt.files import read_object
 from editmgt.metrics.registry import REGISTRY
 from editmgt.studies.contrasts import Levels
 from editmgt.studies.effects import Effect, Seed
+from editmgt.studies.ratings import ESTIMATOR
+from editmgt.studies.report import pairwise
 from editmgt.studies.report.analysis import Analysis, columns, main_metrics
 from editmgt.studies.report.numbers import (
     column_title,
@@ -65,6 +67,7 @@ def document(analysis: Analysis, figures: Sequence[Figure], absent: Sequence[str
         [Heading("Missing, broken or left out"), *map(Paragraph, analysis.notes)] if analysis.notes else []
     )
     blocks += _effects(analysis)
+    blocks += _comparisons(analysis)
     blocks += [Heading("Figures"), *figures] if figures else []
     blocks += [Paragraph(text) for text in absent]
     if analysis.configurations and len(_seeds(analysis)) > 1:
@@ -196,6 +199,21 @@ def _effects(analysis: Analysis) -> Iterator[Block]:
         yield Heading("Effects on the other metrics")
         yield _matrix(analysis, others)
         yield Paragraph("* corrected p < 0.05. effects.csv has every metric, with counts, p and win rates.")
+
+
+def _comparisons(analysis: Analysis) -> Iterator[Block]:
+    for found in analysis.tournaments:
+        header, rows = pairwise.table(found)
+        yield Heading(f"Pairwise judging on {found.benchmark}")
+        yield Table(f"Ratings by {_judge(analysis, found.benchmark)}, two edits at a time", header, rows)
+        yield Paragraph(pairwise.said(found))
+        yield Paragraph(f"{ESTIMATOR}.")
+
+
+def _judge(analysis: Analysis, benchmark: str) -> str:
+    settings = [line.config.get("benchmark", {}) for line in analysis.lines if line.kind == "cell"]
+    judges = [one.get("judge") or {} for one in settings if one.get("name") == benchmark]
+    return ", ".join(dict.fromkeys(str(judge.get("model")) for judge in judges)) or "a judge"
 
 
 def _matrix(analysis: Analysis, metrics: Sequence[str]) -> Table:

@@ -6,6 +6,7 @@ from rich import table as rich_table
 from rich.console import Console
 from rich.markup import escape
 
+from editmgt.studies.report import pairwise
 from editmgt.studies.report.analysis import Analysis, columns
 from editmgt.studies.report.document import (
     count,
@@ -29,10 +30,13 @@ def show(analysis: Analysis, console: Console | None = None) -> None:
     effects = [*analysis.of_family(primary, "effects"), *analysis.of_family(primary, "comparisons")]
     if effects:
         console.print(_effects(analysis))
+    for found in analysis.tournaments:
+        console.print(_ratings(found))
     for text in (
         *analysis.notes,
         *trainings(analysis.lines),
         *published_beside(analysis.lines),
+        *map(pairwise.said, analysis.tournaments),
         *answer(analysis),
     ):
         console.print(text.replace("**", ""), markup=False, highlight=False, soft_wrap=True)
@@ -54,6 +58,16 @@ def _cells(lines: Sequence[Line]) -> rich_table.Table:
     table.add_section()
     for row in published_rows(lines, names):
         table.add_row(*map(escape, row), style="dim italic")
+    return table
+
+
+def _ratings(found: pairwise.Tournament) -> rich_table.Table:
+    header, rows = pairwise.table(found)
+    table = rich_table.Table(*header[:1], title=escape(f"ratings on {found.benchmark}"), header_style="bold")
+    for name in header[1:]:
+        table.add_column(escape(name), justify="right")
+    for row in rows:
+        table.add_row(*map(escape, row))
     return table
 
 
