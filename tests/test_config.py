@@ -53,7 +53,7 @@ def names(group: str) -> list[str]:
 def needed(*chosen: str) -> list[str]:
     """What only a user knows: where their own files lie."""
     data = ["data.datasets.folder.path=."] if chosen[0] == "folder" else []
-    own = {"folder", "anybench", "imgedit", "pie_bench"}
+    own = {"folder", "anybench", "imgedit", "pie_bench", "gide", "dlebench"}
     return data + (["benchmark.path=."] if chosen[-1] in own else [])
 
 

@@ -170,6 +170,56 @@ def folder(path: Path) -> dict[str, Any]:
     return {"name": "folder", "path": str(path), **COMMON}
 
 
+def gedit_v2(path: Path) -> dict[str, Any]:
+    rows = [
+        {"key": f"subject_add_{i:06}", "instruction": f"add {i}", "source_image": cell(24 + 8 * i, 32, i)}
+        for i in range(2)
+    ]
+    features = {"key": TEXT, "instruction": TEXT, "source_image": PICTURE}
+    parquet(path / "data" / "train-00000-of-00001.parquet", rows, features)
+    return {"name": "gedit_v2", "path": str(path), "split": "train", **COMMON}
+
+
+def gide(path: Path) -> dict[str, Any]:
+    """Its five kinds of rows: by points, by a box, by words; without its picture; with a region that leaves it."""
+    (path / "img").mkdir(parents=True)
+    named = (
+        "Remove the object located at the four-point region defined by the coordinates [[30, 2], [1, 1], [1, 12], "
+        "[30, 14]] on the wall, and add a hat.",
+        "Replace the object inside the bounding box [4, 0, 10, 6] (formatted as [x, y, width, height], where (x, y) is "
+        "the top-left corner) with a cup, and add a hat.",
+        "Replace the moon with a sun, and add a hat.",
+        "Replace the moon with a star, and add a hat.",
+        "Remove the object inside the bounding box [4, 0, 100, 6] (formatted as [x, y, width, height], where (x, y) is "
+        "the top-left corner), and add a hat.",
+    )  # fmt: skip
+    for i in (0, 1, 2, 4):
+        Image.open(io.BytesIO(png(56, 16, i))).save(path / "img" / f"{i}.jpg")
+    entries = {
+        str(i): {
+            "img_path": f"img/{i}.jpg", "edit_instructions": text, "edit_type": text.split()[0].lower() + "_add",
+            "evaluation": f"1. The first of {i}. 2. Add a hat.",
+        }
+        for i, text in enumerate(named)
+    }  # fmt: skip
+    (path / "edit_instructions.json").write_text(json.dumps(entries))
+    captions = {"0": {"source_prompt": "a clock", "target_prompt1": "a wall", "target_prompt2": "a hat"}}
+    (path / "input_all.json").write_text(json.dumps(captions))
+    return {"name": "gide", "path": str(path), **COMMON}
+
+
+def dlebench(path: Path) -> dict[str, Any]:
+    rows = []
+    for i in range(2):
+        for folder in ("Source_Images", "Reference_Images"):
+            (path / folder).mkdir(parents=True, exist_ok=True)
+            (path / folder / f"{i // 2}.png").write_bytes(png(40, 24, i + len(folder)))
+        rows.append({"image": "0.png", "reference_image": "0.png", "edit_operation": f"edit {i}",
+                     "prompt_clean": "a street", "kind": "color"})  # fmt: skip
+    (path / "data.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    return {"name": "dlebench", "path": str(path), "type_field": None, **COMMON}
+
+
 # maker -> rows, rows that fail, rows without target, rows without mask (of those that can be read)
 PROTOCOLS: list[tuple[Callable[[Path], dict[str, Any]], int, int, int, int]] = [
     (magicbrush, 4, 1, 0, 1),
@@ -179,6 +229,9 @@ PROTOCOLS: list[tuple[Callable[[Path], dict[str, Any]], int, int, int, int]] = [
     (gedit, 2, 0, 2, 2),
     (imgedit, 2, 1, 1, 1),
     (folder, 2, 0, 0, 1),
+    (gedit_v2, 2, 0, 2, 2),
+    (gide, 5, 2, 3, 1),
+    (dlebench, 2, 0, 0, 2),
 ]
 
 
@@ -258,6 +311,7 @@ def test_magicbrush_sessions(tmp_path: Path) -> None:
     assert len(rows) == 3
     session = BenchmarkSample.of(rows[0])
     assert session.before == ("turn 1 of 242679",) and session.instruction == "turn 2 of 242679"
+    assert session.request == "turn 1 of 242679 Then: turn 2 of 242679"  # what a judge is told
     assert session.source.shape == (32, 32, 3) and session.edit_mask is None
     assert session.target is not None and session.target.shape == (24, 40, 3)
     turns = build(magicbrush(tmp_path))
@@ -286,6 +340,9 @@ def test_columns_reach_the_samples(tmp_path: Path) -> None:
     for key in ("../../escaped", "/escaped", "sub/folder", "..", ""):
         with pytest.raises(ValueError, match="is no file name"):
             picture_path({"name": "imgedit"}, dataclasses.replace(english[0], sample_id=key))
+    [added, _] = samples(gedit_v2(tmp_path / "v2"))
+    assert (added.sample_id, added.edit_type) == ("subject_add_000000", "subject_add")
+    assert picture_path({"name": "gedit_v2"}, added) == Path("images/subject_add_000000.png")
     [one, two] = samples(folder(tmp_path / "own"))
     assert one.edit_mask is None and two.edit_mask is not None and two.edit_type == "color"
 
