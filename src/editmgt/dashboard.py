@@ -13,7 +13,7 @@ USAGE = "usage: python -m editmgt.dashboard [ENTITY/]PROJECT"
 
 
 def workspace(entity: str, project: str) -> "Workspace":
-    """Return the page, not saved: answers first, then cells, pictures and training curves."""
+    """Return the page, not saved: answers first, then cells, samples and training curves."""
     import wandb_workspaces.reports.v2 as panels
     import wandb_workspaces.workspaces as ws
 
@@ -38,7 +38,10 @@ def workspace(entity: str, project: str) -> "Workspace":
         "Where it looks, and what it costs": bars(
             "localization/auc", "localization/iou", "localization/held", "speed/edit_seconds"
         ),
-        "Pictures": [panels.MediaBrowser(title="samples", media_keys=["samples"])],
+        "Samples": [  # joined by their first column, which is the sample
+            panels.WeavePanelSummaryTable(table_name="samples_table"),
+            panels.MediaBrowser(title="samples", media_keys=["samples"]),
+        ],
         "Training": [panels.LinePlot(title=name, y=[name]) for name in ("train/loss", "dev/loss")],
     }
     return ws.Workspace(

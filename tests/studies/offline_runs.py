@@ -1,5 +1,6 @@
-"""Reads back what W&B wrote offline."""
+"""Reads back what W&B wrote offline, from the run's folder alone."""
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,6 @@ def logged_keys(records: list[Any]) -> set[str]:
 
 def history(records: list[Any], key: str) -> list[float]:
     """The values of one curve, as they were logged."""
-    import json
-
     return [
         json.loads(item.value_json)
         for record in records
@@ -72,8 +71,6 @@ def exit_codes(records: list[Any]) -> list[int]:
 
 def config_of(records: list[Any]) -> dict[str, Any]:
     """A run's configuration as it was in the end."""
-    import json
-
     found: dict[str, Any] = {}
     for record in records:
         kind = record.WhichOneof("record_type")
@@ -83,3 +80,41 @@ def config_of(records: list[Any]) -> dict[str, Any]:
         for item in updates:
             found[item.key or item.nested_key[0]] = json.loads(item.value_json)
     return found
+
+
+def logged(records: list[Any]) -> dict[str, Any]:
+    """The last value of everything in a run's history; that of a table or a picture is a mapping."""
+    found: dict[str, Any] = {}
+    for record in records:
+        if record.WhichOneof("record_type") == "history":
+            for item in record.history.item:
+                key, *inner = [item.key] if item.key else item.nested_key
+                value = json.loads(item.value_json)
+                if inner:
+                    value = {**(found.get(key) or {}), inner[0]: value}
+                found[key] = value
+    return found
+
+
+def tables(folder: Path) -> dict[str, tuple[list[str], list[list[Any]]]]:
+    """The tables of an offline run by key: columns and rows. A picture is the path of its file."""
+
+    def cell(value: Any) -> Any:
+        return folder / "files" / value["path"] if isinstance(value, dict) else value
+
+    found = {}
+    for key, value in logged(read_offline(next(folder.glob("*.wandb")))).items():
+        if isinstance(value, dict) and value.get("_type") == "table-file":
+            content = json.loads((folder / "files" / value["path"]).read_text())
+            found[key] = content["columns"], [[cell(entry) for entry in row] for row in content["data"]]
+    return found
+
+
+def artifacts(records: list[Any]) -> dict[str, Any]:
+    """The artifacts that a run logged or used, by name."""
+    return {r.artifact.name: r.artifact for r in records if r.WhichOneof("record_type") == "artifact"}
+
+
+def goals(records: list[Any]) -> dict[str, int]:
+    """What is better of each metric that a run defined."""
+    return {r.metric.name: r.metric.goal for r in records if r.WhichOneof("record_type") == "metric"}

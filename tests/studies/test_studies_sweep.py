@@ -334,7 +334,7 @@ def test_evaluate_logs_each_cell_to_its_own_offline_run(tmp_path: Path, tiny_bun
         cwd=tmp_path, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "wandb sync outputs/sweeps/" in done.stdout
+    assert "for run in outputs/sweeps/" in done.stdout and "wandb sync ." in done.stdout
     files = sorted(tmp_path.glob("outputs/sweeps/*/*/wandb/offline-run-*/*.wandb"))
     records = [read_offline(path) for path in files]
     assert len(records) == 2

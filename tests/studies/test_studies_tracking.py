@@ -13,7 +13,8 @@ from editmgt import dashboard
 from editmgt.files import read_json, write_atomic, write_json
 from editmgt.studies.tracking import log_study, start, sync_hint
 
-CONFIG: dict[str, Any] = {"logger": {"name": "wandb", "project": "editmgt", "entity": None}, "seed": 3}
+LOGGER = {"name": "wandb", "project": "editmgt", "entity": None, "pictures": 64, "weights": 50}
+CONFIG: dict[str, Any] = {"logger": LOGGER, "seed": 3}
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +62,7 @@ def test_an_uploaded_rerun_overwrites_nothing(tmp_path: Path) -> None:
     hint = sync_hint(tmp_path)
     assert hint is not None
     listed = subprocess.run(
-        ["bash", "-c", hint.replace("wandb sync", "ls -d")], capture_output=True, text=True, check=True
+        ["bash", "-c", hint.replace("wandb sync .", "pwd")], capture_output=True, text=True, check=True
     ).stdout.splitlines()
     runs = [read_offline(path) for folder in listed for path in Path(folder).glob("*.wandb")]
     ids = [run_record(records).run_id for records in runs]
@@ -118,5 +119,5 @@ def test_a_dashboard_needs_a_login(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_dashboard_shows_what_is_logged() -> None:
     page = str(dashboard.workspace("me", "editmgt")._to_model().model_dump())
-    for name in ("edit/success", "outside_codec/l1", "report/effects", "samples", "train/loss"):
+    for name in ("edit/success", "outside_codec/l1", "report/effects", "samples_table", "train/loss"):
         assert name in page

@@ -208,6 +208,8 @@ class _Logger(_Strict):
     name: Literal["wandb", "csv", "none"]
     project: Text | None = None
     entity: Text | None = None
+    pictures: NotNegative = 0
+    weights: NotNegative = 0
 
 
 class _CLIP(_Strict):

@@ -45,7 +45,7 @@ def explain_row(
         panels.append(("target", _fit(target)))
     panels += [
         ("edited", _fit(edited)),
-        ("where the instruction looks", _heat(_fit(source), localization)),
+        ("where the instruction looks", heat(_fit(source), localization)),
         (f"held tokens: {held.float().mean():.0%}", _tint(_fit(edited), held)),
     ]
     return _lay_out(instruction, panels)
@@ -72,8 +72,8 @@ def _fit(image: Image.Image) -> Image.Image:
     return image.convert("RGB").resize((width, height), method)
 
 
-def _heat(image: Image.Image, localization: Tensor) -> Image.Image:
-    """Lay the map over a grey version of the picture."""
+def heat(image: Image.Image, localization: Tensor) -> Image.Image:
+    """Lay a map [h,w] in [0, 1] over a grey version of the picture, in the picture's size."""
     map_image = Image.fromarray(localization.float().cpu().numpy())
     values = np.array(map_image.resize(image.size, Image.Resampling.BILINEAR)).clip(0, 1)
     stops = np.linspace(0, 1, len(HEAT))

@@ -17,6 +17,8 @@ from editmgt.editing import Editor, EditSettings, validate
 from editmgt.editing.picture_files import png
 from editmgt.evaluation.faults import told
 from editmgt.evaluation.gallery import Gallery
+from editmgt.evaluation.kept_maps import FILE as MAPS
+from editmgt.evaluation.kept_maps import keep_map
 from editmgt.evaluation.row_file import Row, RowFile, summarise
 from editmgt.evaluation.scoring import Group, Outcome, kind, score
 from editmgt.files import WriteError, write_atomic, write_json
@@ -66,7 +68,7 @@ def evaluate(
         progress: called with (samples done, samples in all) at the start and after every batch.
         resume: go on after the rows that ``out_dir`` holds, which must be of the same editor, samples and
             settings, and do again those that failed by the machine; otherwise start anew.
-        picture_path: where in ``out_dir`` each edited picture is kept as PNG; None: nowhere.
+        picture_path: where in ``out_dir`` each edited picture is kept as PNG, its map in ``maps.jsonl``; None: nowhere.
 
     Returns:
         What ``metrics.json`` holds, see :func:`editmgt.evaluation.row_file.summarise`.
@@ -79,13 +81,17 @@ def evaluate(
     validate(settings, editor.transformer.num_blocks, editor.pixels_per_cell)
     out_dir = Path(out_dir)
     gallery = Gallery(out_dir / ".gallery", resume)
+    if not resume:
+        (out_dir / MAPS).unlink(missing_ok=True)
 
     def keep(index: int, sample: BenchmarkSample, outcome: Outcome, position: int) -> None:
         edited = outcome.images[position]
+        assert outcome.localization is not None and outcome.held is not None
+        localization, held = outcome.localization[position], outcome.held[position]
         if picture_path is not None:
             _save(edited, out_dir / picture_path(sample))
-        assert outcome.localization is not None and outcome.held is not None
-        gallery.offer(index, sample, edited, outcome.localization[position], outcome.held[position])
+            keep_map(out_dir, sample.sample_id, localization, held)
+        gallery.offer(index, sample, edited, localization, held)
 
     run = _Run(editor, samples, settings, scorer, batch_size, seed)
     summary = run.write(lambda group: _edit(group, settings, seed), out_dir, resume, progress, keep)

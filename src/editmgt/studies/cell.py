@@ -19,6 +19,7 @@ from editmgt.lock import locked
 from editmgt.progress import progress_bar
 from editmgt.studies import trainings
 from editmgt.studies.compose import settle
+from editmgt.studies.fingerprint import weights_digest
 from editmgt.studies.identity import (
     edit_seed,
     edit_settings,
@@ -32,7 +33,7 @@ from editmgt.studies.identity import (
 from editmgt.studies.objective import primary
 from editmgt.studies.plan import read_layers, read_plan
 from editmgt.studies.status import INTERRUPTED, is_done, was_cut_off
-from editmgt.studies.tracking import Tracker, start
+from editmgt.studies.tracking import Tracker, start, study_tags
 from editmgt.weights import local as local_directory
 
 if TYPE_CHECKING:
@@ -156,7 +157,10 @@ class Cell:
     def _work(self, tracker: Tracker, resume: bool) -> dict[str, float]:
         config = self.config
         if config["task"] == "evaluate":
-            self._link_checkpoint(local_directory(config["checkpoint"]))
+            weights = local_directory(config["checkpoint"])
+            self._link_checkpoint(weights)
+            if weights is not None:  # what is on the hub is named in the configuration
+                tracker.link_weights(weights, weights_digest(config["checkpoint"]), made_here=False)
             return self._judge(config["checkpoint"], resume)
         owner = self.directory.parent if self.sweep else self.directory
         directory = training_directory(config, owner)
@@ -171,7 +175,9 @@ class Cell:
             make_logger=tracker.lightning_logger,
             say=self.say,
         )
-        tracker.link_training(trainings.log_of(directory))
+        log = trainings.log_of(directory)
+        tracker.link_training(log)
+        tracker.link_weights(finished, weights_digest(str(finished)), made_here=log == tracker.log)
         self._link_checkpoint(finished)
         progress = read_object(directory / "progress.json")
         if progress is not None:
@@ -196,7 +202,9 @@ class Cell:
 
     @contextmanager
     def _tracker(self) -> Iterator[Tracker]:
-        tracker = start(self.directory, self.config | self._fingerprints, self.sweep or None, self.name)
+        config = self.config | self._fingerprints
+        tags = study_tags(self.config)
+        tracker = start(self.directory, config, self.sweep or None, self.name, tags=tags)
         try:
             yield tracker
         except BaseException:

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from editmgt.config import show
 from editmgt.editing.cuts import told_once
 from editmgt.errors import UserError, on_one_line
-from editmgt.files import read_json
+from editmgt.files import read_json, write_atomic
 from editmgt.lock import locked
 from editmgt.studies.checks import (
     check_data,
@@ -283,7 +283,8 @@ def _finish(plan: Plan, composition: Composition) -> int:
     from editmgt.studies.reference import run_references
     from editmgt.studies.report import build
     from editmgt.studies.todo import cells_left
-    from editmgt.studies.tracking import log_study, sync_hint
+    from editmgt.studies.tracking import log_study, study_tags, sync_hint
+    from editmgt.studies.wandb_sweep import FILE, sweep_yaml
 
     plan = read_plan(plan.directory)  # a sweeper that chooses as it goes has added cells
     if not plan.cells:
@@ -295,8 +296,11 @@ def _finish(plan: Plan, composition: Composition) -> int:
     ):
         build(plan.directory)
         print(f"Report: {plan.directory / 'report' / 'report.md'}")
-        if plan.is_sweep:
-            log_study(plan.directory, composition.cells[0].config["logger"])
+        config = composition.cells[0].config
+        if plan.is_sweep and config["logger"]["name"] == "wandb":
+            if sweep := sweep_yaml(plan, config):
+                write_atomic(plan.directory / "report" / FILE, sweep)
+            log_study(plan.directory, config["logger"], study_tags(config))
     if hint := sync_hint(plan.directory):
         print(f"W&B was offline; to upload: {hint}")
     return FAILED if cells_left(plan) else 0

@@ -168,7 +168,8 @@ def _study(
     base: dict[str, Any], overrides: list[Override], known: set[str], multirun: bool, mistakes: list[str]
 ) -> Study | None:
     """The study that the configuration holds: it decides which cells there are, so its mistakes come first."""
-    if base.get("study") is None:
+    alone = any(o.key_or_group == "study" and o.value() is None for o in overrides)  # a cell of it, by itself
+    if base.get("study") is None or alone:
         return None
     _apply(overrides, base)
     computed = base["metrics"]["names"] or base["metrics"]["preset"]

@@ -6,14 +6,27 @@ import os
 import secrets
 import shlex
 import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import urlparse
 
 from editmgt.files import read_object, write_json
-from editmgt.spreadsheet import from_csv
+from editmgt.studies.study import read as read_study
 
 _ID = "wandb.json"
+_RESULTS = (
+    "metrics.json",
+    "samples.csv",
+    "config.yaml",
+    "protocol.json",
+    "progress.json",
+    "not_run.json",
+    "judge.csv",
+    "judge.jsonl",
+)
+_LONGEST_TAG = 64  # characters: W&B refuses a run with a longer one
 
 
 class Tracker:
@@ -33,6 +46,9 @@ class Tracker:
 
     def link_training(self, log: str | None) -> None:
         """Say which W&B run the cell's training was logged to."""
+
+    def link_weights(self, directory: Path, digest: str, made_here: bool) -> None:
+        """Say which finished editor the cell judges, and whether its own training made it."""
 
     def log_results(self, metrics: dict[str, float]) -> None:
         """Log what ``directory`` holds once its cell is done."""
@@ -59,15 +75,23 @@ class WandbTracker(Tracker):
     """
 
     def __init__(
-        self, directory: Path, config: dict[str, Any], group: str | None, name: str, job_type: str
+        self,
+        directory: Path,
+        config: dict[str, Any],
+        group: str | None,
+        name: str,
+        job_type: str,
+        tags: Sequence[str],
     ) -> None:
         super().__init__(directory)
+        self._logger, self._benchmark = config["logger"], config.get("benchmark")
         import wandb
 
         stored, mode = read_object(directory / _ID) or {}, wandb_mode()
         last = stored.get("id")
         goes_on = last and mode == stored.get("mode", "online") == "online"
-        run_id = last if goes_on else secrets.token_hex(4)
+        of_agent = os.environ.get("WANDB_RUN_ID") if os.environ.get("WANDB_SWEEP_ID") else None
+        run_id = of_agent or (last if goes_on else secrets.token_hex(4))
         write_json(directory / _ID, {"id": run_id, "mode": mode})
         notes = {"git_commit": _commit(), "resumes": None if goes_on else last}
         self._run = wandb.init(
@@ -76,6 +100,7 @@ class WandbTracker(Tracker):
             group=group,
             name=name,
             job_type=job_type,
+            tags=[tag[:_LONGEST_TAG] for tag in tags],
             id=run_id,
             resume="allow" if mode == "online" else None,
             mode=cast(Literal["online", "offline", "shared"], mode),
@@ -92,41 +117,76 @@ class WandbTracker(Tracker):
 
     def link_training(self, log: str | None) -> None:
         """See :class:`Tracker`; the run that trained is linked by its name."""
-        self._run.config.update({"training_run": log}, allow_val_change=True)
+        with _kept("its training's name"):
+            self._run.config.update({"training_run": log}, allow_val_change=True)
+
+    def link_weights(self, directory: Path, digest: str, made_here: bool) -> None:
+        """See :class:`Tracker`; whatever makes or uses the same weights is linked by the artifact of their content."""
+        from editmgt.studies.wandb_files import log_weights
+
+        with _kept("its editor"):
+            log_weights(self._run, directory, digest, self._logger.get("weights", 0), made_here)
 
     def lightning_logger(self) -> Any:
-        """Lightning's logger onto this run."""
+        """Lightning's logger onto this run; a curve that W&B does not take ends no training."""
         from lightning.pytorch.loggers import WandbLogger
 
-        return WandbLogger(experiment=self._run, save_dir=self.directory)
+        class Kept(WandbLogger):
+            def log_metrics(self, *arguments: Any, **named: Any) -> None:
+                with _kept("a step"):
+                    super().log_metrics(*arguments, **named)
+
+        return Kept(experiment=self._run, save_dir=self.directory)
 
     def log_results(self, metrics: dict[str, float]) -> None:
-        """Log the metrics to the summary, the picture page and the table of samples."""
-        import wandb
+        """Log the metrics and their directions to the summary, the page of pictures and the table of samples."""
+        with _kept("its results"):
+            from editmgt.metrics import REGISTRY
+            from editmgt.studies.sample_table import sample_table
+            from editmgt.studies.wandb_files import define_goals, log_with_artifact
 
-        logged: dict[str, Any] = {name: value for name, value in metrics.items() if math.isfinite(value)}
-        if (self.directory / "samples.png").is_file():
-            logged["samples"] = wandb.Image(str(self.directory / "samples.png"))
-        if (self.directory / "samples.csv").is_file():
-            logged["samples_table"] = _table(self.directory / "samples.csv")
-        self._run.log(logged)
+            finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
+            specs = {name: REGISTRY.get(name.partition("[")[0]) for name in finite}
+            define_goals(self._run, {name: spec.direction for name, spec in specs.items() if spec})
+            pictures, page = self._logger.get("pictures", 0), self.directory / "samples.png"
+            tables = {}
+            if (self.directory / "samples.csv").is_file():
+                tables["samples_table"] = sample_table(self.directory, self._benchmark, pictures - 1)
+            log_with_artifact(
+                self._run,
+                f"results-{self._run.id}",
+                {name: path for name in _RESULTS if (path := self.directory / name).is_file()},
+                tables,
+                finite | ({"samples": page} if pictures and page.is_file() else {}),
+            )
 
     def log_report(self) -> None:
-        """Log a sweep's tables and figures, as ``directory/report`` has them."""
-        import wandb
+        """Log a sweep's tables and figures, as ``directory/report`` has them; all of the report is an artifact."""
+        from editmgt.studies.sample_table import read_table
+        from editmgt.studies.wandb_files import log_with_artifact
 
         report = self.directory / "report"
-        tables = {f"report/{path.stem}": _table(path) for path in sorted(report.glob("*.csv"))}
-        figures = {f"report/{path.stem}": wandb.Image(str(path)) for path in sorted(report.glob("*.png"))}
-        self._run.log({**tables, **figures})
+        log_with_artifact(
+            self._run,
+            f"report-{self._run.id}",
+            {path.name: path for path in sorted(report.iterdir())},
+            {f"report/{path.stem}": read_table(path) for path in sorted(report.glob("*.csv"))},
+            {f"report/{path.stem}": path for path in sorted(report.glob("*.png"))},
+        )
 
     def finish(self, failed: bool) -> None:
         """Close the run."""
-        self._run.finish(exit_code=1 if failed else 0)
+        with _kept("its end"):
+            self._run.finish(exit_code=1 if failed else 0)
 
 
 def start(
-    directory: Path, config: dict[str, Any], group: str | None, name: str, job_type: str = "cell"
+    directory: Path,
+    config: dict[str, Any],
+    group: str | None,
+    name: str,
+    job_type: str = "cell",
+    tags: Sequence[str] = (),
 ) -> Tracker:
     """Start the log that ``config["logger"]`` names; W&B that cannot start is said, and the work goes on."""
     kind = config["logger"]["name"]
@@ -134,22 +194,35 @@ def start(
         return CsvTracker(directory)
     if kind == "wandb" and wandb_mode() != "disabled":
         try:
-            return WandbTracker(directory, config, group, name, job_type)
+            return WandbTracker(directory, config, group, name, job_type, tags)
         except Exception as error:  # no server, no disk, a wrong key: the cell is worth more than its log
             print(f"W&B could not start, so this {job_type} is not logged there: {_reason(error)}")
     return Tracker(directory)
 
 
-def log_study(directory: Path, logger: dict[str, Any]) -> None:
+def log_study(directory: Path, logger: dict[str, Any], tags: Sequence[str] = ()) -> None:
     """Log the report of the sweep in ``directory`` to a W&B run beside those of its cells, where W&B is online one for all reruns."""
-    tracker = start(directory, {"logger": logger}, directory.name, "summary", job_type="summary")
+    study = read_study(directory)
+    config = {"logger": logger} | ({"study": study.model_dump()} if study else {})
+    tracker = start(directory, config, directory.name, "summary", "summary", tags)
     if isinstance(tracker, WandbTracker):
-        try:
+        with _kept("the report"):  # which is on disk
             tracker.log_report()
-            tracker.finish(failed=False)
-        except Exception as error:  # the report is on disk: a log that fails takes nothing away
-            tracker.finish(failed=True)
-            print(f"W&B could not log the report: {_reason(error)}")
+        tracker.finish(failed=False)
+
+
+def study_tags(config: dict[str, Any]) -> list[str]:
+    """Return what a project's runs are picked out by: the study, and what it is judged on."""
+    return [config["name"], config["benchmark"]["name"]]
+
+
+@contextmanager
+def _kept(what: str) -> Iterator[None]:
+    """Say what W&B could not log and go on: a cell is worth more than its log."""
+    try:
+        yield
+    except Exception as error:
+        print(f"W&B could not log {what}: {_reason(error)}", flush=True)
 
 
 def _reason(error: Exception) -> str:
@@ -165,7 +238,10 @@ def wandb_mode() -> str:
 
 
 def sync_hint(directory: Path) -> str | None:
-    """Return the command that uploads what was written offline under ``directory``; None: nothing was."""
+    """Return the command that uploads what was written offline under ``directory``; None: nothing was.
+
+    It goes into each run's folder, from where the files of its artifacts are named.
+    """
     if wandb_mode() != "offline":
         return None
     patterns = [
@@ -174,7 +250,8 @@ def sync_hint(directory: Path) -> str | None:
         if any(directory.glob(pattern))
     ]
     where = shlex.quote(str(directory))  # not the pattern, which the shell expands
-    return " ".join(["wandb sync", *(f"{where}/{pattern}" for pattern in patterns)]) if patterns else None
+    runs = " ".join(f"{where}/{pattern}" for pattern in patterns)
+    return f'for run in {runs}; do (cd "$run" && wandb sync .); done' if patterns else None
 
 
 def _key_in_netrc() -> bool:
@@ -183,13 +260,6 @@ def _key_in_netrc() -> bool:
         return netrc.netrc(os.environ.get("NETRC")).authenticators(host) is not None
     except (OSError, netrc.NetrcParseError):
         return False
-
-
-def _table(path: Path) -> Any:
-    import wandb
-
-    header, *rows = from_csv(path.read_bytes().decode())
-    return wandb.Table(columns=list[str | int](header), data=rows)
 
 
 def _commit() -> str | None:
