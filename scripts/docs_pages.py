@@ -1,5 +1,6 @@
 """What mkdocs puts into a page from the repository itself, so that no page has a list that falls behind."""
 
+import html
 import re
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,18 @@ def on_page_markdown(markdown: str, **_more: Any) -> str:
     """Put the findings where a page asks for them."""
     if _FINDINGS not in markdown:
         return markdown
-    parts = [f"## {name}\n\n```text\n{text}\n```" for name, text in findings().items()]
+    parts = [part for name, text in findings().items() for part in (f"## {name}", *_paragraphs(text))]
     return markdown.replace(_FINDINGS, "\n\n".join(parts))
 
 
-def on_page_content(html: str, **_more: Any) -> str:
+def _paragraphs(text: str) -> list[str]:
+    """Plain text as HTML, whose words mean nothing to Markdown."""
+    return [f"<p>{html.escape(' '.join(part.split()))}</p>" for part in text.split("\n\n")]
+
+
+def on_page_content(content: str, **_more: Any) -> str:
     """Leave out the roles of docstrings (``:func:``), which mean nothing here."""
-    return _ROLE.sub("", html)
+    return _ROLE.sub("", content)
 
 
 def on_post_page(output: str, **_more: Any) -> str:

@@ -4,28 +4,39 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from editmgt.data.scenes import SceneDataset
+from editmgt.studies.compose import compose_all
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PRESETS = {"train.py": ["debug=smoke"], "evaluate.py": ["debug=few"], "edit.py": ["--steps", "2"]}
 
 
-def commands() -> list[str]:
-    """The pages' commands: lines of their plain code blocks, comments cut, ``pip install ... &&`` done already.
-
-    A block marked ``bash`` needs what is not here: weights, data, GPUs, or much time.
-    """
-    text = "\n".join(page.read_text() for page in PAGES)
+def lines(language: str, pages: Iterable[Path] = PAGES) -> list[str]:
+    """The lines of the pages' code blocks in a language, each once, comments cut, ``pip install ... &&`` done already."""
+    text = "\n".join(page.read_text() for page in pages)
     fences = re.findall(r"^```(\w*)\n(.*?)^```", text, re.S | re.M)
-    blocks = [block for language, block in fences if not language]
-    lines = [line.split("#")[0].split("&&")[-1].strip() for block in blocks for line in block.splitlines()]
-    return list(dict.fromkeys(line for line in lines if re.match(r"python (train|evaluate|edit)\.py", line)))
+    joined = "\n".join(block for name, block in fences if name == language).replace("\\\n", " ")
+    return list(dict.fromkeys(line.split("#")[0].split("&&")[-1].strip() for line in joined.splitlines()))
+
+
+def commands() -> list[str]:
+    """The pages' commands that run here; a block marked ``bash`` needs what is not here: weights, data, GPUs, or much time."""
+    return [line for line in lines("") if re.match(r"python (train|evaluate|edit)\.py", line)]
+
+
+def composed_alone() -> list[str]:
+    """Commands of blocks marked ``bash`` that have settings; those of extend.md run, in a clone (test_extend.py)."""
+    kind = r"python (train\.py|evaluate\.py|-m editmgt\.prepare) (?!--)"
+    return [
+        line for line in lines("bash", (p for p in PAGES if p.name != "extend.md")) if re.match(kind, line)
+    ]
 
 
 def test_the_readme_shows_what_a_newcomer_does() -> None:
@@ -39,6 +50,16 @@ def test_the_readme_shows_what_a_newcomer_does() -> None:
 def test_what_a_page_links_to_is_there(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
         assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("command", composed_alone())
+def test_what_cannot_run_here_is_a_valid_command(command: str) -> None:
+    """Its keys, values and cells are those of the configuration; a place for the reader's own weights is a hub's name."""
+    own = r"(?<==)\.\.\.|WEIGHTS|STAGE\d/checkpoints/editor"
+    arguments = shlex.split(re.sub(own, "owner/name", command.replace("-m editmgt.prepare", "prepare.py")))
+    task = arguments[1].removesuffix(".py")
+    settings = [argument for argument in arguments[2:] if not argument.startswith("-")]
+    assert compose_all(ROOT / "conf", task, settings, multirun="-m" in arguments).cells
 
 
 @pytest.mark.parametrize("command", commands())
