@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from editmgt.editing.composite import edited_region, largest_change, paste
+from editmgt.editing.composite import edited_region, largest_change, paste, with_detail
+from editmgt.editing.images import resize
 
 CODE = 6  # pixels a side
 
@@ -55,6 +56,48 @@ def test_the_seam_rises_around_what_changed() -> None:
     assert row[: 2 * CODE].max() == 0 and row[2 * CODE] < 64
     assert (np.diff(row[: 4 * CODE]) >= 0).all()
     assert row[4 * CODE + 1] > 240
+
+
+sizes = st.tuples(st.integers(1, 70), st.integers(1, 70))
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 999), size=sizes, worked=sizes)
+def test_an_edit_that_changes_nothing_gives_the_source_back(
+    seed: int, size: tuple[int, int], worked: tuple[int, int]
+) -> None:
+    """At its own size and to the bit, whatever size was edited at and whatever the codec lost."""
+    source, decoded = noise(seed, size), noise(seed + 1, worked)
+    assert np.array_equal(np.asarray(with_detail(source, decoded, decoded)), np.asarray(source))
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 999), size=sizes, worked=sizes)
+def test_the_edit_stays_within_the_detail_that_was_lost(
+    seed: int, size: tuple[int, int], worked: tuple[int, int]
+) -> None:
+    source, edited, decoded = noise(seed, size), noise(seed + 1, worked), noise(seed + 2, worked)
+    shown = np.asarray(with_detail(source, edited, decoded)).astype(int)
+    new, old = (np.asarray(resize(picture, size)).astype(int) for picture in (edited, decoded))
+    added = (new + np.asarray(source) - old).clip(0, 255)
+    assert ((shown >= np.minimum(new, added)) & (shown <= np.maximum(new, added))).all()
+
+
+def test_a_recoloured_thing_keeps_its_texture_and_a_new_one_has_none_of_the_old() -> None:
+    stripes = np.zeros((160, 160, 3), np.uint8) + np.uint8(90)
+    stripes[:, ::2] += 60  # finer than what is edited at
+    stripes[:80, 80:] += 50  # seen there
+    source = Image.fromarray(stripes)
+    decoded = resize(source, (40, 40))
+    redder = Image.merge(
+        "RGB", [decoded.getchannel("R").point(lambda level: level + 40), *decoded.split()[1:]]
+    )
+    shown = np.asarray(with_detail(source, redder, decoded)).astype(int)
+    assert np.abs(shown - stripes - [40, 0, 0]).max() <= 1
+    covered = decoded.copy()
+    covered.paste((200, 0, 0), (10, 10, 30, 30))  # over the corner of what is seen
+    shown = np.asarray(with_detail(source, covered, decoded)).astype(int)
+    assert np.abs(shown[78:82, 78:82] - [200, 0, 0]).max() <= 8 and np.array_equal(shown[:20], stripes[:20])
 
 
 def test_a_masks_greys_blend_the_edit_in() -> None:

@@ -10,7 +10,8 @@ from picture_of_blocks import INSTRUCTIONS, picture, same
 from PIL import Image
 
 from editmgt.editing import Editor, EditResult, InstructionCut
-from editmgt.editing.composite import edited_region, largest_change
+from editmgt.editing.composite import edited_region, largest_change, with_detail
+from editmgt.editing.images import resize, to_image, to_pixels
 from editmgt.editing.localization import score_maps
 from editmgt.errors import UserError
 
@@ -179,9 +180,14 @@ def test_a_feathered_mask_shows_its_greys_and_holds_by_its_middle(tiny_editor: E
         for options in ({}, {"composite": True}, {"composite": True, "feather": True})
     )
     assert torch.equal(hard.tokens, soft.tokens) and not soft.changed[0, :1].any()
-    before, edited, after = (
-        np.asarray(image).astype(int) for image in (source, plain.images[0], soft.images[0])
+    assert torch.equal(plain.tokens, soft.tokens)
+    small = to_pixels(resize(source, (32, 32)))[None]
+    decoded, drawn = (
+        to_image(tiny_editor.codec.decode(codes)[0])
+        for codes in (tiny_editor.codec.encode(small), plain.tokens)
     )
+    edited = with_detail(source, drawn, decoded)
+    before, edited, after = (np.asarray(image).astype(int) for image in (source, edited, soft.images[0]))
     assert np.array_equal(np.asarray(hard.images[0])[:8], before[:8])
     assert np.array_equal(after[mask == 0], before[mask == 0])
     inside = after[7, 12:28] - (before[7, 12:28] + (edited - before)[7, 12:28] * 64 / 255)

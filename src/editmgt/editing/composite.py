@@ -1,22 +1,40 @@
 """Bringing an edit back into the user's own picture: outside the edited region every pixel stays as it was.
 
+An edit is made small and comes out of the codec: scaled up it is a blur, whatever the picture is. So inside the region too
+the picture keeps its own detail, wherever the edit keeps the structure that is seen at the size it is made at
+(:func:`with_detail`). ``benchmarks/composites.py`` compares this with pasting the edit, and with adding what it changes, on
+photographs whose wanted result is known; error in the region (of 255), and structural similarity:
+
+| edited at | pasted | difference added | detail where structure stays |
+|---|---|---|---|
+| 64 | 15.6, 0.72 | 14.6, 0.78 | 12.3, 0.83 |
+| 256 | 12.6, 0.77 | 14.6, 0.68 | 11.8, 0.81 |
+
+Pasting blurs what is only recoloured; adding the difference lets what is covered or removed shine through.
 Shapes: H W codes.
 """
 
 import numpy as np
+import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageFilter
 from torch import Tensor
 
+from editmgt.editing.images import resize
 from editmgt.editing.masks import MaskLike, may_change, read_mask
 from editmgt.editing.original import DEEP_GREY
+
+REACH = 2  # pixels of the edit around each in which its structure is looked for
+FLAT = 6.0  # variance, of levels up to 255, that is no structure: there the source's detail stays
 
 
 def edited_region(changed_HW: Tensor, size: tuple[int, int], mask: MaskLike | None = None) -> Image.Image:
     """Return where an edit may show in a picture of ``size`` (width, height): mode L, white or black.
 
     That is the codes that ``changed`` and one code around them, for a decoder's pixels follow its neighbouring codes
-    too; where the user gave a ``mask``, what may change there alone.
+    too (the miniature's by 16 of 255 in that ring, 7 in the next, after any code in place of another); where the user gave
+    a ``mask``, what may change there alone.
     """
     grown_HW = F.max_pool2d(changed_HW[None, None].float().cpu(), 3, stride=1, padding=1)[0, 0]
     region = Image.fromarray(grown_HW.numpy().astype(np.uint8) * 255)
@@ -25,6 +43,43 @@ def edited_region(changed_HW: Tensor, size: tuple[int, int], mask: MaskLike | No
         return region
     allowed = may_change(read_mask(mask, size=size))
     return ImageChops.darker(region, Image.fromarray(allowed.astype(np.uint8) * 255))
+
+
+def with_detail(source: Image.Image, edited: Image.Image, decoded: Image.Image) -> Image.Image:
+    """Return ``edited`` in the size of ``source``, with the source's detail where it keeps the source's structure.
+
+    What the codec and the size lose of the source, source - decoded, is added to the edit by the share of the local
+    structure that the edit keeps: the slope of edited over decoded in a window, as a guided filter finds it
+    (He et al. 2013), in brightness, from 0 to 1. A recoloured thing keeps its texture, a new one has none of the old.
+
+    Args:
+        source: the picture, mode RGB, any size.
+        edited: the edit's codes through the decoder, mode RGB, in the size that was edited at.
+        decoded: the source's codes through the decoder, likewise.
+    """
+    share = Image.fromarray((_kept_structure(edited, decoded) * 255).round().astype(np.uint8))
+    share = share.resize(source.size, Image.Resampling.BILINEAR)
+    kept = np.asarray(share, np.float32) / 255
+    large, before = resize(edited, source.size), resize(decoded, source.size)
+    bands = []
+    for own, new, old in zip(source.split(), large.split(), before.split(), strict=True):
+        lost = np.asarray(own, np.float32) - np.asarray(old)
+        bands.append(Image.fromarray((np.asarray(new) + kept * lost).round().clip(0, 255).astype(np.uint8)))
+    return Image.merge("RGB", bands)
+
+
+def _kept_structure(edited: Image.Image, decoded: Image.Image) -> NDArray[np.float32]:
+    """How much of the structure around each pixel of ``decoded`` is in ``edited`` [H,W], 0 to 1."""
+    new, old = (
+        torch.from_numpy(np.asarray(picture.convert("L"), np.float32)) for picture in (edited, decoded)
+    )
+
+    def mean(values: Tensor) -> Tensor:
+        return F.avg_pool2d(values[None], 2 * REACH + 1, 1, REACH, count_include_pad=False)[0]
+
+    covariance = mean(new * old) - mean(new) * mean(old)
+    variance = mean(old * old) - mean(old).square()
+    return ((covariance + FLAT) / (variance + FLAT)).clip(0, 1).numpy()
 
 
 def paste(

@@ -68,9 +68,13 @@ def edit_directory(options: argparse.Namespace) -> int:
 
     from editmgt.editing.masks import read_mask
     from editmgt.editing.original import Original
-    from editmgt.editing.picture_files import file_notes, has_deep_colours, read_image
+    from editmgt.editing.picture_files import file_notes, has_deep_colours, read_image, size_of
+    from editmgt.editing.size_note import size_note
 
     editor = load(options)
+    sizes = [size for file in files if _is_picture(file) and (size := size_of(file))]
+    if note := size_note(editor, sizes, options.checkpoint, options.composite):
+        to_stderr(note)
     rows: list[tuple[str, str, str]] = []
     taken = {file.name for file in files}
     status = 0

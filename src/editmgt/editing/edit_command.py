@@ -65,6 +65,7 @@ def edit(options: argparse.Namespace) -> str:
     from editmgt.editing.original import Original
     from editmgt.editing.picture_files import file_notes, has_deep_colours, read_image
     from editmgt.editing.samples import check_seeds
+    from editmgt.editing.size_note import size_note
 
     problems: list[str] = []
     picture_format, original, mask, seeds = "", None, None, [0]
@@ -95,10 +96,11 @@ def edit(options: argparse.Namespace) -> str:
         check_settings(options)
     tell(problems)
     assert original is not None
-    editor = load(options)
+    editor, source = load(options), original.rgb
+    if note := size_note(editor, [source.size], options.checkpoint, options.composite):
+        to_stderr(note)
     with plain_warnings(), progress_bar("editing, step", to_stderr) as progress:
         result = edit_one(editor, original.base, options, mask, progress)
-    source = original.rgb
     width, height = working_size(source.size, editor.settings.resolution, editor.pixels_per_cell)
     lines, told = [], dict.fromkeys(file_notes(options.image))
     for i, output in enumerate(outputs):
@@ -340,7 +342,8 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--composite",
         action="store_true",
-        help="outside the edited region keep the picture's own pixels, bit for bit",
+        help="keep the picture's own pixels outside the edited region, bit for bit, and its detail where the edit keeps "
+        "the structure",
     )
     add(
         "--feather",

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from editmgt.codec import Codec
 from editmgt.editing import bundle
-from editmgt.editing.composite import edited_region, paste
+from editmgt.editing.composite import edited_region, paste, with_detail
 from editmgt.editing.cuts import InstructionCut
 from editmgt.editing.images import (
     ImageLike,
@@ -174,7 +174,8 @@ class Editor:
                 white: see :mod:`editmgt.editing.masks`.
             query: a word of every instruction; the map is then made of its tokens' attention alone. None: of all rows.
             composite: whether pixels outside the edited region (the codes that changed, and one around them) are the
-                image's own, bit for bit, in its own mode, colour profile and depth: see
+                image's own, bit for bit, in its own mode, colour profile and depth, and its detail stays inside where
+                the edit keeps the structure: see :mod:`editmgt.editing.composite` and
                 :mod:`editmgt.editing.original`. The edited image is in sRGB, mode RGB, where it is False.
             feather: whether the greys of ``mask`` blend a composite's edit in; else its middle divides edit and image.
             seed: see ``sample_ids``; of several, each sample is edited by each, and a sample's edits stand one behind
@@ -242,10 +243,13 @@ class Editor:
                 )
                 for row, i in enumerate(batch):
                     edits[i] = edit, row
-                    picture = resize(to_image(decoded[row]), samples[i].original.rgb.size)
-                    pictures[i] = (
-                        _composite(samples[i], picture, edit.changed[row], feather) if composite else picture
-                    )
+                    picture, original = to_image(decoded[row]), samples[i].original
+                    if composite:
+                        before = to_image(self.codec.decode(codes[id(original)])[0])
+                        picture = with_detail(original.rgb, picture, before)
+                        pictures[i] = _composite(samples[i], picture, edit.changed[row], feather)
+                    else:
+                        pictures[i] = resize(picture, original.rgb.size)
         ordered = [edits[i] for i in range(len(samples))]
         return EditResult(
             images=[pictures[i] for i in range(len(samples))],

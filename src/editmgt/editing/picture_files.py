@@ -46,6 +46,15 @@ def _decode(file: Path | BytesIO, name: str, max_pixels: int) -> Image.Image:
         raise UserError(f"{name} cannot be read as an image: {first_line(error)}") from error
 
 
+def size_of(path: Path) -> tuple[int, int] | None:
+    """Return width and height as a picture's file says, undecoded; None for one that says none."""
+    try:
+        with no_limit_but_ours(), Image.open(path) as image:
+            return image.size
+    except Exception:  # what is wrong with it is said when it is read
+        return None
+
+
 def has_deep_colours(path: Path) -> bool:
     """Whether a picture's file has 16 bits for each of several channels: of those Pillow reads 8."""
     with no_limit_but_ours(), Image.open(path) as image:
