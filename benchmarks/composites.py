@@ -17,6 +17,7 @@ from skimage.metrics import structural_similarity
 from torch import Tensor
 
 from editmgt import Editor
+from editmgt.codec import Codec
 from editmgt.editing.composite import edited_region, paste, with_detail
 from editmgt.editing.images import resize, to_image, to_pixels, working_size
 from editmgt.editing.masks import codes_that_may_change
@@ -56,19 +57,31 @@ WAYS = {
 }
 
 
-def measure(codec: "torch.nn.Module", source: Image.Image, wanted: Image.Image, resolution: int) -> Tensor:
-    """Return error and structural similarity of every way, [ways,2]."""
+def perfect_edit(
+    codec: Codec, source: Image.Image, wanted: Image.Image, resolution: int
+) -> tuple[Image.Image, Image.Image, Tensor]:
+    """Return the edit and the source as the codec gives them back, in the size edited at, and which codes changed."""
     size = working_size(source.size, resolution, 2 * codec.downsampling)
     before, after = (codec.encode(to_pixels(resize(picture, size))[None])[0] for picture in (source, wanted))
     differs = np.asarray(ImageChops.difference(source, wanted)).max(axis=2) > 8
     codes = torch.where(codes_that_may_change(differs, before.shape), after, before)
     edited, decoded = (to_image(codec.decode(grid[None])[0]) for grid in (codes, before))
-    region = edited_region(codes != before, source.size)
-    inside = np.asarray(region) > 0
-    seam = (source.width / before.shape[1], source.height / before.shape[0])
+    return edited, decoded, codes != before
+
+
+def shown(source: Image.Image, edited: Image.Image, changed: Tensor) -> Image.Image:
+    """Return the source with ``edited``, of its size, in the edited region."""
+    seam = (source.width / changed.shape[1], source.height / changed.shape[0])
+    return paste(source, edited, edited_region(changed, source.size), seam)
+
+
+def measure(codec: Codec, source: Image.Image, wanted: Image.Image, resolution: int) -> Tensor:
+    """Return error and structural similarity of every way, [ways,2]."""
+    edited, decoded, changed = perfect_edit(codec, source, wanted, resolution)
+    inside = np.asarray(edited_region(changed, source.size)) > 0
     found = []
     for way in WAYS.values():
-        picture = paste(source, way(source, edited, decoded), region, seam)
+        picture = shown(source, way(source, edited, decoded), changed)
         error = np.abs(np.asarray(picture).astype(int) - np.asarray(wanted))[inside].mean()
         greys = (np.asarray(one.convert("L")) for one in (picture, wanted))
         _, similarity = structural_similarity(*greys, full=True)

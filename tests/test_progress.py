@@ -51,4 +51,8 @@ def test_rendering_says_how_far_it_is(
 
     monkeypatch.setattr(SceneDataset, "__getitem__", slow)
     tokenized(scenes, tiny_editor.codec, tiny_editor.text_encoder, "editor", tmp_path)
-    assert "rendering train scenes: 64 of 130, about 1 min left" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "rendering train scenes: 64 of 130, about 1 min left" in said
+    assert (
+        said.count("of 130 texts of train scenes are longer than the 16 tokens the text encoder reads") == 1
+    )

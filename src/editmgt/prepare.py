@@ -19,6 +19,7 @@ from editmgt.data.encoding import collate, encode
 from editmgt.data.rows import EditRows
 from editmgt.data.transform import Pair, Transform, View
 from editmgt.devices import find_device
+from editmgt.editing.cuts import count_line
 from editmgt.errors import UserError, first_line
 from editmgt.files import read_json
 from editmgt.progress import progress_bar
@@ -78,6 +79,8 @@ def prepare(config: dict[str, Any]) -> None:
         raise UserError(
             f"No row of {', '.join(data['datasets'])} has a text: nothing can be learnt from them."
         )
+    known = [text for of_rows in texts for text in of_rows if text is not None]
+    cut = count_line(known, text, "texts")
     numbers = {sentence: number for number, sentence in enumerate(sentences)}
     parts = {codes_folder(rows.name): _ceil(len(ts), size) for rows, ts in zip(datasets, texts, strict=True)}
     parts[TEXTS] = _ceil(len(sentences), size)
@@ -92,6 +95,8 @@ def prepare(config: dict[str, Any]) -> None:
     }
     total = sum(map(len, wanted.values()))
     print(f"{directory}: {total} of {sum(parts.values())} parts to make here", flush=True)
+    if cut:
+        print(f"{directory}: {cut}", flush=True)
     bad = BadRows(directory / cache.BAD_ROWS, data["max_bad_share"])
     made = itertools.count(1)
     with progress_bar("encoding parts") as tell:

@@ -9,13 +9,14 @@ from typing import Any
 
 import datasets
 import numpy as np
+import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from editmgt.benchmarks import BenchmarkSample, build, rows_digest
-from editmgt.benchmarks.lookup import picture_path
+from editmgt.benchmarks.lookup import instructions, picture_path
 from editmgt.benchmarks.pictures import run_length_mask
 from editmgt.editing import Editor
 from editmgt.errors import UserError
@@ -262,7 +263,11 @@ def test_every_protocol_runs_end_to_end(
     assert found.get("outside/l1/undefined", 0) == no_mask
     assert len(list((out / "images").rglob("*.png"))) == count - failed
     assert len(rows_digest(config) or "") == 16
-    assert len(build(config | {"size": 1})) == 1
+    table = pandas.read_csv(out / "samples.csv", keep_default_na=False)
+    texts, written = instructions(config), table["instruction"].tolist()
+    assert len(texts) == count  # known without the pictures
+    assert [text for text, kept in zip(texts, written, strict=True) if kept] == [t for t in written if t]
+    assert len(build(config | {"size": 1})) == len(instructions(config | {"size": 1})) == 1
 
 
 def samples(config: dict[str, Any]) -> list[BenchmarkSample]:

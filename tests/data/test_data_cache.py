@@ -45,6 +45,7 @@ def datasets_(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, A
     sources = [encoded(picture(i)) for i in range(12)]
     sources[5] = sources[5][:80]
     said = [f"make circle {i} red" for i in range(11)] + ["make circle 3 red"]
+    said[2] += " and remove the small green square to the left of it"
     write(crispedit([*sources], [picture(50 + i) for i in range(12)], [*said]), directory / "crisp.parquet")
     write(schemas(8, first=20)["magicbrush"], directory / "magic.parquet")
     return {
@@ -97,14 +98,25 @@ def test_training_from_the_cache_is_training_from_pixels(
     tmp_path: Path,
     text_learns: bool,
     tolerance: float,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Exactly, where token ids are kept; to the rounding of bfloat16 states, where those are."""
+    """Exactly, where token ids are kept; to the rounding of bfloat16 states, where those are.
+
+    Texts that are cut are counted before either, and once.
+    """
     config = settings(tiny_bundle, datasets_, tmp_path)
     config["model"]["train_text_encoder"] = text_learns
+    capsys.readouterr()
     pixels = losses(config, tmp_path / "pixels")
+    counted = (
+        "1 of 20 {} are longer than the 16 tokens the text encoder reads; not read of the first: 'left of it'"
+    )
+    assert capsys.readouterr().out.count(counted.format("texts to learn from")) == 1
     config["data"]["token_cache"] = str(tmp_path / "cache")
     prepare(config)
+    assert capsys.readouterr().out.count(f"{tmp_path / 'cache'}: {counted.format('texts')}") == 1
     cached = losses(config, tmp_path / "cached")
+    assert "longer than" not in capsys.readouterr().out
     assert len(pixels) == len(cached) == 4
     torch.testing.assert_close(torch.tensor(cached), torch.tensor(pixels), rtol=tolerance, atol=0)
     if text_learns:

@@ -153,6 +153,34 @@ def test_your_own_pictures_and_their_mistakes(
     assert len(list(Path("outputs/runs").iterdir())) == 1
 
 
+def test_long_instructions_are_counted_first_and_listed_in_the_rows(
+    run: Callable[..., int], tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once, however many batches they are in; where none is long nothing is said, and no column is there."""
+    path = own_pictures(tmp_path / "own")
+    long = "make the very large red circle on the left of the small green square blue and remove the star"
+    said = ["make it red", long, f"please {long}"]
+    lines = [json.dumps({"file": "a", "instruction": text}) for text in said]
+    (path / "instructions.jsonl").write_text("\n".join(lines))
+    arguments = [f"checkpoint='{tiny_bundle}'", "benchmark=folder", f"benchmark.path='{path}'", "logger=none"]
+    assert run(*arguments, "sampler.steps=1", "benchmark.batch_size=1") == 0
+    captured = capsys.readouterr()
+    [line] = [line for line in captured.out.splitlines() if "longer than" in line]
+    assert "2 of 3 instructions are longer than the 16 tokens" in line and "longer than" not in captured.err
+    assert (
+        captured.out.index("3 samples of folder") < captured.out.index(line) < captured.out.index("3 scored")
+    )
+    [directory] = Path("outputs/runs").iterdir()
+    rows = pandas.read_csv(directory / "samples.csv")
+    assert rows["instruction/cut"].tolist() == [0, 1, 1] and rows["instruction"].tolist() == said
+    assert read_json(directory / "metrics.json")["instruction/cut"] == pytest.approx(2 / 3)
+    (path / "instructions.jsonl").write_text(lines[0])
+    assert run(*arguments, "sampler.steps=1", "benchmark.size=1") == 0
+    assert "longer than" not in capsys.readouterr().out
+    [other] = [path for path in Path("outputs/runs").iterdir() if path != directory]
+    assert "instruction/cut" not in (other / "samples.csv").read_text()
+
+
 @pytest.mark.parametrize(
     ("overrides", "line"),
     [

@@ -9,6 +9,7 @@ from typing import Any
 
 from editmgt.benchmarks.benchmark_sample import BenchmarkSample, Samples
 from editmgt.benchmarks.protocols import protocol
+from editmgt.benchmarks.table_rows import Table
 from editmgt.errors import UserError
 from editmgt.paths import is_file_name
 
@@ -20,6 +21,11 @@ def build(config: Mapping[str, Any]) -> Samples:
         UserError: for data that are not there or of another layout.
     """
     return _build(json.dumps(dict(config), sort_keys=True))
+
+
+def instructions(config: Mapping[str, Any]) -> list[str]:
+    """Return the instruction of every row that has one; the rows' pictures are not read where they lie in files."""
+    return _instructions(json.dumps(dict(config), sort_keys=True))
 
 
 def rows_digest(config: Mapping[str, Any]) -> str | None:
@@ -40,6 +46,13 @@ def picture_path(config: Mapping[str, Any], sample: BenchmarkSample) -> Path:
         if not is_file_name(name):
             raise ValueError(f"the key '{name}' is no file name")
     return Path("images", *folders, f"{sample.sample_id}.png")
+
+
+@lru_cache(maxsize=1)
+def _instructions(config_json: str) -> list[str]:
+    samples = _build(config_json)
+    texts = samples.texts() if isinstance(samples, Table) else [s.instruction for s in samples]
+    return [text for text in texts if isinstance(text, str)]
 
 
 @lru_cache(maxsize=1)

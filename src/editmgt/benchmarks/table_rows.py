@@ -27,6 +27,7 @@ class Table:
         convert: a record and its position -> the sample.
         pictures: fields of the records that are paths of pictures, whose content is part of the identity.
         lacks: ``target``, ``edit_mask``: what no row has, so that nobody decodes all of them to find it out.
+        instruction: field of the records that is the instruction.
     """
 
     def __init__(
@@ -35,8 +36,10 @@ class Table:
         convert: Callable[[Record, int], BenchmarkSample],
         pictures: Collection[str] = (),
         lacks: Collection[str] = (),
+        instruction: str = "instruction",
     ) -> None:
         self.records, self.convert, self.pictures, self.lacks = records, convert, pictures, lacks
+        self.instruction = instruction
 
     def __len__(self) -> int:
         return len(self.records)
@@ -51,7 +54,13 @@ class Table:
         if size is None or size >= len(self):
             return self
         some = self.records[:size] if isinstance(self.records, list) else self.records.select(range(size))  # type: ignore[attr-defined]
-        return Table(some, self.convert, self.pictures, self.lacks)
+        return Table(some, self.convert, self.pictures, self.lacks, self.instruction)
+
+    def texts(self) -> list[Any]:
+        """Return what every row has for an instruction, without touching the pictures."""
+        if isinstance(self.records, list):
+            return [record.get(self.instruction) for record in self.records]
+        return list(self.records.with_format(None)[self.instruction])  # type: ignore[attr-defined]
 
     @cached_property
     def digest(self) -> str:

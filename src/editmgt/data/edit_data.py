@@ -39,6 +39,7 @@ from editmgt.data.transform import Pair, Transform, View
 from editmgt.editing import images as images_source
 from editmgt.editing import masks as masks_source
 from editmgt.editing import picture_files as files_source
+from editmgt.editing.cuts import count_line
 from editmgt.errors import UserError
 from editmgt.text import TextEncoder
 
@@ -94,9 +95,16 @@ class EditData(LightningDataModule):
         self.dev_samples: Sequence[EditSample] = self._split()
 
     def prepare_data(self) -> None:
-        """Verify the cache's checksums, on one process."""
+        """Verify the cache's checksums, or count the texts that the text encoder cuts, on one process.
+
+        A cache's were counted when it was made; a stream's are not known before it is read.
+        """
         if self.cache is not None:
             self.cache.verify()
+        elif self.text is not None and not self.data["streaming"]:
+            texts = [text for rows in self.datasets for text in rows.texts() if text is not None]
+            if line := count_line(texts, self.text, "texts to learn from"):
+                print(line, flush=True)
 
     def train_dataloader(self) -> Iterable[dict[str, Any]]:
         """Batches from the step that the trainer has reached."""

@@ -13,6 +13,7 @@ from torch.utils.data import IterableDataset
 from editmgt.codec import Codec
 from editmgt.data.order import shuffled
 from editmgt.data.scenes import SceneDataset
+from editmgt.editing.cuts import count_line
 from editmgt.files import write_atomic
 from editmgt.lock import locked
 from editmgt.progress import progress_bar
@@ -37,19 +38,24 @@ def tokenized(
                     f"rendering {len(scenes):,} {scenes.split} scenes, once: kept in {cache_dir}", flush=True
                 )
                 with progress_bar(f"rendering {scenes.split} scenes") as tell:
-                    made = _encode(scenes, codec, text, kind, tell)
+                    made, texts = _encode(scenes, codec, text, kind, tell)
+                if line := count_line(texts, text, f"texts of {scenes.split} scenes"):
+                    print(line, flush=True)
                 write_atomic(path, save({name: tensor.to(torch.int32) for name, tensor in made.items()}))
     return {name: tensor.long() for name, tensor in load_file(path).items()}
 
 
 def _encode(
     scenes: SceneDataset, codec: Codec, text: TextEncoder, kind: str, tell: Callable[[int, int], None]
-) -> dict[str, Tensor]:
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Codes and token ids of every scene, and the texts."""
+    read: list[str] = []
     parts: dict[str, list[Tensor]] = {}
     for start in range(0, len(scenes), _CHUNK):
         tell(start, len(scenes))
         samples = [scenes[i] for i in range(start, min(start + _CHUNK, len(scenes)))]
         texts = [sample.instruction if kind == "editor" else sample.target_caption for sample in samples]
+        read += texts
         made = {"input_ids": text.tokenize(texts)}
         for name, pictures in (
             ("target_tokens", [sample.target for sample in samples]),
@@ -60,7 +66,7 @@ def _encode(
                 made[name] = codec.encode(pixels.to(codec.vqvae.device) / 255).cpu()
         for name, tensor in made.items():
             parts.setdefault(name, []).append(tensor)
-    return {name: torch.cat(tensors) for name, tensors in parts.items()}
+    return {name: torch.cat(tensors) for name, tensors in parts.items()}, read
 
 
 def _key(scenes: SceneDataset, codec: Codec, text: TextEncoder, kind: str) -> str:

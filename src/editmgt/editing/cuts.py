@@ -1,9 +1,12 @@
-"""Instructions that are longer than the text encoder reads: told once, however many there are."""
+"""Texts that are longer than the text encoder reads: found before any work, and told once, however many there are."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from editmgt.text import TextEncoder
 
 
 class InstructionCut(UserWarning):
@@ -22,6 +25,22 @@ class InstructionCut(UserWarning):
             f"{which} longer than the {length} tokens the text encoder reads; this was cut{of}: "
             f"'{next(iter(cuts.values()))}'"
         )
+
+
+def cuts_of(texts: Iterable[str], text_encoder: "TextEncoder") -> dict[str, str]:
+    """Return each text that is longer than the text encoder reads, with its end, which is not read."""
+    return {text: cut for text in dict.fromkeys(texts) if (cut := text_encoder.truncated(text))}
+
+
+def count_line(texts: Sequence[str], text_encoder: "TextEncoder", what: str) -> str:
+    """Return a line on how many of ``texts``, as they are called by ``what``, are cut; "" where none is."""
+    cuts = cuts_of(texts, text_encoder)
+    if not cuts:
+        return ""
+    return (
+        f"{sum(text in cuts for text in texts):,} of {len(texts):,} {what} are longer than the {text_encoder.length} "
+        f"tokens the text encoder reads; not read of the first: '{next(iter(cuts.values()))}'"
+    )
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from torch import Tensor
 from editmgt.codec import Codec
 from editmgt.editing import bundle
 from editmgt.editing.composite import edited_region, paste, with_detail
-from editmgt.editing.cuts import InstructionCut
+from editmgt.editing.cuts import InstructionCut, cuts_of
 from editmgt.editing.images import (
     ImageLike,
     resize,
@@ -339,9 +339,7 @@ class Editor:
             )
 
     def _warn_of_cuts(self, samples: list[Sample]) -> None:
-        instructions = dict.fromkeys(sample.instruction for sample in samples)
-        cuts = {text: cut for text in instructions if (cut := self.text_encoder.truncated(text))}
-        if cuts:
+        if cuts := cuts_of((sample.instruction for sample in samples), self.text_encoder):
             warnings.warn(InstructionCut(cuts, self.text_encoder.length), stacklevel=3)
 
     @contextmanager

@@ -5,15 +5,17 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from editmgt.benchmarks.lookup import build, picture_path
+from editmgt.benchmarks.lookup import build, instructions, picture_path
 from editmgt.benchmarks.protocols import protocol
 from editmgt.editing import Editor, EditSettings
+from editmgt.editing.cuts import cuts_of
 from editmgt.evaluation.evaluate import evaluate
 from editmgt.evaluation.judge import Judge
 from editmgt.evaluation.judged_pictures import judge_pictures
 from editmgt.evaluation.localization_layers import study
 from editmgt.files import write_json
 from editmgt.metrics import scorer_of
+from editmgt.metrics.instruction import CUT
 
 Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 
@@ -29,6 +31,8 @@ def run(
 ) -> dict[str, float]:
     """Run ``config["benchmark"]`` and leave everything in ``directory``; returns what ``metrics.json`` holds.
 
+    Where the text encoder does not read all of some instruction, a column of ``samples.csv`` tells for each.
+
     Args:
         editor: what is judged.
         settings: of its edits.
@@ -41,6 +45,8 @@ def run(
     benchmark = config["benchmark"]
     samples = build(benchmark)
     judge, scorer = benchmark.get("judge"), scorer_of(config["metrics"])
+    if cuts_of(instructions(benchmark), editor.text_encoder):
+        scorer = scorer.also(CUT)
 
     with bar("editing") as advance:
         metrics = evaluate(

@@ -137,6 +137,10 @@ def _batch(
         return None if tensor is None else tensor[rows].to(where)
 
     target = truth([target for _, target, _ in variants])
+    cut = [
+        any(map(group.editor.text_encoder.truncated, (sample.instruction, *sample.before)))
+        for sample in group.samples
+    ]
     each = None if outcome.seconds is None else outcome.seconds / len(group.samples)
     return EditBatch(
         edited=pixels(outcome.images),
@@ -148,6 +152,7 @@ def _batch(
         held=picked(outcome.held),
         hold_threshold=settings.hold_parameters.get("hold_threshold"),  # other rules have none
         seconds=None if each is None else torch.full((len(rows),), each),
+        cut=torch.tensor([float(cut[row]) for row in rows]),
         source_caption=[group.samples[row].source_caption for row in rows],
         target_caption=[group.samples[row].target_caption for row in rows],
     )

@@ -27,6 +27,7 @@ class EditBatch:
         held: bool [B,h,w] on the code grid, True where region hold decided.
         hold_threshold: the score from which a token is free, where the hold rule has one.
         seconds: what each sample's edit took [B].
+        cut: 1 where the text encoder does not read all of a sample's instruction, else 0 [B].
         source_caption, target_caption: what the source and the target show, B sentences; "" where unknown.
         backbones: the networks that some metrics look through.
     """
@@ -40,6 +41,7 @@ class EditBatch:
     held: Tensor | None = None
     hold_threshold: float | None = None
     seconds: Tensor | None = None
+    cut: Tensor | None = None
     source_caption: Sequence[str] | None = None
     target_caption: Sequence[str] | None = None
     backbones: "Backbones | None" = None

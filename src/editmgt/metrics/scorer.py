@@ -56,6 +56,12 @@ class Scorer:
         self.names = tuple(name for name in runs if not REGISTRY[name].of_set)
         self.sets = tuple(name for name in runs if REGISTRY[name].of_set)
 
+    def also(self, name: str) -> "Scorer":
+        """Return the same scorer with one more metric, which has a value per sample and needs no network."""
+        more = copy.copy(self)
+        more.names = tuple(dict.fromkeys((*self.names, name)))
+        return more
+
     def without(self, fields: Collection[str]) -> "Scorer":
         """Return the same scorer less the metrics that read any of these fields of a batch."""
         fewer = copy.copy(self)

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -238,18 +239,33 @@ def judge(
 ) -> dict[str, float]:
     """Run the configuration's benchmark and leave rows, metrics and pictures in ``directory``."""
     from editmgt.benchmarks import build
+    from editmgt.benchmarks.lookup import instructions
+    from editmgt.editing import InstructionCut
+    from editmgt.editing.cuts import count_line
     from editmgt.evaluation.benchmark_run import run
     from editmgt.metrics import scorer_of
+    from editmgt.metrics.instruction import CUT
 
     benchmark = config["benchmark"]
     for name, reason in scorer_of(config["metrics"]).not_run.items():
         say(f"{name} not run: {reason}")
     size = len(build(benchmark))
     say(f"{size} samples of {benchmark['name']}, {settings.steps} steps each")
+    line = count_line(instructions(benchmark), editor.text_encoder, "instructions")
     start = time.perf_counter()
-    metrics = run(
-        editor, settings, config, directory, lambda title: progress_bar(title, say), edit_seed(config), resume
-    )
+    with warnings.catch_warnings():
+        if line:
+            say(f"{line} ({CUT} in samples.csv says which)")
+            warnings.simplefilter("ignore", InstructionCut)
+        metrics = run(
+            editor,
+            settings,
+            config,
+            directory,
+            lambda title: progress_bar(title, say),
+            edit_seed(config),
+            resume,
+        )
     if not metrics["n"]:
         raise RuntimeError(f"none of the {size} samples could be edited; samples.csv says why")
     faults = metrics.get("failed/machine")

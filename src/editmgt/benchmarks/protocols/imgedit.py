@@ -62,4 +62,4 @@ def rows(path: Text) -> Table:
             edit_type=row["edit_type"],
         )
 
-    return Table(records, convert, ("image",), lacks=("target", "edit_mask"))
+    return Table(records, convert, ("image",), lacks=("target", "edit_mask"), instruction="prompt")

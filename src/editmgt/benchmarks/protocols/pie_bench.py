@@ -50,4 +50,4 @@ def rows(path: Text, split: Text) -> Table:
             target_caption=row["editing_prompt"].replace("[", "").replace("]", ""),
         )
 
-    return Table(records, convert, pictures, lacks=("target",))
+    return Table(records, convert, pictures, lacks=("target",), instruction="editing_instruction")
