@@ -97,6 +97,8 @@ def test_the_published_layout_of_ultraedit() -> None:
 def test_every_file_composes_validates_and_instantiates(group: str, name: str, tmp_path: Path) -> None:
     task = "evaluate" if (group, name) in EVALUATE_ONLY else "train"
     chosen = {"data": (name,), "benchmark": ("", name)}.get(group, ("",))
+    if name == "lora_on_your_pairs":
+        chosen = ("folder", "folder")
     config = composed(task, f"{group}={name}", *needed(*chosen))
     found = [line for line in wrong(config) if not (group == "model" and "init_from" in line)]
     assert found == []
