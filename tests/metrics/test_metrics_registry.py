@@ -31,6 +31,7 @@ def edit_batch(size: int, seed: int = 0, backbones: Backbones | None = None) -> 
         held=torch.rand(size, 8, 6, generator=random) < 0.5,
         hold_threshold=0.5,
         seconds=torch.rand(size, generator=random),
+        cut=torch.randint(2, (size,), generator=random).float(),
         source_caption=[f"picture {index}" for index in range(size)],
         target_caption=["", *(f"picture {index} in red" for index in range(1, size))],
         backbones=backbones,
