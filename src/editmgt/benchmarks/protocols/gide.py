@@ -77,7 +77,7 @@ def rows(path: Text) -> Table:
         records.append({"key": key, **entry, **of_entry, "image": image})
     unmasked = not any(_way(entry["edit_instructions"]) for entry in entries.values())
     lacks = ("target", "edit_mask") if unmasked else ("target",)
-    return Table(records, _sample, ("image",), lacks)
+    return Table(records, _sample, ("image",), lacks, instruction="edit_instructions")
 
 
 def region(instruction: str, size: tuple[int, int]) -> NDArray[np.bool_] | None:
