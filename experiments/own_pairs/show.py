@@ -1,6 +1,6 @@
-"""Draws ``shown.png``: held-out pairs before and after, and the whole photograph: ``python experiments/own_pairs/show.py DIR RUN``.
+"""Draws ``shown.png``: held-out pairs before and after, and the whole photograph: ``python experiments/own_pairs/show.py pairs RUN``.
 
-DIR is what ``make_pairs.py`` wrote, RUN the training's directory.
+``pairs`` is what ``make_pairs.py`` wrote of photographs, RUN the training's directory.
 """
 
 import sys

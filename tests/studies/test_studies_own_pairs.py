@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 def test_from_a_folder_to_a_lora_and_an_edit(run: Callable[..., int], tmp_path: Path) -> None:
     script = ROOT / "experiments" / "own_pairs" / "make_pairs.py"
     subprocess.run(
-        [sys.executable, script, tmp_path / "pairs", "12"], check=True, timeout=600
+        [sys.executable, script, tmp_path / "pairs", "photographs", "12"], check=True, timeout=600
     )  # a hang's limit
     lines = (tmp_path / "pairs" / "train" / "instructions.jsonl").read_text().splitlines()
     pairs = [f"data.datasets.folder.path='{tmp_path}/pairs/train'", f"benchmark.path='{tmp_path}/pairs/test'"]
