@@ -177,6 +177,6 @@ def test_the_console_script_becomes_the_command(tmp_path: Path) -> None:
     for wrong in ([], ["trian"]):
         result = editmgt(*wrong)
         assert result.returncode == 2 and result.stderr.startswith(
-            "usage: editmgt train|evaluate|edit|prepare|report"
+            "usage: editmgt train|evaluate|edit|prepare|report|demo"
         )
     assert "Did you mean 'train'?" in result.stderr

@@ -1,4 +1,4 @@
-"""``editmgt train|evaluate|edit|prepare|report ...``: the clone's commands, from any directory."""
+"""``editmgt train|evaluate|edit|prepare|report|demo ...``: the clone's commands, from any directory."""
 
 import os
 import sys
@@ -14,6 +14,7 @@ COMMANDS = {
     "edit": [str(ROOT / "edit.py")],
     "prepare": ["-m", "editmgt.prepare"],
     "report": ["-m", "editmgt.report"],
+    "demo": ["-m", "editmgt.demo"],
 }
 
 

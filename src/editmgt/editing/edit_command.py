@@ -1,15 +1,17 @@
 """The plain command line behind ``edit.py``; slow imports wait until the input is known to be good."""
 
 import argparse
-import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from copy import copy
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from editmgt.editing.cuts import told_once
+from editmgt.editing.edit_options import read_line
 from editmgt.editing.hold_rules import RULES, needs
 from editmgt.editing.output import (
     check_composite,
@@ -31,21 +33,21 @@ if TYPE_CHECKING:
     from editmgt.editing.original import Original
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
-LONGEST_PART = 255  # bytes, on every common file system
 _GUIDANCE_FLAGS = ("--negative-prompt", "--guidance-scale")
 _RULES_OWN = ("hold_threshold", "hold_quantile")
+_SWITCHES = ("region_hold", "consolidation")
 _HOLD = ("hold_rule", "hold_when", *_RULES_OWN)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Edit a picture, or a directory of them, as the command line says; returns the exit status."""
     try:
-        options = _parser().parse_args(arguments)
+        options = read_line(arguments)
         if options.image.is_dir():
             from editmgt.editing.directory import edit_directory
 
             return edit_directory(options)
-        print(edit(options))
+        print("\n".join(edit(options).lines))
     except UserError as error:
         print(error, file=sys.stderr)
         return BAD_INPUT
@@ -55,8 +57,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def edit(options: argparse.Namespace) -> str:
-    """Check everything, load the editor, edit, write; returns a line that says what was done."""
+def to_stderr(line: str) -> None:
+    """Say what is no result."""
+    print(line, file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True)
+class Written:
+    """Edits of one picture that were made and written.
+
+    Attributes:
+        original: the picture.
+        result: what the editor returned.
+        lines: what was done, a line for each file.
+    """
+
+    original: "Original"
+    result: "EditResult"
+    lines: list[str]
+
+
+def edit(
+    options: argparse.Namespace,
+    editor_of: "Callable[[argparse.Namespace], Editor] | None" = None,
+    progress: Callable[[int, int], None] | None = None,
+    tell_user: Callable[[str], None] = to_stderr,
+    trace: bool = False,
+) -> Written:
+    """Check everything, load the editor, edit, write.
+
+    Args:
+        options: as :func:`read_line` returns them.
+        editor_of: returns the editor that they ask for; None: :func:`load`.
+        progress: called with (steps done, steps in all); None: a bar on the terminal.
+        tell_user: called with each line that is no result.
+        trace: keep every step in the result.
+    """
     from PIL import Image
 
     from editmgt.editing.composite import edited_region, largest_change
@@ -96,11 +132,12 @@ def edit(options: argparse.Namespace) -> str:
         check_settings(options)
     tell(problems)
     assert original is not None
-    editor, source = load(options), original.rgb
+    editor, source = (editor_of or load)(options), original.rgb
     if note := size_note(editor, [source.size], options.checkpoint, options.composite):
-        to_stderr(note)
-    with plain_warnings(), progress_bar("editing, step", to_stderr) as progress:
-        result = edit_one(editor, original.base, options, mask, progress)
+        tell_user(note)
+    bar = progress_bar("editing, step", to_stderr) if progress is None else nullcontext(progress)
+    with plain_warnings(tell_user), bar as on_step:
+        result = edit_one(editor, original.base, options, mask, on_step, trace)
     width, height = working_size(source.size, editor.settings.resolution, editor.pixels_per_cell)
     lines, told = [], dict.fromkeys(file_notes(options.image))
     for i, output in enumerate(outputs):
@@ -121,8 +158,8 @@ def edit(options: argparse.Namespace) -> str:
             f"Wrote {written_to} ({source.width}x{source.height} pixels, edited at {width}x{height}; {said})."
         )
     for note in told:
-        print(f"Note on {options.image}: {note}", file=sys.stderr)
-    return "\n".join(lines)
+        tell_user(f"Note on {options.image}: {note}")
+    return Written(original, result, lines)
 
 
 def write_edit(
@@ -178,7 +215,7 @@ def check_settings(options: argparse.Namespace) -> None:
         validate(asked, together=False, key=_flag)
         # what is not given is the checkpoint's, and not known yet
         values = {name: given.get(name) for name in ("map_source", "hold_rule", "guidance_scale")}
-        values["region_hold"] = not options.no_region_hold
+        values["region_hold"] = options.region_hold is not False
         problems += [f"{problem}." for problem in map_problems(values, _flag)]
     with gathered(problems):
         find_device("--device", options.device)
@@ -193,17 +230,18 @@ def check_settings(options: argparse.Namespace) -> None:
 def _idle_flags(options: argparse.Namespace) -> list[str]:
     """A line for every flag that another one makes say nothing."""
     idle: dict[str, str] = {}
-    if options.no_region_hold:
+    if options.region_hold is False:
         idle |= dict.fromkeys(_HOLD, "--no-region-hold")
     elif options.hold_rule in RULES:
         others = [name for name in _RULES_OWN if name not in needs(options.hold_rule)]
         idle |= dict.fromkeys(others, f"--hold-rule {options.hold_rule}")
     if options.map_source not in (None, "attention"):
-        idle |= dict.fromkeys(("query", "no_consolidation"), f"--map-source {options.map_source}")
+        idle |= dict.fromkeys(("query", "consolidation"), f"--map-source {options.map_source}")
+    said = {"consolidation": "--no-consolidation"} if options.consolidation is False else {}
     return [
-        f"{_flag(name)} has no effect with {other}: leave one of them out."
+        f"{said.get(name, _flag(name))} has no effect with {other}: leave one of them out."
         for name, other in idle.items()
-        if getattr(options, name) not in (None, False)
+        if getattr(options, name) is not None
     ]
 
 
@@ -213,18 +251,29 @@ def _flag(name: str) -> str:
 
 def load(options: argparse.Namespace) -> "Editor":
     """Return the editor, with the settings of the command line, which are known to be good, as its own."""
+    return set_up(load_own(options), options)
+
+
+def load_own(options: argparse.Namespace) -> "Editor":
+    """Return the editor that :func:`add_loading` names, with the settings that it was finished with."""
     import torch
 
     from editmgt.devices import find_device
     from editmgt.editing.editor import Editor
-    from editmgt.editing.settings import check_guidance, check_query, validate
 
-    editor = Editor.from_pretrained(
+    return Editor.from_pretrained(
         options.checkpoint,
         dtype=getattr(torch, options.dtype),
         adapter=options.adapter,
         text_encoder_afterwards=options.text_encoder,
     ).to(find_device("--device", options.device))
+
+
+def set_up(editor: "Editor", options: argparse.Namespace) -> "Editor":
+    """Return the editor with the settings of the command line as its own; a ``UserError`` where they are not for it."""
+    from editmgt.editing.settings import check_guidance, check_query, validate
+
+    editor = copy(editor)  # the models are one
     editor.settings = editor.settings.override(**_overrides(options))
     if options.negative_prompt is not None:
         check_guidance(editor.settings, _GUIDANCE_FLAGS)
@@ -244,6 +293,7 @@ def edit_one(
     options: argparse.Namespace,
     mask: "Image.Image | None" = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    trace: bool = False,
 ) -> "EditResult":
     """Edit one upright picture by every instruction and seed."""
     return editor.edit(
@@ -256,157 +306,25 @@ def edit_one(
         composite=options.composite,
         feather=options.feather,
         seed=options.seed,
+        trace=trace,
         progress=progress,
     )
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message[0].upper()}{message[1:]}. See {self.prog} --help.")
-
-
-def _name(value: str) -> str:
-    """Return a path as it is; one too long for any file system is most likely an instruction in its place."""
-    if len(os.fsencode(value)) > 4000 or any(len(os.fsencode(p)) > LONGEST_PART for p in Path(value).parts):
-        raise argparse.ArgumentTypeError(
-            f"'{value[:40]}...' is too long for the name of a file: the picture comes first, then the instruction"
-        )
-    return value
-
-
-def _path(value: str) -> Path:
-    return Path(_name(value))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="edit.py",
-        description="Edit a picture by instruction.",
-        allow_abbrev=False,
-        epilog="Settings that are not given are those the checkpoint was finished with.",
-    )
-    add = parser.add_argument
-    add("image", type=_path, help="picture to edit, any size and aspect ratio, or a directory of pictures")
-    add(
-        "instruction",
-        nargs="+",
-        help='what to change, as in "make the hat red"; several make one edit each, OUTPUT_1, OUTPUT_2 ...',
-    )
-    add(
-        "--output",
-        type=_path,
-        required=True,
-        help="file to write, its extension chooses the format; an older result there is replaced. For a directory of "
-        "pictures the directory to write to",
-    )
-    add(
-        "--checkpoint",
-        type=_name,
-        default="tiny_editor",
-        help="shipped name, directory, or hub id with @REVISION or :VARIANT after it (default: %(default)s)",
-    )
-    add("--adapter", type=_path, help="directory of a LoRA to put on the checkpoint")
-    add("--steps", type=int, help="sampling steps")
-    add("--guidance-scale", type=float, help="classifier-free guidance; up to 1: none")
-    add("--reference-strength", type=float, help="how strongly the source is heard (gamma); 1: as trained")
-    add(
-        "--map-source",
-        metavar="SOURCE",
-        help="what says where to edit: attention (published), posterior (how unlikely the model finds the source's code) or "
-        "guidance (how much the instruction takes from it)",
-    )
-    add(
-        "--hold-rule",
-        metavar="RULE",
-        help=f"how the map chooses the tokens that keep the source's code: {', '.join(RULES)}",
-    )
-    add(
-        "--hold-when",
-        metavar="WHEN",
-        help="every_step (published), or first_pass: by one pass before the first step",
-    )
-    add(
-        "--hold-threshold",
-        type=float,
-        help="rule threshold: tokens under this score keep the source's code, 0 to 1",
-    )
-    add("--hold-quantile", type=float, help="rule quantile: the share of the tokens that is held, 0 to 1")
-    add("--negative-prompt", help="what guidance leads away from")
-    add(
-        "--mask",
-        type=_path,
-        help="picture of the same size: white may change, or what is opaque where it has transparency; all else "
-        "keeps the source's tokens. For a directory of pictures a directory of masks with the pictures' names",
-    )
-    add("--query", metavar="WORD", help="a word of the instruction: its attention alone says where to edit")
-    add(
-        "--composite",
-        action="store_true",
-        help="keep the picture's own pixels outside the edited region, bit for bit, and its detail where the edit keeps "
-        "the structure",
-    )
-    add(
-        "--feather",
-        action="store_true",
-        help="with --composite: the mask's greys blend the edit in (else its middle divides edit and picture)",
-    )
-    add("--no-region-hold", action="store_true", help="let every token change")
-    add("--no-consolidation", action="store_true", help="read the attention of one layer, unsmoothed")
-    add(
-        "--seed",
-        type=int,
-        nargs="+",
-        default=[0],
-        help="another seed, another result (default: 0); several make one edit each, OUTPUT_seed0, OUTPUT_seed1 ...",
-    )
-    add(
-        "--overwrite", action="store_true", help="let --output replace the picture, or the mask, that is read"
-    )
-    add(
-        "--max-pixels",
-        type=int,
-        default=100_000_000,
-        help="larger pictures are refused before they are decoded (default: %(default)s)",
-    )
-    add("--device", default="auto", help="cpu, cuda, cuda:1 ... (default: cuda where there is one)")
-    add(
-        "--dtype",
-        choices=("float32", "bfloat16", "float16"),
-        default="float32",
-        help="of transformer and text encoder: half takes half the memory (default: %(default)s)",
-    )
-    add(
-        "--text-encoder",
-        choices=("keep", "offload", "drop"),
-        default="offload",
-        help="once it has read the texts: keep it on the device, send it to the CPU or free it (default: %(default)s)",
-    )
-    add(
-        "--explain", action="store_true", help="also write OUTPUT_explain.png: source, edit, map, held tokens"
-    )
-    return parser
-
-
 def _overrides(options: argparse.Namespace) -> dict[str, Any]:
     """Return the edit settings that were given; the checkpoint's own stand for the others."""
-    names = ("steps", "guidance_scale", "negative_prompt", "reference_strength", "map_source", *_HOLD)
-    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    if options.no_region_hold:
-        given["region_hold"] = False
-    if options.no_consolidation:
-        given["consolidation"] = False
-    return given
-
-
-def to_stderr(line: str) -> None:
-    """Say what is no result."""
-    print(line, file=sys.stderr, flush=True)
+    names = ("steps", "guidance_scale", "negative_prompt", "reference_strength", "map_source")
+    return {
+        name: getattr(options, name)
+        for name in (*names, *_SWITCHES, *_HOLD)
+        if getattr(options, name) is not None
+    }
 
 
 @contextmanager
-def plain_warnings() -> Iterator[None]:
+def plain_warnings(say: Callable[[str], None] = to_stderr) -> Iterator[None]:
     """Show our own warnings as one plain line; the libraries' stay hidden."""
     with warnings.catch_warnings():
         warnings.showwarning = lambda *_, **__: None
-        with told_once(lambda text: print(text, file=sys.stderr)):
+        with told_once(say):
             yield

@@ -10,7 +10,7 @@ from math import exp
 import torch
 from torch import Tensor
 
-SMOOTHINGS = ("adaptive", "gaussian", "none")
+from editmgt.editing.settings import SMOOTHINGS
 
 ADAPTIVE_SIGMA = 1.5
 GAUSSIAN_SIGMA = 2.0

@@ -1,10 +1,15 @@
 """One picture that explains an edit: source, result, where the instruction looked, which tokens were held."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PANEL = 256  # longest side of a panel, in pixels
 MARGIN = 14
@@ -40,13 +45,13 @@ def explain_row(
         held: bool [H,W], tokens held.
         target: the wanted result, where one is known.
     """
-    panels = [("source", _fit(source))]
+    panels = [("source", fit(source))]
     if target is not None:
-        panels.append(("target", _fit(target)))
+        panels.append(("target", fit(target)))
     panels += [
-        ("edited", _fit(edited)),
-        ("where the instruction looks", heat(_fit(source), localization)),
-        (f"held tokens: {held.float().mean():.0%}", _tint(_fit(edited), held)),
+        ("edited", fit(edited)),
+        ("where the instruction looks", heat(fit(source), localization)),
+        (f"held tokens: {held.float().mean():.0%}", tint(fit(edited), held)),
     ]
     return _lay_out(instruction, panels)
 
@@ -64,9 +69,9 @@ def stack_rows(rows: Sequence[Image.Image]) -> Image.Image:
     return picture
 
 
-def _fit(image: Image.Image) -> Image.Image:
-    """Scale to a panel; small pictures keep their pixels visible."""
-    scale = PANEL / max(image.size)
+def fit(image: Image.Image, longest: int = PANEL) -> Image.Image:
+    """Scale to a longest side of ``longest`` pixels; small pictures keep their pixels visible."""
+    scale = longest / max(image.size)
     width, height = (max(1, round(side * scale)) for side in image.size)
     method = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
     return image.convert("RGB").resize((width, height), method)
@@ -82,12 +87,17 @@ def heat(image: Image.Image, localization: Tensor) -> Image.Image:
     return _picture(HEAT_STRENGTH * colours + (1 - HEAT_STRENGTH) * grey)
 
 
-def _tint(image: Image.Image, held: Tensor) -> Image.Image:
-    """Colour the held tokens and draw the grid of tokens."""
-    rows, columns = held.shape
-    tokens = Image.fromarray(held.cpu().numpy().astype(np.uint8))
-    strength = TINT_STRENGTH * np.array(tokens.resize(image.size, Image.Resampling.NEAREST))[..., None]
-    picture = _picture((1 - strength) * np.array(image) + strength * np.array(TINT))
+def tint(
+    image: Image.Image,
+    tokens: Tensor,
+    colour: tuple[int, int, int] = TINT,
+    opacity: float = TINT_STRENGTH,
+) -> Image.Image:
+    """Colour the ``tokens`` that are True, bool [H,W], held ones for example, and draw the grid of tokens."""
+    rows, columns = tokens.shape
+    chosen = Image.fromarray(tokens.cpu().numpy().astype(np.uint8))
+    strength = opacity * np.array(chosen.resize(image.size, Image.Resampling.NEAREST))[..., None]
+    picture = _picture((1 - strength) * np.array(image) + strength * np.array(colour))
     if min(picture.width / columns, picture.height / rows) >= SMALLEST_GRID:
         lines = Image.new("RGBA", picture.size)
         draw = ImageDraw.Draw(lines)

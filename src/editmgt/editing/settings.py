@@ -7,11 +7,11 @@ from typing import Any, Self
 
 from editmgt import limits
 from editmgt.editing.hold_rules import EVIDENCE, RULES, needs, sources
-from editmgt.editing.localization import SMOOTHINGS
 from editmgt.errors import UserError, nearest
 
 SCHEDULES = ("cosine", "linear")
 SCOPES = ("all", "image")
+SMOOTHINGS = ("adaptive", "gaussian", "none")  # of an attention map, see :mod:`editmgt.editing.localization`
 CODE_SOURCES = ("posterior", "guidance")  # of maps on the codes' grid
 MAP_SOURCES = ("attention", *CODE_SOURCES)
 HOLD_TIMES = ("every_step", "first_pass")

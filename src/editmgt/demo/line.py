@@ -1,0 +1,96 @@
+"""From what is chosen in the page to the command line of ``edit.py`` that does it."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from editmgt.editing.hold_rules import EVIDENCE, needs
+
+#: Settings of an edit that the page chooses, in the order of the command line.
+SETTINGS = (
+    "steps",
+    "guidance_scale",
+    "reference_strength",
+    "negative_prompt",
+    "region_hold",
+    "map_source",
+    "consolidation",
+    "hold_rule",
+    "hold_when",
+    "hold_threshold",
+    "hold_quantile",
+)
+_HOLD = tuple(name for name in SETTINGS if name.startswith("hold_"))
+
+
+def edit_arguments(
+    values: Mapping[str, Any],
+    own: Mapping[str, Any],
+    *,
+    picture: str,
+    output: str,
+    mask: str | None = None,
+    loading: Sequence[str] = (),
+) -> list[str]:
+    """Return the arguments of ``edit.py``.
+
+    Args:
+        values: ``instruction``, ``seed``, ``query``, ``composite``, and any of ``SETTINGS``; what is empty or left out is
+            the checkpoint's own.
+        own: the settings that the checkpoint was finished with: a flag that says the same is left out, as is one that
+            another makes say nothing.
+        picture, output, mask: names of files.
+        loading: arguments that say which editor is loaded.
+    """
+    asked = given(values)
+    idle = _idle({**own, **asked})
+    told = {name: value for name, value in asked.items() if value != own.get(name) and name not in idle}
+    line = [_file(picture), values["instruction"], "--output", _file(output), *loading]
+    for name, value in told.items():
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            line.append(flag if value else flag.replace("--", "--no-", 1))
+        else:
+            line += [flag, str(value)]
+    if mask is not None:
+        line += ["--mask", _file(mask)]
+    if values.get("query"):
+        line += ["--query", values["query"]]
+    if values.get("composite"):
+        line.append("--composite")
+    return [*line, "--seed", str(values.get("seed") or 0)]
+
+
+def given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings among ``values`` that are not empty."""
+    return {name: values[name] for name in SETTINGS if values.get(name) not in (None, "")}
+
+
+def shell(arguments: Sequence[str]) -> str:
+    """Return the line that a terminal takes."""
+    return shlex.join(["python", "edit.py", *arguments])
+
+
+def hold_words(settings: Mapping[str, Any]) -> str:
+    """Say in a few words how settings hold: the title of an edit beside another."""
+    if not settings["region_hold"]:
+        return "without region hold"
+    rule = settings["hold_rule"]
+    numbers = [f"{settings[name]:g}" for name in needs(rule) if name in settings]
+    source = settings["map_source"]
+    if source == "attention" and not settings["consolidation"]:
+        source = "attention of one layer"
+    return f"with region hold: {' '.join([rule, *numbers])} of {source}, {settings['hold_when'].replace('_', ' ')}"
+
+
+def _idle(settings: Mapping[str, Any]) -> list[str]:
+    """The settings that others make say nothing."""
+    idle = [] if settings["map_source"] == "attention" else ["consolidation"]
+    if not settings["region_hold"]:
+        return [*idle, *_HOLD]
+    read = {name for name in needs(settings["hold_rule"]) if name not in EVIDENCE}
+    return [*idle, *({"hold_threshold", "hold_quantile"} - read)]
+
+
+def _file(name: str) -> str:
+    return f"./{name}" if name.startswith("-") else name

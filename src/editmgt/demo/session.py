@@ -1,0 +1,163 @@
+"""What the page does: from its values to command lines, to the editor's process, and to what is shown."""
+
+import argparse
+import itertools
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from editmgt.demo.line import edit_arguments, given, hold_words, shell
+from editmgt.demo.masks import make_mask, read_box
+from editmgt.demo.messages import Edited, Line, Looked
+from editmgt.demo.worker import Worker
+from editmgt.editing.picture_files import png
+from editmgt.errors import UserError
+
+SHIPPED, AT_INPUT = "tiny_editor", "tiny_editor_input"
+NOTHING = "nothing"
+SWITCHES = {"region_hold": "region hold switched", "consolidation": "consolidation switched"}
+INJECTION = "no attention injection (tiny_editor_input)"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that was taken in: its file, and its size (width, height)."""
+
+    path: Path
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An edit as it is shown: what sets it apart, the command that makes it, the files it reads, what came of it."""
+
+    title: str
+    command: str
+    files: list[Path]
+    made: Edited
+
+
+class Session:
+    """Edits for the page; what is wrong is a ``UserError``.
+
+    Args:
+        options: which editor is loaded.
+        worker: the editor's process.
+        folder: where the files of edits lie.
+        presets: ways to hold that have a name.
+    """
+
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        worker: Worker,
+        folder: Path,
+        presets: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        self._options, self._worker, self._folder, self._presets = options, worker, folder, presets
+        self._numbers = itertools.count(1)
+
+    @property
+    def beside(self) -> list[str]:
+        """What may stand beside an edit: one thing changed, or another way to hold."""
+        injection = [INJECTION] if self._options.checkpoint == SHIPPED else []
+        return [NOTHING, *SWITCHES.values(), *injection, *self._presets]
+
+    def own(self) -> dict[str, Any]:
+        """Return the settings that the checkpoint was finished with, as soon as it is loaded."""
+        return self._worker.own()
+
+    def take(self, upload: str) -> tuple[Picture, Looked]:
+        """Read an uploaded picture."""
+        path = self._new_folder(Path(upload)) / Path(upload).name
+        arguments = edit_arguments(
+            {"instruction": "look"}, self.own(), picture=path.name, output="look.png", loading=self._loading()
+        )
+        looked: Looked = self._worker.do("look", Line(arguments, path.parent))
+        return Picture(path, looked.size), looked
+
+    def edit(
+        self,
+        picture: Picture,
+        values: Mapping[str, Any],
+        beside: str = NOTHING,
+        *,
+        layers: Sequence[Image.Image] = (),
+        box: str = "",
+        mask_file: str | None = None,
+        progress: Callable[[str, int, int], None] = lambda title, done, total: None,
+    ) -> Iterator[Shown]:
+        """Edit a picture, and once more as ``beside`` says, of the same seed.
+
+        Args:
+            picture: as :meth:`take` returned it.
+            values: as :func:`edit_arguments` takes them.
+            beside: one of :attr:`beside`.
+            layers: what was drawn where it may change.
+            box: the same in numbers, see :func:`read_box`.
+            mask_file: the same as a file.
+            progress: called with what is edited, steps done, and steps in all.
+        """
+        drawn = make_mask(picture.size, layers, read_box(box))
+        if drawn is not None and mask_file is not None:
+            raise UserError("Give one mask: a file, or a drawing or box. Take the other away.")
+        folder = self._new_folder(picture.path)
+        files = [folder / picture.path.name]
+        if drawn is not None:
+            files.append(folder / f"{picture.path.stem}_mask.png")
+            files[1].write_bytes(png(drawn))
+        elif mask_file is not None:  # which may have the picture's own name
+            files.append(folder / f"{picture.path.stem}_mask{Path(mask_file).suffix}")
+            shutil.copy(mask_file, files[1])
+        for i, (chosen, loading) in enumerate(self._variants(values, beside)):
+            arguments = edit_arguments(
+                chosen,
+                self.own() if loading == self._loading() else {},
+                picture=picture.path.name,
+                output=f"{picture.path.stem}_{'beside' if i else 'edit'}.png",
+                mask=files[1].name if files[1:] else None,
+                loading=loading,
+            )
+            title = hold_words(self.own() | given(chosen))
+            if loading != self._loading():
+                title += f", {AT_INPUT}"
+            made = self._worker.do("make", Line(arguments, folder), partial(progress, title))
+            yield Shown(title, shell(arguments), files, made)
+
+    def _variants(self, values: Mapping[str, Any], beside: str) -> list[tuple[Mapping[str, Any], list[str]]]:
+        loading = self._loading()
+        first = (values, loading)
+        if beside == NOTHING:
+            return [first]
+        if beside == INJECTION:  # whatever that editor was finished with: of both the settings are the same
+            return [first, (dict(values) | self.own() | given(values), ["--checkpoint", AT_INPUT])]
+        for name, label in SWITCHES.items():
+            if beside == label:
+                return [first, (dict(values) | {name: not (self.own() | given(values))[name]}, loading)]
+        return [first, ({**values, **self._presets[beside]}, loading)]
+
+    def _loading(self) -> list[str]:
+        """The arguments that say which editor is loaded, but for the defaults."""
+        options = self._options
+        asked = {
+            "--checkpoint": (options.checkpoint, SHIPPED),
+            "--adapter": (options.adapter, None),
+            "--device": (options.device, "auto"),
+            "--dtype": (options.dtype, "float32"),
+            "--text-encoder": (options.text_encoder, "offload"),
+        }
+        return [
+            word for flag, (value, usual) in asked.items() if value != usual for word in (flag, str(value))
+        ]
+
+    def _new_folder(self, picture: Path) -> Path:
+        """Return a new folder with a copy of a picture."""
+        folder = self._folder / str(next(self._numbers))
+        folder.mkdir(parents=True)
+        shutil.copy(picture, folder)
+        return folder

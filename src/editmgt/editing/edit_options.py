@@ -1,0 +1,154 @@
+"""The options of ``edit.py``."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from editmgt.editing.hold_rules import RULES
+from editmgt.errors import UserError
+
+LONGEST_PART = 255  # bytes, on every common file system
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises a ``UserError`` for a mistake."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say it in one line."""
+        raise UserError(f"{message[0].upper()}{message[1:]}. See {self.prog} --help.")
+
+
+def _name(value: str) -> str:
+    """Return a path as it is; one too long for any file system is most likely an instruction in its place."""
+    if len(os.fsencode(value)) > 4000 or any(len(os.fsencode(p)) > LONGEST_PART for p in Path(value).parts):
+        raise argparse.ArgumentTypeError(
+            f"'{value[:40]}...' is too long for the name of a file: the picture comes first, then the instruction"
+        )
+    return value
+
+
+def _path(value: str) -> Path:
+    return Path(_name(value))
+
+
+def read_line(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the options of a command line, of this process's by default; a mistake is a ``UserError``."""
+    return _parser().parse_args(arguments)
+
+
+def add_loading(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which editor is loaded, and to where."""
+    add = parser.add_argument
+    add(
+        "--checkpoint",
+        type=_name,
+        default="tiny_editor",
+        help="shipped name, directory, or hub id with @REVISION or :VARIANT after it (default: %(default)s)",
+    )
+    add("--adapter", type=_path, help="directory of a LoRA to put on the checkpoint")
+    add("--device", default="auto", help="cpu, cuda, cuda:1 ... (default: cuda where there is one)")
+    add(
+        "--dtype",
+        choices=("float32", "bfloat16", "float16"),
+        default="float32",
+        help="of transformer and text encoder: half takes half the memory (default: %(default)s)",
+    )
+    add(
+        "--text-encoder",
+        choices=("keep", "offload", "drop"),
+        default="offload",
+        help="once it has read the texts: keep it on the device, send it to the CPU or free it (default: %(default)s)",
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="edit.py",
+        description="Edit a picture by instruction.",
+        allow_abbrev=False,
+        epilog="Settings that are not given are those the checkpoint was finished with.",
+    )
+    add = parser.add_argument
+    add("image", type=_path, help="picture to edit, any size and aspect ratio, or a directory of pictures")
+    add(
+        "instruction",
+        nargs="+",
+        help='what to change, as in "make the hat red"; several make one edit each, OUTPUT_1, OUTPUT_2 ...',
+    )
+    add(
+        "--output",
+        type=_path,
+        required=True,
+        help="file to write, its extension chooses the format; an older result there is replaced. For a directory of "
+        "pictures the directory to write to",
+    )
+    add_loading(parser)
+    add("--steps", type=int, help="sampling steps")
+    add("--guidance-scale", type=float, help="classifier-free guidance; up to 1: none")
+    add("--reference-strength", type=float, help="how strongly the source is heard (gamma); 1: as trained")
+    add(
+        "--map-source",
+        metavar="SOURCE",
+        help="what says where to edit: attention (published), posterior (how unlikely the model finds the source's code) or "
+        "guidance (how much the instruction takes from it)",
+    )
+    add(
+        "--hold-rule",
+        metavar="RULE",
+        help=f"how the map chooses the tokens that keep the source's code: {', '.join(RULES)}",
+    )
+    add(
+        "--hold-when",
+        metavar="WHEN",
+        help="every_step (published), or first_pass: by one pass before the first step",
+    )
+    add(
+        "--hold-threshold",
+        type=float,
+        help="rule threshold: tokens under this score keep the source's code, 0 to 1",
+    )
+    add("--hold-quantile", type=float, help="rule quantile: the share of the tokens that is held, 0 to 1")
+    add("--negative-prompt", help="what guidance leads away from")
+    add(
+        "--mask",
+        type=_path,
+        help="picture of the same size: white may change, or what is opaque where it has transparency; all else "
+        "keeps the source's tokens. For a directory of pictures a directory of masks with the pictures' names",
+    )
+    add("--query", metavar="WORD", help="a word of the instruction: its attention alone says where to edit")
+    add(
+        "--composite",
+        action="store_true",
+        help="keep the picture's own pixels outside the edited region, bit for bit, and its detail where the edit keeps "
+        "the structure",
+    )
+    add(
+        "--feather",
+        action="store_true",
+        help="with --composite: the mask's greys blend the edit in (else its middle divides edit and picture)",
+    )
+    both = argparse.BooleanOptionalAction
+    add("--region-hold", action=both, help="let the hold rule choose tokens to keep, or every token change")
+    add("--consolidation", action=both, help="average layers and smooth, or read one layer as it is")
+    add(
+        "--seed",
+        type=int,
+        nargs="+",
+        default=[0],
+        help="another seed, another result (default: 0); several make one edit each, OUTPUT_seed0, OUTPUT_seed1 ...",
+    )
+    add(
+        "--overwrite", action="store_true", help="let --output replace the picture, or the mask, that is read"
+    )
+    add(
+        "--max-pixels",
+        type=int,
+        default=100_000_000,
+        help="larger pictures are refused before they are decoded (default: %(default)s)",
+    )
+    add(
+        "--explain", action="store_true", help="also write OUTPUT_explain.png: source, edit, map, held tokens"
+    )
+    return parser

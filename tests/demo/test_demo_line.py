@@ -1,0 +1,93 @@
+"""From what is chosen in the page to a command line: ``edit.py`` reads it as it was meant."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+from hypothesis import given, settings, strategies
+from PIL import Image
+
+from editmgt.demo.line import SETTINGS, edit_arguments, hold_words
+from editmgt.demo.masks import make_mask, read_box
+from editmgt.demo.presets import hold_presets
+from editmgt.editing.edit_command import check_settings
+from editmgt.editing.edit_options import read_line
+from editmgt.editing.hold_rules import RULES, needs, sources
+from editmgt.editing.settings import HOLD_TIMES, MAP_SOURCES, EditSettings
+from editmgt.errors import UserError
+
+SHARES = strategies.floats(0, 1)
+VALUES = strategies.fixed_dictionaries(
+    {"instruction": strategies.text(strategies.characters(categories=("L", "Nd", "Zs"))).filter(str.strip)},
+    optional={
+        "steps": strategies.integers(1, 100),
+        "guidance_scale": strategies.floats(2, 20),
+        "reference_strength": strategies.floats(0, 2),
+        "region_hold": strategies.booleans(),
+        "consolidation": strategies.booleans(),
+        "map_source": strategies.sampled_from(MAP_SOURCES),
+        "hold_rule": strategies.sampled_from(RULES),
+        "hold_when": strategies.sampled_from(HOLD_TIMES),
+        "hold_threshold": SHARES,
+        "hold_quantile": SHARES,
+        "seed": strategies.integers(0, 2**32 - 1),
+        "composite": strategies.booleans(),
+    },
+)
+
+
+@settings(max_examples=50)
+@given(values=VALUES, own_hold=strategies.booleans(), name=strategies.sampled_from(["a.png", "-a.png"]))
+def test_a_line_makes_the_settings_that_were_chosen(
+    values: dict[str, Any], own_hold: bool, name: str
+) -> None:
+    own = dataclasses.asdict(EditSettings(region_hold=own_hold))
+    line = edit_arguments(values, own, picture=name, output="out.png")
+    options = read_line(line)
+    assert (options.image.name, options.instruction) == (name, [values["instruction"]])
+    assert (options.seed, options.composite) == ([values.get("seed", 0)], values.get("composite", False))
+    told = {key: getattr(options, key) for key in SETTINGS if getattr(options, key) is not None}
+    wanted = own | {key: value for key, value in values.items() if key in SETTINGS}
+    silent = {key for key in SETTINGS if key.startswith("hold_") and not wanted["region_hold"]}
+    silent |= {"hold_threshold", "hold_quantile"} - set(needs(wanted["hold_rule"]))
+    silent |= {"consolidation"} if wanted["map_source"] != "attention" else set()
+    assert {key: (own | told)[key] for key in SETTINGS if key not in silent} == {
+        key: wanted[key] for key in SETTINGS if key not in silent
+    }
+    if not wanted["region_hold"] or wanted["map_source"] in sources(wanted["hold_rule"]):
+        check_settings(options)  # no flag says nothing
+
+
+def test_every_preset_is_settings_and_has_words() -> None:
+    presets = hold_presets()
+    assert {"attention", "none", "posterior_first"} <= set(presets)
+    for preset in presets.values():
+        assert hold_words(EditSettings().override(**preset).to_dict())
+
+
+@given(strategies.text())
+def test_a_box_is_read_or_told_in_one_line(text: str) -> None:
+    try:
+        box = read_box(text)
+    except UserError as error:
+        assert "The box" in str(error)
+    else:
+        assert box is None or (0 <= box[0] < box[2] <= 100 and 0 <= box[1] < box[3] <= 100)
+
+
+@pytest.mark.parametrize("text", ["1 2 3", "1 2 x 4", "60 10 10 80", "nan 0 50 50", "0 0 50 101"])
+def test_what_is_no_box_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="The box"):
+        read_box(text)
+
+
+def test_a_mask_is_what_was_drawn_and_the_box() -> None:
+    layer = Image.new("RGBA", (20, 10))
+    layer.putpixel((19, 9), (1, 2, 3, 90))
+    assert make_mask((40, 20), [Image.new("RGBA", (20, 10))], None) is None
+    mask = make_mask((40, 20), [layer], read_box("0, 50; 25 100"))
+    assert mask is not None and mask.size == (40, 20)
+    assert mask.crop((38, 18, 40, 20)).getextrema() == (255, 255)
+    assert (
+        mask.crop((0, 10, 10, 20)).getextrema() == (255, 255) and mask.crop((10, 0, 38, 20)).getbbox() is None
+    )
