@@ -51,7 +51,11 @@ def picture_path(config: Mapping[str, Any], sample: BenchmarkSample) -> Path:
 @lru_cache(maxsize=1)
 def _instructions(config_json: str) -> list[str]:
     samples = _build(config_json)
-    texts = samples.texts() if isinstance(samples, Table) else [s.instruction for s in samples]
+    texts = (
+        samples.texts()
+        if isinstance(samples, Table)
+        else [samples[i].instruction for i in range(len(samples))]
+    )
     return [text for text in texts if isinstance(text, str)]
 
 
