@@ -45,7 +45,7 @@ def from_csv(text: str) -> list[list[str]]:
     """
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        return [[unshield(cell) for cell in row] for row in reader]
+        return [[unshield(cell) if cell[:1] == "'" else cell for cell in row] for row in reader]
     except csv.Error as error:  # which is no ValueError of its own
         raise ValueError(f"line {reader.line_num}: {error}") from error
 

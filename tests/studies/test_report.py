@@ -25,7 +25,7 @@ from editmgt.studies.report import build, figures
 from editmgt.studies.report.analysis import Analysis, analyse
 from editmgt.studies.report.csv_tables import effects_csv, summary_csv
 from editmgt.studies.report.document import Paragraph, Table, document
-from editmgt.studies.report.html import html
+from editmgt.studies.report.page import page
 from editmgt.studies.report.latex import escape, latex
 from editmgt.studies.report.markdown import markdown
 from editmgt.studies.report.strip import disagreement
@@ -86,9 +86,9 @@ def test_a_reader_learns_in_five_lines_what_changed_and_whether_it_is_real(sweep
     for name in figures.FILES:
         with Image.open(report / name) as image:
             assert min(image.size) > 100
-    page = (report / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == len(figures.FILES)
-    assert not re.search(r"""(src|href)=["'](?!data:)|<script|https?://|@import""", page)
+    html = (report / "report.html").read_text()
+    assert html.count("data:image/png;base64,") == 2  # interaction and trade-off: the page draws the others
+    assert not re.search(r"""(src|href)=["'](?!data:|#)|https?://|@import""", html)
     before = {path.name: path.read_bytes() for path in report.iterdir()}
     assert command.main([str(sweep)]) == 0
     assert {path.name: path.read_bytes() for path in report.iterdir()} == before
@@ -221,7 +221,7 @@ def test_text_stays_text_in_every_format(tmp_path: Path) -> None:
     analysis = analyse(tmp_path)
     blocks = document(analysis, [], [])
     widths = {len(block.header) for block in blocks if isinstance(block, Table)}
-    assert "<b>" not in html("<b>", blocks, {})
+    assert "<b>" not in page("<b>", analysis, blocks, {}, None)
     assert "<b>" not in markdown("t", blocks)
     for line in markdown("t", blocks).splitlines():
         if line.startswith("| checkpoint"):

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from editmgt.metrics.registry import REGISTRY
 from editmgt.studies.contrasts import Contrast, Design, Levels
-from editmgt.studies.statistics import Array, holm, paired_mean, win_rate
+from editmgt.studies.statistics import Array, holm, paired_means, win_rate
 
 Seed = Hashable  # of a training; None where nothing was trained
 # What makes two rows of two cells the same sample; the noise seed is ``seed``.
@@ -74,6 +75,21 @@ def family(contrast: Contrast) -> str:
     return "comparisons" if contrast.kind == "comparison" else "effects"
 
 
+@dataclass(frozen=True)
+class Rows:
+    """A cell's rows, in the order of the samples [N] of all cells.
+
+    Attributes:
+        columns: metric -> its values; NaN where it failed, is not defined or is absent.
+        failed: samples that could not be edited or scored.
+        absent: samples without a row.
+    """
+
+    columns: Mapping[str, Array]
+    failed: NDArray[np.bool_]
+    absent: NDArray[np.bool_]
+
+
 class Scores:
     """The scores of every finished cell, aligned by sample.
 
@@ -84,12 +100,19 @@ class Scores:
 
     def __init__(self, frames: Mapping[tuple[Levels, Seed], pd.DataFrame], design: Design) -> None:
         self.design = design
-        keyed = {cell: frame.set_index(KEY) for cell, frame in frames.items()}
-        keys = list(dict.fromkeys(key for frame in keyed.values() for key in frame.index))
+        keyed = {
+            cell: list(zip(*(frame[key].tolist() for key in KEY), strict=True))
+            for cell, frame in frames.items()
+        }
+        keys = list(dict.fromkeys(key for found in keyed.values() for key in found))
+        position = {key: i for i, key in enumerate(keys)}
         self.samples = pd.MultiIndex.from_tuples(keys, names=KEY)
-        self.frames = {cell: frame.reindex(self.samples) for cell, frame in keyed.items()}
+        self.frames = {
+            cell: _rows(frame, np.array([position[key] for key in keyed[cell]], dtype=int), len(keys))
+            for cell, frame in frames.items()
+        }
         self.seeds: tuple[Seed, ...] = tuple(dict.fromkeys(seed for _, seed in frames))
-        self.metrics = [name for name in REGISTRY if any(name in f for f in self.frames.values())]
+        self.metrics = [name for name in REGISTRY if any(name in f.columns for f in self.frames.values())]
         self._designs: dict[str, Design] = {}
 
     @cached_property
@@ -99,11 +122,16 @@ class Scores:
         return columns["source_id"].where(columns["source_id"] != "", "#" + columns["sample_id"]).to_numpy()
 
     @cached_property
+    def source_codes(self) -> NDArray[np.int64]:
+        """A number for each source image, at each of its samples [N]."""
+        return pd.factorize(self.sources)[0]
+
+    @cached_property
     def edit_types(self) -> np.ndarray:
         """The edit type of each sample [N]."""
         return self.samples.get_level_values("edit_type").to_numpy()
 
-    def frame(self, levels: Levels, seed: Seed, design: Design) -> pd.DataFrame | None:
+    def frame(self, levels: Levels, seed: Seed, design: Design) -> Rows | None:
         """Return a cell's rows, or those of one that differs only in what does not act there."""
         if (levels, seed) in self.frames:
             return self.frames[levels, seed]
@@ -113,11 +141,10 @@ class Scores:
             None,
         )
 
-    def values(self, frame: pd.DataFrame, metric: str) -> Array:
+    def values(self, frame: Rows, metric: str) -> Array:
         """Return a metric of each sample [N]; NaN where it failed, is not defined or is absent."""
-        if metric not in frame:
-            return np.full(len(frame), np.nan)
-        return frame[metric].to_numpy(dtype=np.float64)
+        found = frame.columns.get(metric)
+        return np.full(len(frame.absent), np.nan) if found is None else found
 
     def design_for(self, metric: str) -> Design:
         """Return the design that holds for this metric: a factor that acts directly on it is nested nowhere.
@@ -158,13 +185,69 @@ class Scores:
 
 
 def summarise(
-    scores: Scores, weights: Mapping[Levels, float], metric: str, only: np.ndarray | None = None
+    scores: Scores, weights: Mapping[Levels, float], metric: str, only: NDArray[np.bool_] | None = None
 ) -> tuple[Summary, Array]:
     """Return the weighted sum of cells and the values that it was taken over [cells, S, n].
 
     Only seeds that have all of the cells count, and of the samples (those of the mask ``only`` [N]) the ones
     that are defined in all of them.
     """
+    return summarise_all(scores, [(weights, only)], metric)[0]
+
+
+def summarise_all(
+    scores: Scores, asked: Sequence[tuple[Mapping[Levels, float], NDArray[np.bool_] | None]], metric: str
+) -> list[tuple[Summary, Array]]:
+    """Return :func:`summarise` of each (weights, only), in a fraction of the time that one by one takes."""
+    summaries, by_image = [], {}
+    for i, (weights, only) in enumerate(asked):
+        summary, y, complete = _complete(scores, weights, metric, only)
+        summaries.append((summary, y))
+        if summary.n:
+            differences = np.tensordot(np.array(list(weights.values())), y, axes=1)
+            codes, _ = pd.factorize(scores.source_codes[complete])
+            sizes = np.bincount(codes)
+            by_image[i] = np.stack([np.bincount(codes, weights=row) / sizes for row in differences]), sizes
+    for (i, (_, sizes)), mean in zip(by_image.items(), paired_means([*by_image.values()]), strict=True):
+        numbers: dict[str, Any] = {
+            name: float(getattr(mean, name))
+            for name in ("estimate", "low", "high", "p", "sd_seed", "sd_image", "sd_noise")
+        }
+        summaries[i] = replace(summaries[i][0], images=len(sizes), **numbers), summaries[i][1]
+    return summaries
+
+
+def estimate(scores: Scores, contrasts: Sequence[Contrast], metric: str) -> list[Effect]:
+    """Return each contrast's effect on a metric, corrected within its family."""
+    found = summarise_all(scores, [(contrast.weights, None) for contrast in contrasts], metric)
+    effects = [_effect(scores, contrast, metric, *of) for contrast, of in zip(contrasts, found, strict=True)]
+    for name in ("effects", "comparisons"):
+        members = [i for i, effect in enumerate(effects) if family(effect.contrast) == name]
+        corrected = holm([effects[i].summary.p for i in members])
+        for i, p in zip(members, corrected, strict=True):
+            effects[i] = replace(effects[i], p_corrected=float(p))
+    return effects
+
+
+def _rows(frame: pd.DataFrame, places: NDArray[np.int_], size: int) -> Rows:
+    """A cell's rows, each at its place among ``size`` samples."""
+
+    def placed(values: NDArray[Any], empty: Any) -> NDArray[Any]:
+        column = np.full(size, empty)
+        column[places] = values
+        return column
+
+    columns = {
+        name: placed(frame[name].to_numpy(dtype=np.float64), np.nan) for name in REGISTRY if name in frame
+    }
+    failed = placed((frame["status"] == "failed").to_numpy(), False)
+    return Rows(columns, failed, placed(np.zeros(len(places), bool), True))
+
+
+def _complete(
+    scores: Scores, weights: Mapping[Levels, float], metric: str, only: NDArray[np.bool_] | None
+) -> tuple[Summary, Array, NDArray[np.bool_]]:
+    """Counts, the values [cells, S, n] of the samples that are complete, and which of all [N] these are."""
     design = scores.design_for(metric)
     by_seed = {seed: [scores.frame(cell, seed, design) for cell in weights] for seed in scores.seeds}
     rows = {
@@ -174,51 +257,26 @@ def summarise(
     }
     left_out = tuple(seed for seed in scores.seeds if seed not in rows)
     if not rows:
-        return Summary(seeds_left_out=left_out), np.empty((len(weights), 0, 0))
+        nothing = np.zeros(len(scores.samples), bool)
+        return Summary(seeds_left_out=left_out), np.empty((len(weights), 0, 0)), nothing
     y = np.stack([[scores.values(frame, metric) for frame in found] for found in rows.values()], axis=1)
-    status = np.stack(
-        [[frame["status"].to_numpy(dtype=object) for frame in found] for found in rows.values()]
-    )
-    failed, absent = (status == "failed").any((0, 1)), pd.isna(status).any((0, 1))
+    used = [frame for found in rows.values() for frame in found]
+    failed = np.logical_or.reduce([frame.failed for frame in used])
+    absent = np.logical_or.reduce([frame.absent for frame in used])
     chosen = np.ones(y.shape[-1], bool) if only is None else only
     complete = np.isfinite(y).all((0, 1)) & chosen
     lost = chosen & ~complete
-    y = y[..., complete]
     counts = {
         "n": int(complete.sum()),
         "failed": int((lost & failed).sum()),
         "absent": int((lost & absent & ~failed).sum()),
         "undefined": int((lost & ~failed & ~absent).sum()),
     }
-    summary = Summary(**counts, seeds=tuple(rows), seeds_left_out=left_out)
-    if not complete.any():
-        return summary, y
-    differences = np.tensordot(np.array(list(weights.values())), y, axes=1)
-    codes, _ = pd.factorize(scores.sources[complete])
-    sizes = np.bincount(codes)
-    by_image = np.stack([np.bincount(codes, weights=row) / sizes for row in differences])
-    mean = paired_mean(by_image, sizes)
-    numbers: dict[str, Any] = {
-        name: float(getattr(mean, name))
-        for name in ("estimate", "low", "high", "p", "sd_seed", "sd_image", "sd_noise")
-    }
-    return replace(summary, images=len(sizes), **numbers), y
+    return Summary(**counts, seeds=tuple(rows), seeds_left_out=left_out), y[..., complete], complete
 
 
-def estimate(scores: Scores, contrasts: Sequence[Contrast], metric: str) -> list[Effect]:
-    """Return each contrast's effect on a metric, corrected within its family."""
-    effects = [_effect(scores, contrast, metric) for contrast in contrasts]
-    for name in ("effects", "comparisons"):
-        members = [i for i, effect in enumerate(effects) if family(effect.contrast) == name]
-        corrected = holm([effects[i].summary.p for i in members])
-        for i, p in zip(members, corrected, strict=True):
-            effects[i] = replace(effects[i], p_corrected=float(p))
-    return effects
-
-
-def _effect(scores: Scores, contrast: Contrast, metric: str) -> Effect:
+def _effect(scores: Scores, contrast: Contrast, metric: str, summary: Summary, y: Array) -> Effect:
     design = scores.design_for(metric)
-    summary, y = summarise(scores, contrast.weights, metric)
     missing = tuple(
         cell
         for cell in contrast.weights

@@ -1,5 +1,6 @@
 """The report that a run or a sweep ends with, on the terminal and in ``report/``, from the stored rows alone."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rich.console import Console
@@ -22,10 +23,14 @@ def build(directory: Path, console: Console | None = None) -> list[Line]:
         UserError: where ``directory`` holds neither a run nor a sweep, or a study file that does not fit it.
     """
     # late: drawing takes a second to import
-    from editmgt.studies.report import csv_tables, figures, html, latex, markdown, pairwise, terminal
+    from editmgt.studies.report import csv_tables, figures, latex, markdown, pairwise, terminal
+    from editmgt.studies.report.gallery import gallery
+    from editmgt.studies.report.page import page
 
     analysis = analyse(directory)
-    pictures, shown, absent = figures.draw_all(analysis)
+    with ThreadPoolExecutor(1) as beside:  # Pillow reads and writes pictures while matplotlib draws
+        samples = beside.submit(gallery, analysis)
+        pictures, shown, absent = figures.draw_all(analysis)
     blocks = document(analysis, shown, absent)
     title = directory.resolve().name
     files: dict[str, str | bytes] = {
@@ -33,8 +38,7 @@ def build(directory: Path, console: Console | None = None) -> list[Line]:
         "effects.csv": csv_tables.effects_csv(analysis),
         "report.md": markdown.markdown(title, blocks) + markdown.gallery(analysis),
         "report.tex": latex.latex(title, blocks),
-        "report.html": html.html(title, blocks, pictures),
-        **({"ratings.csv": pairwise.ratings_csv(analysis.tournaments)} if analysis.tournaments else {}),
+        "report.html": page(title, analysis, blocks, pictures, samples.result()),
         **pictures,
     }
     out = directory / "report"

@@ -9,7 +9,7 @@ import pandas as pd
 
 from editmgt.metrics.registry import REGISTRY
 from editmgt.studies.contrasts import Design, Levels
-from editmgt.studies.effects import KEY, Effect, Scores, Seed, Summary, estimate, family, summarise
+from editmgt.studies.effects import KEY, Effect, Scores, Seed, Summary, estimate, family, summarise_all
 from editmgt.studies.report.numbers import JUDGED
 from editmgt.studies.report.pairwise import Tournament, read_tournaments
 from editmgt.studies.report.question import Study, read_study
@@ -101,11 +101,27 @@ class Analysis:
             ::-1
         ]
 
-    def mean(self, levels: Levels, metric: str, edit_type: str | None = None) -> Summary:
+    def mean(self, levels: Levels, metric: str) -> Summary:
         """Return a configuration's mean over its seeds."""
+        return self.means(metric, [(levels, None)])[0]
+
+    def means(self, metric: str, asked: Sequence[tuple[Levels, str | None]]) -> list[Summary]:
+        """Return the mean of each (configuration, edit type); None: over all types."""
         assert self.scores is not None
-        only = None if edit_type is None else self.scores.edit_types == edit_type
-        return summarise(self.scores, {levels: 1.0}, metric, only)[0]
+        types = self.scores.edit_types
+        weights = [
+            ({levels: 1.0}, None if edit_type is None else types == edit_type) for levels, edit_type in asked
+        ]
+        return [summary for summary, _ in summarise_all(self.scores, weights, metric)]
+
+    @cached_property
+    def by_type(self) -> dict[str, list[Summary]]:
+        """Edit type -> the primary's mean of each distinct configuration; empty where nothing has a type."""
+        if self.scores is None or self.primary not in self.scores.metrics:
+            return {}
+        names = sorted({str(name) for name in self.scores.edit_types if name})
+        means = iter(self.means(self.primary, [(levels, name) for name in names for levels in self.distinct]))
+        return {name: [next(means) for _ in self.distinct] for name in names}
 
     def _effects(self, scores: Scores, metric: str) -> list[Effect]:
         design = scores.design_for(metric)

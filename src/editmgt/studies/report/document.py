@@ -106,8 +106,11 @@ def configurations(analysis: Analysis) -> Table:
     """Means over the seeds, with their intervals."""
     names = [name for name in main_metrics(analysis) if name in analysis.metrics]
     rows = []
-    for levels in analysis.configurations:
-        means = [analysis.mean(levels, name) for name in names]
+    columns_of = {
+        name: analysis.means(name, [(levels, None) for levels in analysis.configurations]) for name in names
+    }
+    for i, levels in enumerate(analysis.configurations):
+        means = [columns_of[name][i] for name in names]
         counts = [str(means[0].n), _seed_count(means[0].seeds)] if means else []
         rows.append([analysis.design.label(levels), *(interval(m, signed=False) for m in means), *counts])
     header = ["", *(metric_title(name) for name in names), "n", "seeds"]

@@ -73,12 +73,13 @@ def forest(analysis: Analysis) -> Drawing:
     drawing = Drawing(figsize=(3.2 * len(names) + 3.2, 0.38 * len(rows) + 1.4), layout="constrained")
     panels: list[Axes] = list(drawing.subplots(1, len(names), sharey=True, squeeze=False)[0])
     for name, axes in zip(names, panels, strict=True):
-        for effect in by_metric[name]:
-            y, s = rows.index(phrase(effect.contrast, analysis.design)), effect.summary
-            real = verdict(effect) == "real"
-            if math.isfinite(s.low):
-                axes.plot([s.low, s.high], [y, y], color=COLOURS[0])
-            axes.plot(s.estimate, y, "o", color=COLOURS[0], mfc=COLOURS[0] if real else "white")
+        at = [(e, rows.index(phrase(e.contrast, analysis.design))) for e in by_metric[name]]
+        ends = [(y, e.summary.low, e.summary.high) for e, y in at if math.isfinite(e.summary.low)]
+        if ends:
+            axes.hlines(*zip(*ends, strict=True), color=COLOURS[0])
+        for real, fill in ((True, COLOURS[0]), (False, "white")):
+            points = [(e.summary.estimate, y) for e, y in at if (verdict(e) == "real") == real]
+            axes.plot(*np.reshape(points, (-1, 2)).T, "o", color=COLOURS[0], mfc=fill)
         axes.axvline(0, color=GREY, lw=0.8, zorder=0)
         axes.set_title(metric_title(name), fontsize=9)
     panels[0].set_yticks(range(len(rows)), rows, fontsize=8)
@@ -146,7 +147,7 @@ def types(analysis: Analysis) -> Drawing:
     """The primary for each edit type, a bar for each configuration."""
     if analysis.scores is None or analysis.primary not in analysis.scores.metrics:
         raise Absent("the primary metric was not scored")
-    names = sorted({str(name) for name in analysis.scores.edit_types if name})
+    names = list(analysis.by_type)
     if not names:
         raise Absent("the samples have no edit types")
     cells = analysis.distinct
@@ -154,12 +155,12 @@ def types(analysis: Analysis) -> Drawing:
     drawing = Drawing(figsize=(max(6.0, 0.16 * len(cells) * len(names) + 2), 4.5), layout="constrained")
     axes = drawing.subplots()
     for i, levels in enumerate(cells):
-        means = [analysis.mean(levels, analysis.primary, name) for name in names]
+        means = [of_type[i] for of_type in analysis.by_type.values()]
         x = np.arange(len(names)) + (i - (len(cells) - 1) / 2) * width
         axes.bar(x, [mean.estimate for mean in means], width, color=COLOURS[i % len(COLOURS)],
                  hatch="//" if i >= len(COLOURS) else None, label=analysis.design.label(levels))  # fmt: skip
-        for position, mean in zip(x, means, strict=True):
-            axes.errorbar(position, mean.estimate, yerr=_bars(mean), color="black", lw=0.7)
+        axes.errorbar(x, [mean.estimate for mean in means], yerr=np.hstack([_bars(mean) for mean in means]),
+                      fmt="none", ecolor="black", elinewidth=0.7)  # fmt: skip
     axes.set_xticks(range(len(names)), names)
     axes.set_ylabel(metric_title(analysis.primary))
     drawing.legend(fontsize=7, loc="outside lower center")
@@ -210,6 +211,10 @@ def _shown(effects: Sequence[Effect]) -> list[Effect]:
 
 
 def _png(drawing: Drawing) -> bytes:
+    engine = drawing.get_layout_engine()
+    if engine is not None:  # laid out here, or saving would do it twice
+        engine.execute(drawing)
+        drawing.set_layout_engine("none")
     buffer = io.BytesIO()
     drawing.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
     return buffer.getvalue()

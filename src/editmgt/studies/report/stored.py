@@ -23,6 +23,7 @@ _CONTROLS = {
     "oracle_mask": "control: oracle mask",
 }
 _OWN = ("tiny_editor", "controls")
+_SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where libyaml is there
 
 
 @dataclass(frozen=True)
@@ -107,10 +108,13 @@ def read_samples(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
         except ValueError as error:
             raise ValueError(f"line {number}: {error}") from error
         records.append([*row[: len(IDENTITY)], *values])
+    seen: set[tuple[Any, Any]] = set()
+    for record in records:
+        key = record[IDENTITY.index("sample_id")], record[IDENTITY.index("seed")]
+        if key in seen:
+            raise ValueError(f"sample {key[0]} is there twice")
+        seen.add(key)
     frame = pd.DataFrame(records, columns=header)
-    if frame.duplicated(["sample_id", "seed"]).any():
-        twice = frame.loc[frame.duplicated(["sample_id", "seed"]), "sample_id"].iloc[0]
-        raise ValueError(f"sample {twice} is there twice")
     unknown = tuple(name for name in names if name not in REGISTRY)
     return frame, unknown
 
@@ -166,7 +170,7 @@ def _object(path: Path) -> dict[str, Any]:
 
 def _config(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _SAFE_LOADER)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, yaml.YAMLError) as error:

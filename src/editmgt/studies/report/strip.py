@@ -1,5 +1,6 @@
 """The pictures on which the cells disagree most, side by side."""
 
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ def strip(analysis: Analysis) -> tuple[bytes | None, str]:
             None,
             "it takes the edited pictures of two cells, CELL/images/SAMPLE_ID.png, and they were not kept",
         )
-    chosen = [i for i in disagreement(analysis) if _paths(analysis, folders, i, cells)][:ROWS]
+    chosen = list(islice((i for i in disagreement(analysis) if _paths(analysis, folders, i, cells)), ROWS))
     if not chosen:
         return None, "no sample has a picture in two cells"
     font = ImageFont.load_default(11)
@@ -55,12 +56,15 @@ def strip(analysis: Analysis) -> tuple[bytes | None, str]:
     )
 
 
-def disagreement(analysis: Analysis) -> list[int]:
-    """Return the samples by the spread of the primary metric over the cells of the seed that is shown, widest first."""
+def disagreement(analysis: Analysis, by: str | None = None) -> list[int]:
+    """Return the samples by a metric's spread over the cells of the seed that is shown, widest first.
+
+    ``by`` is the primary metric unless given; samples on which the cells agree are left out.
+    """
     assert analysis.scores is not None
     shown = [frame for (_, seed), frame in analysis.scores.frames.items() if seed == analysis.scores.seeds[0]]
     spreads = []
-    for metric in (analysis.primary, _TIES):
+    for metric in (by or analysis.primary, _TIES):
         values = [analysis.scores.values(frame, metric) for frame in shown]
         spread = np.nan_to_num(np.ptp(np.stack(values), axis=0), nan=-1.0)  # undefined somewhere: last
         spreads.append(spread if metric in REGISTRY else np.zeros_like(spread))

@@ -109,13 +109,13 @@ def _other_metrics(analysis: Analysis) -> str:
         for effect in analysis.of_family(name, "effects") or analysis.of_family(name, "comparisons"):
             if verdict(effect) == "real":
                 found.setdefault(phrase(effect.contrast, analysis.design), []).append(
-                    f"{name}{_better(effect)}"
+                    f"{name}{better(effect)}"
                 )
     return "; ".join(f"{change}: {', '.join(names)}" for change, names in found.items())
 
 
-def _better(effect: Effect) -> str:
-    """Which way an effect goes; an interaction goes none."""
+def better(effect: Effect) -> str:
+    """Return which way an effect goes; an interaction goes none."""
     direction = REGISTRY[effect.metric].direction
     if direction == "neither" or effect.contrast.kind == "interaction":
         return ""
@@ -126,7 +126,7 @@ def _one(analysis: Analysis, effect: Effect) -> str:
     summary = effect.summary
     text = f"{phrase(effect.contrast, analysis.design)} {interval(summary)}"
     if verdict(effect) != "not shown":
-        text += _better(effect)
+        text += better(effect)
     details = [f"p {_equals(p_value(effect.p_corrected))}"]
     if (summary.n, summary.seeds) != _usual(analysis):
         details.append(_count(summary.n, "sample"))
