@@ -1,15 +1,17 @@
 """The report's figures, each a function of the analysis that returns a drawing, or says why there is none."""
 
-import io
 import math
 from collections.abc import Callable, Sequence
 from itertools import combinations, cycle
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Drawing
+from PIL import Image
 
 from editmgt.config import show
+from editmgt.editing.picture_files import png
 from editmgt.metrics.registry import REGISTRY
 from editmgt.studies.contrasts import Factor
 from editmgt.studies.effects import Effect, Summary, summarise
@@ -211,10 +213,8 @@ def _shown(effects: Sequence[Effect]) -> list[Effect]:
 
 
 def _png(drawing: Drawing) -> bytes:
-    engine = drawing.get_layout_engine()
-    if engine is not None:  # laid out here, or saving would do it twice
-        engine.execute(drawing)
-        drawing.set_layout_engine("none")
-    buffer = io.BytesIO()
-    drawing.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
-    return buffer.getvalue()
+    """The picture; drawn once, where ``savefig`` draws once for the layout and once more."""
+    drawing.set_dpi(130)
+    canvas = FigureCanvasAgg(drawing)
+    canvas.draw()
+    return png(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
