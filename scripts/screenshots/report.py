@@ -1,15 +1,13 @@
 """Screenshots of a run's or a sweep's report: ``python scripts/screenshots/report.py outputs/sweeps/NAME``.
 
 Writes ``docs/pictures/report.png`` (the head of the page), ``report_gallery.png`` (a map shown) and ``report_phone.png``
-(390 pixels wide, dark), by the system's Chromium; they are quantised, so that none is large.
+(390 pixels wide, dark), by the system's Chromium.
 """
 
-import io
 import shutil
 import sys
 from pathlib import Path
 
-from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 OUT = Path(__file__).parents[2] / "docs" / "pictures"
@@ -38,8 +36,7 @@ def main(directory: Path) -> None:
 
 def _save(page: Page, name: str) -> None:
     page.wait_for_timeout(500)  # pictures are decoded as they come
-    with Image.open(io.BytesIO(page.screenshot())) as image:
-        image.convert("RGB").quantize(256).save(OUT / f"{name}.png", optimize=True)
+    page.screenshot(path=OUT / f"{name}.png")
 
 
 if __name__ == "__main__":

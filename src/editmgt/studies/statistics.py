@@ -67,10 +67,12 @@ def paired_means(several: Sequence[tuple[ArrayLike, ArrayLike | None]]) -> list[
     """Return :func:`paired_mean` of each; their p-values are searched for together, as one search costs milliseconds."""
     found = [_variances(*one) for one in several]
     p_values: list[Array] = [np.empty(())] * len(found)
-    for shape in dict.fromkeys((one.seeds, one.images) for one in found):
-        alike = [i for i, one in enumerate(found) if (one.seeds, one.images) == shape]
-        columns = [np.concatenate([np.ravel(found[i].moments[k]) for i in alike]) for k in range(4)]
-        p = _p_value(*columns, *shape)
+    for seeds, images in dict.fromkeys((one.seeds, one.images) for one in found):
+        alike = [i for i, one in enumerate(found) if (one.seeds, one.images) == (seeds, images)]
+        estimate, v_seeds, v_images, v_noise = (
+            np.concatenate([np.ravel(found[i].moments[k]) for i in alike]) for k in range(4)
+        )
+        p = _p_value(estimate, v_seeds, v_images, v_noise, seeds, images)
         ends = np.cumsum([found[i].moments[0].size for i in alike])
         for i, part in zip(alike, np.split(p, ends[:-1]), strict=True):
             p_values[i] = part.reshape(found[i].moments[0].shape)

@@ -1,6 +1,5 @@
 """The report that a run or a sweep ends with, on the terminal and in ``report/``, from the stored rows alone."""
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rich.console import Console
@@ -28,9 +27,7 @@ def build(directory: Path, console: Console | None = None) -> list[Line]:
     from editmgt.studies.report.page import page
 
     analysis = analyse(directory)
-    with ThreadPoolExecutor(1) as beside:  # Pillow reads and writes pictures while matplotlib draws
-        samples = beside.submit(gallery, analysis)
-        pictures, shown, absent = figures.draw_all(analysis)
+    pictures, shown, absent = figures.draw_all(analysis)
     blocks = document(analysis, shown, absent)
     title = directory.resolve().name
     files: dict[str, str | bytes] = {
@@ -38,7 +35,7 @@ def build(directory: Path, console: Console | None = None) -> list[Line]:
         "effects.csv": csv_tables.effects_csv(analysis),
         "report.md": markdown.markdown(title, blocks) + markdown.gallery(analysis),
         "report.tex": latex.latex(title, blocks),
-        "report.html": page(title, analysis, blocks, pictures, samples.result()),
+        "report.html": page(title, analysis, blocks, pictures, gallery(analysis)),
         **pictures,
     }
     out = directory / "report"

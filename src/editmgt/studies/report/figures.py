@@ -13,8 +13,8 @@ from PIL import Image
 from editmgt.config import show
 from editmgt.editing.picture_files import png
 from editmgt.metrics.registry import REGISTRY
-from editmgt.studies.contrasts import Factor
-from editmgt.studies.effects import Effect, Summary, summarise
+from editmgt.studies.contrasts import Factor, Levels
+from editmgt.studies.effects import Effect, Summary, summarise_all
 from editmgt.studies.report.analysis import Analysis, main_metrics
 from editmgt.studies.report.document import Figure
 from editmgt.studies.report.numbers import metric_title, verdict
@@ -72,7 +72,7 @@ def forest(analysis: Analysis) -> Drawing:
     rows = list(dict.fromkeys(phrase(e.contrast, analysis.design) for es in by_metric.values() for e in es))
     if not rows:
         raise Absent("no effect could be estimated")
-    drawing = Drawing(figsize=(3.2 * len(names) + 3.2, 0.38 * len(rows) + 1.4), layout="constrained")
+    drawing = Drawing(figsize=(3.2 * len(names) + 3.2, 0.38 * len(rows) + 1.4), layout="tight")
     panels: list[Axes] = list(drawing.subplots(1, len(names), sharey=True, squeeze=False)[0])
     for name, axes in zip(names, panels, strict=True):
         at = [(e, rows.index(phrase(e.contrast, analysis.design))) for e in by_metric[name]]
@@ -83,6 +83,7 @@ def forest(analysis: Analysis) -> Drawing:
             points = [(e.summary.estimate, y) for e, y in at if (verdict(e) == "real") == real]
             axes.plot(*np.reshape(points, (-1, 2)).T, "o", color=COLOURS[0], mfc=fill)
         axes.axvline(0, color=GREY, lw=0.8, zorder=0)
+        axes.locator_params(axis="x", nbins=4)
         axes.set_title(metric_title(name), fontsize=9)
     panels[0].set_yticks(range(len(rows)), rows, fontsize=8)
     panels[0].set_ylim(len(rows) - 0.5, -0.5)
@@ -98,7 +99,7 @@ def interaction(analysis: Analysis) -> Drawing:
         raise Absent("the cells are not a full factorial")
     columns = min(len(pairs), 3)
     rows = math.ceil(len(pairs) / columns)
-    drawing = Drawing(figsize=(3.6 * columns, 3 * rows), layout="constrained")
+    drawing = Drawing(figsize=(3.6 * columns, 3 * rows), layout="tight")
     panels: list[Axes] = list(drawing.subplots(rows, columns, sharey=True, squeeze=False).ravel())
     drawn = [_lines(analysis, axes, *pair) for axes, pair in zip(panels, pairs, strict=False)]
     for axes in panels[len(pairs) :]:
@@ -113,14 +114,15 @@ def tradeoff(analysis: Analysis) -> Drawing:
     names = analysis.scores.metrics if analysis.scores else []
     if LEAKAGE not in names or analysis.primary not in names or analysis.primary == LEAKAGE:
         raise Absent(f"it takes {LEAKAGE} and another primary metric")
-    points = [
-        (
-            analysis.mean(levels, LEAKAGE),
-            analysis.mean(levels, analysis.primary),
-            analysis.design.label(levels),
+    everywhere = [(levels, None) for levels in analysis.distinct]
+    points = list(
+        zip(
+            analysis.means(LEAKAGE, everywhere),
+            analysis.means(analysis.primary, everywhere),
+            map(analysis.design.label, analysis.distinct),
+            strict=True,
         )
-        for levels in analysis.distinct
-    ]
+    )
     points = [point for point in points if point[0].n and point[1].n]
     if not points:
         raise Absent("no cell has both")
@@ -181,25 +183,22 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
 def _lines(analysis: Analysis, axes: Axes, across: Factor, by: Factor) -> bool:
     """Draw one panel; whether any of its means could be told."""
     assert analysis.scores is not None
-    factors = analysis.design.factors
-    positions = {factor.key: i for i, factor in enumerate(factors)}
-    combos = list(analysis.design.combinations())
-    any_drawn = False
+    positions = {factor.key: i for i, factor in enumerate(analysis.design.factors)}
+    at: dict[tuple[int, int], list[Levels]] = {}  # (level of by, level of across) -> its cells
+    for levels in analysis.design.combinations():
+        at.setdefault((levels[positions[by.key]], levels[positions[across.key]]), []).append(levels)
+    asked = [(dict.fromkeys(cells, 1 / len(cells)), None) for _, cells in sorted(at.items())]
+    drawn = [summary for summary, _ in summarise_all(analysis.scores, asked, analysis.primary)]
     for j, value in enumerate(by.values):
-        means = []
-        for i in range(len(across.values)):
-            cells = [c for c in combos if c[positions[across.key]] == i and c[positions[by.key]] == j]
-            weights = {levels: 1 / len(cells) for levels in cells}
-            means.append(summarise(analysis.scores, weights, analysis.primary)[0])
+        means = drawn[j * len(across.values) : (j + 1) * len(across.values)]
         x = np.arange(len(means)) + 0.03 * (j - (len(by.values) - 1) / 2)
         axes.errorbar(x, [m.estimate for m in means], yerr=np.array([_bars(m) for m in means])[..., 0].T, fmt="o-",
                       color=COLOURS[j % len(COLOURS)], capsize=2, label=f"{by.label} {show(value)}")  # fmt: skip
-        any_drawn = any_drawn or any(mean.n for mean in means)
     axes.set_xticks(range(len(across.values)), [show(value) for value in across.values])
     axes.set_xlabel(across.label)
     axes.set_ylabel(metric_title(analysis.primary), fontsize=8)
     axes.legend(fontsize=7)
-    return any_drawn
+    return any(mean.n for mean in drawn)
 
 
 def _bars(summary: Summary) -> np.ndarray:
