@@ -36,6 +36,7 @@ def build(directory: Path, console: Console | None = None) -> list[Line]:
         "report.md": markdown.markdown(title, blocks) + markdown.gallery(analysis),
         "report.tex": latex.latex(title, blocks),
         "report.html": page(title, analysis, blocks, pictures, gallery(analysis)),
+        **({"ratings.csv": pairwise.ratings_csv(analysis.tournaments)} if analysis.tournaments else {}),
         **pictures,
     }
     out = directory / "report"
