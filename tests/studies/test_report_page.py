@@ -229,16 +229,14 @@ def test_a_large_sweep_makes_a_bounded_page(
     write_pictures(large, 500)
     build(large, Console(file=io.StringIO()))
     file = large / "report" / "report.html"
-    assert 500_000 < file.stat().st_size < 15_000_000
+    assert 10_000_000 < file.stat().st_size < 15_000_000  # of noise, which no picture format makes small
     page = browser.new_page()
     page.goto(address(large))
-    assert page.locator("#status").inner_text() == "Samples 1 to 12 of 500"
-    assert page.locator(".sample").count() == 12
-    monkeypatch.setattr(gallery, "BYTES", 300_000)
+    said = "of 500 samples: of every edit type those on which the cells disagree most"
+    assert said in page.inner_text("main")
+    assert page.locator(".sample").count() == 12 and ids(page)[:2] == ["s8", "s3"]
+    monkeypatch.setattr(gallery, "PICTURES", 80)
     build(large, Console(file=io.StringIO()))
-    assert file.stat().st_size < 600_000
     page.reload()
-    assert "of 500 samples: of every edit type those on which the cells disagree most" in page.inner_text(
-        "main"
-    )
+    assert f"The page holds 20 {said}" in page.inner_text("main")
     assert ids(page)[:2] == ["s8", "s3"]
