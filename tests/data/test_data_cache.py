@@ -146,7 +146,8 @@ def test_shards_make_one_cache_and_masks_are_kept(
         prepare(config)
     told = capsys.readouterr().out.splitlines()
     assert told[-1].endswith("finished, 20 rows, 19 texts, 1 bad rows left out")
-    assert "parts are left to other shards" in told[-3]
+    assert "1 of 20 texts are longer" in told[-2]
+    assert "parts are left to other shards" in told[-4]
     whole, shared = (
         {path.relative_to(d).as_posix(): path.read_bytes() for path in d.rglob("*") if path.is_file()}
         for d in (tmp_path / "whole", tmp_path / "shared")

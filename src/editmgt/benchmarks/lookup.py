@@ -51,12 +51,17 @@ def picture_path(config: Mapping[str, Any], sample: BenchmarkSample) -> Path:
 @lru_cache(maxsize=1)
 def _instructions(config_json: str) -> list[str]:
     samples = _build(config_json)
-    texts = (
-        samples.texts()
-        if isinstance(samples, Table)
-        else [samples[i].instruction for i in range(len(samples))]
-    )
+    texts = samples.texts() if isinstance(samples, Table) else None
+    if texts is None:
+        texts = [_instruction(samples, i) for i in range(len(samples))]
     return [text for text in texts if isinstance(text, str)]
+
+
+def _instruction(samples: Samples, index: int) -> str | None:
+    try:
+        return samples[index].instruction
+    except Exception:  # what is wrong with a row is told when it is edited
+        return None
 
 
 @lru_cache(maxsize=1)

@@ -27,7 +27,7 @@ class Table:
         convert: a record and its position -> the sample.
         pictures: fields of the records that are paths of pictures, whose content is part of the identity.
         lacks: ``target``, ``edit_mask``: what no row has, so that nobody decodes all of them to find it out.
-        instruction: field of the records that is the instruction.
+        instruction: field of the records that is the instruction; of another, each row is converted to find out.
     """
 
     def __init__(
@@ -56,10 +56,13 @@ class Table:
         some = self.records[:size] if isinstance(self.records, list) else self.records.select(range(size))  # type: ignore[attr-defined]
         return Table(some, self.convert, self.pictures, self.lacks, self.instruction)
 
-    def texts(self) -> list[Any]:
-        """Return what every row has for an instruction, without touching the pictures."""
+    def texts(self) -> list[Any] | None:
+        """Return what every row has for an instruction, without touching the pictures; None: no record has that field."""
         if isinstance(self.records, list):
-            return [record.get(self.instruction) for record in self.records]
+            named = any(self.instruction in record for record in self.records)
+            return [record.get(self.instruction) for record in self.records] if named else None
+        if self.instruction not in self.records.column_names:  # type: ignore[attr-defined]
+            return None
         return list(self.records.with_format(None)[self.instruction])  # type: ignore[attr-defined]
 
     @cached_property

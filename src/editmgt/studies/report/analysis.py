@@ -191,14 +191,15 @@ def _notes(lines: list[Line], study: Study) -> list[str]:
 def columns(lines: Sequence[Line]) -> list[str]:
     """Return what the table of cells shows: the metrics that were asked for, as by a protocol, and judges' scores.
 
-    Where none were asked for, or more than a table can hold, those of MAIN and of groups that MAIN knows nothing of. What
-    no line has is not shown.
+    Where none were asked for, or more than a table can hold, those of MAIN and of groups that MAIN knows nothing of, as far
+    as they say what is better. What no line has is not shown.
     """
     have = dict.fromkeys(name for line in lines for name in line.metrics)
     asked = dict.fromkeys(name for line in lines for name in _asked(line))
     if not 0 < len(asked) <= _WIDEST:
         groups = {name.partition("/")[0] for name in MAIN}
-        asked = dict.fromkeys([*MAIN, *(name for name in REGISTRY if name.partition("/")[0] not in groups)])
+        others = (name for name in REGISTRY if name.partition("/")[0] not in groups)
+        asked = dict.fromkeys([*MAIN, *(name for name in others if REGISTRY[name].direction != "neither")])
     judged = [name for name in have if name.startswith(JUDGED) and "[" not in name]
     return [
         *(name for name in asked if name in have),
