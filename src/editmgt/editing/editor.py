@@ -228,6 +228,9 @@ class Editor:
         pictures: dict[int, Image.Image] = {}
         edits: dict[int, tuple[TokenEdit, int]] = {}
         codes: dict[int, Tensor] = {}
+        before: dict[
+            int, Image.Image
+        ] = {}  # each source through the codec, however many edits are made of it
         with self._evaluating():
             texts = [sample.instruction for sample in samples]
             self.reader.read([*texts, settings.negative_prompt], self.device, batch_size)
@@ -245,8 +248,10 @@ class Editor:
                     edits[i] = edit, row
                     picture, original = to_image(decoded[row]), samples[i].original
                     if composite:
-                        before = to_image(self.codec.decode(codes[id(original)])[0])
-                        picture = with_detail(original.rgb, picture, before)
+                        key = id(original)
+                        if key not in before:
+                            before[key] = to_image(self.codec.decode(codes[key])[0])
+                        picture = with_detail(original.rgb, picture, before[key])
                         pictures[i] = _composite(samples[i], picture, edit.changed[row], feather)
                     else:
                         pictures[i] = resize(picture, original.rgb.size)
