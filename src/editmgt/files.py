@@ -73,6 +73,12 @@ def append(path: Path | str, content: str | bytes) -> None:
             raise
 
 
+def whole_lines(path: Path) -> bytes:
+    """Return what a file that lines are added to holds, without a last line that a kill has torn; b"" for no file."""
+    stored = path.read_bytes() if path.is_file() else b""
+    return stored[: stored.rfind(b"\n") + 1]
+
+
 def write_atomic(path: Path | str, content: str | bytes) -> None:
     """Replace ``path`` by ``content`` so that a reader, or a kill, never meets half a file."""
     with replacing(path) as file:

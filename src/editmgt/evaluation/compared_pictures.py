@@ -20,7 +20,7 @@ from editmgt.editing.picture_files import png, read_image
 from editmgt.evaluation.faults import told
 from editmgt.evaluation.judge import Judge, read_winner
 from editmgt.evaluation.row_file import one_line
-from editmgt.files import WriteError, append, write_atomic
+from editmgt.files import WriteError, append, whole_lines, write_atomic
 from editmgt.spreadsheet import from_csv, to_csv
 
 TABLE, REPLIES, _ANSWERS = "comparisons.csv", "judge.jsonl", "answers.csv"
@@ -201,6 +201,5 @@ def _digest(asked_by: tuple[object, ...], sample: BenchmarkSample, pictures: Seq
 
 def _read_answers(path: Path) -> dict[tuple[str, str], str]:
     """Whole lines of earlier answers; one that a kill has torn is asked for again."""
-    stored = path.read_bytes() if path.is_file() else b""
-    whole = from_csv(stored[: stored.rfind(b"\n") + 1].decode())
-    return {(row[0], row[1]): row[2] for row in whole if len(row) == 3}
+    rows = from_csv(whole_lines(path).decode())
+    return {(row[0], row[1]): row[2] for row in rows if len(row) == 3}

@@ -17,7 +17,7 @@ from editmgt.editing.picture_files import png
 from editmgt.evaluation.faults import told
 from editmgt.evaluation.judge import Judge, read_scores
 from editmgt.evaluation.row_file import one_line
-from editmgt.files import WriteError, append, write_atomic
+from editmgt.files import WriteError, append, whole_lines, write_atomic
 from editmgt.spreadsheet import from_csv, to_csv
 
 _COLUMNS = ("sample_id", "edit_type", "status", "error")
@@ -129,8 +129,7 @@ def _judge(
 
 def _read(path: Path, scores: Sequence[str]) -> dict[str, list[str]]:
     """Whole rows with scores of an earlier run of the same benchmark, by sample."""
-    stored = path.read_bytes() if path.is_file() else b""
-    header, *rows = from_csv(stored[: stored.rfind(b"\n") + 1].decode()) if b"\n" in stored else [[]]
+    header, *rows = from_csv(whole_lines(path).decode()) or [[]]
     return {row[0]: row for row in rows if row[2] == "ok"} if header == [*_COLUMNS, *scores] else {}
 
 

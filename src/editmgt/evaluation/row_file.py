@@ -7,7 +7,7 @@ from pathlib import Path
 
 from editmgt.benchmarks.benchmark_sample import BenchmarkSample
 from editmgt.evaluation.faults import BY_MACHINE
-from editmgt.files import append, write_atomic
+from editmgt.files import append, whole_lines, write_atomic
 from editmgt.spreadsheet import from_csv, to_csv
 
 COLUMNS = ("sample_id", "source_id", "edit_type", "slice", "instruction", "seed", "status", "error")
@@ -101,8 +101,7 @@ class RowFile:
 
         Rows of other metrics, or that cannot be read, cannot be continued: then this begins, too.
         """
-        stored = self.path.read_bytes() if self.path.is_file() else b""
-        whole = stored[: stored.rfind(b"\n") + 1]
+        whole = whole_lines(self.path)
         try:
             header, *lines = from_csv(whole.decode()) if whole else [[]]
             rows = [self._row(cells) for cells in lines] if header == [*COLUMNS, *self.names] else None
@@ -111,7 +110,7 @@ class RowFile:
         if rows is None:
             self.begin()
             return []
-        if whole != stored:
+        if len(whole) != self.path.stat().st_size:
             write_atomic(self.path, whole)
         return rows
 
