@@ -102,31 +102,6 @@ def test_a_judge_that_fails_costs_no_cell(
         assert "no sample of folder is in benchmark.judge.candidates=" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("overrides", "line"),
-    [
-        ([], "benchmark.judge.kind=pairwise has nothing to compare this one cell with: sweep over a setting (-m)"),
-        (["benchmark.judge.candidates=gone"], "benchmark.judge.candidates=gone is no directory with metadata.jsonl"),
-        (["benchmark.judge.kind=scores"], "benchmark.judge.kind=scores must be one of pairwise"),
-        (["benchmark.judge.kind=pairwis"], "benchmark.judge.kind=pairwis must be one of pairwise"),
-    ],
-)  # fmt: skip
-def test_mistakes_are_told_before_any_edit(
-    run: Callable[..., int],
-    tiny_bundle: Path,
-    overrides: list[str],
-    line: str,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    judge = ["benchmark.judge.endpoint=http://127.0.0.1:9/v1", "benchmark.judge.model=seer"]
-    assert (
-        run(f"checkpoint='{tiny_bundle}'", "benchmark=scenes_small", "logger=none", *judge, *overrides) == 2
-    )
-    told = capsys.readouterr().err
-    assert line in told and len(told.splitlines()) == 1
-    assert not Path("outputs").exists()
-
-
 SIDES = st.sampled_from(["first", "second", "tie"])
 ROWS = st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["ab", "ac", "bc"]), SIDES, SIDES), min_size=1)
 

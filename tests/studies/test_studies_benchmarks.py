@@ -181,6 +181,13 @@ def test_long_instructions_are_counted_first_and_listed_in_the_rows(
     assert "instruction/cut" not in (other / "samples.csv").read_text()
 
 
+PAIRWISE = [
+    "benchmark=scenes_small",
+    "benchmark.judge.endpoint=http://127.0.0.1:9/v1",
+    "benchmark.judge.model=seer",
+]
+
+
 @pytest.mark.parametrize(
     ("overrides", "line"),
     [
@@ -197,6 +204,16 @@ def test_long_instructions_are_counted_first_and_listed_in_the_rows(
         ),
         (["benchmark=gedit", "benchmark.judge.endpoint=http://localhost:1/v1"], "benchmark.judge.model"),
         (["experiment=localization_layers", "localization_layers.subsets=[[1,99]]"], "[1,99] names a block"),
+        (
+            PAIRWISE,
+            "benchmark.judge.kind=pairwise has nothing to compare this one cell with: sweep over a setting (-m)",
+        ),
+        (
+            [*PAIRWISE, "benchmark.judge.candidates=gone"],
+            "benchmark.judge.candidates=gone is no directory with metadata.jsonl",
+        ),
+        ([*PAIRWISE, "benchmark.judge.kind=scores"], "benchmark.judge.kind=scores must be one of pairwise"),
+        ([*PAIRWISE, "benchmark.judge.kind=pairwis"], "benchmark.judge.kind=pairwis must be one of pairwise"),
     ],
 )
 def test_mistakes(
