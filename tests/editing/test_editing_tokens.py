@@ -45,6 +45,9 @@ class Oracle:
             logits.append(3 * torch.randn(CODES, height, width, generator=generator))
             attention.append(torch.rand(2, cells, generator=generator))
         self.logits = torch.stack(logits).movedim(1, -1)[rest["logits_at"]]
+        if (scale := rest["guidance_scale"]) is not None:
+            unconditional, conditional = self.logits.chunk(2)
+            self.logits = unconditional + scale * (conditional - unconditional)
         self.attention = {layer: torch.stack(attention) for layer in rest["attention_layers"]}
         return self
 

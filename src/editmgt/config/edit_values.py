@@ -20,4 +20,6 @@ def config_key(name: str) -> str:
     """Return the key of a configuration that is a field of :class:`editmgt.editing.EditSettings`."""
     if name.startswith("hold_"):
         return f"model.hold.{name.removeprefix('hold_')}"
-    return {"map_source": "model.localization.source", "guidance_scale": "sampler.guidance_scale"}[name]
+    if name.startswith("guidance_"):
+        return f"sampler.{name}"
+    return {"map_source": "model.localization.source"}[name]

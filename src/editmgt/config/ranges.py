@@ -32,6 +32,12 @@ def one_of(choices: Sequence[str]) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _rising(pair: list[float]) -> list[float]:
+    if not pair[0] < pair[1]:
+        raise PydanticCustomError("rising", "must be two numbers, the second larger than the first")
+    return pair
+
+
 Text = Annotated[str, Field(min_length=1)]
 NotNegative = Annotated[int, Field(ge=0), _up_to(limits.COUNT)]
 Positive = Annotated[int, Field(ge=1), _up_to(limits.COUNT)]
@@ -51,4 +57,5 @@ Seconds = Annotated[float, Field(gt=0), _up_to(limits.SECONDS)]
 Guidance = Annotated[float, Field(ge=0), _up_to(limits.GUIDANCE)]
 Strength = Annotated[float, Field(ge=0), _up_to(limits.REFERENCE_STRENGTH)]
 Temperature = Annotated[float, Field(ge=0), _up_to(limits.TEMPERATURE)]
+Interval = Annotated[list[Fraction], Field(min_length=2, max_length=2), AfterValidator(_rising)]
 Temperatures = Annotated[list[Temperature], Field(min_length=2, max_length=2)]

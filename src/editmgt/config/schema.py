@@ -10,6 +10,7 @@ from editmgt.config.ranges import (
     BatchSize,
     Fraction,
     Guidance,
+    Interval,
     MaxSteps,
     NotNegative,
     Positive,
@@ -37,6 +38,7 @@ MapSource = Literal["attention", "posterior", "guidance"]
 HoldRule = Annotated[str, one_of(RULES)]
 HoldTime = Literal["every_step", "first_pass"]
 Schedule = Literal["cosine", "linear"]
+Reuse = Literal["nothing", "reference", "known"]
 Fallback = Literal["input", "none"]
 # Lightning's names of what one `python -m torch.distributed.run` can start (its registry needs torch)
 Strategy = Literal[
@@ -119,6 +121,10 @@ class _Sampler(_Strict):
     guidance_scale: Guidance
     temperature: Temperatures
     schedule: Schedule
+    guidance_interval: Interval
+    matched_steps: bool
+    reuse: Reuse
+    refresh: Steps
 
 
 class _Lessons(_Strict):
@@ -312,6 +318,7 @@ class _Common(_Strict):
     reuse: bool
     plan: Literal["run", "only"]
     study: Study | None = None
+    speed: Text | None = None
     experiment: Text | None = None
     debug: Text | None = None
 
@@ -361,6 +368,10 @@ class _EvaluateSampler(_Strict):
     guidance_scale: Guidance | None
     temperature: Temperatures | None
     schedule: Schedule | None
+    guidance_interval: Interval | None
+    matched_steps: bool | None
+    reuse: Reuse | None
+    refresh: Steps | None
 
 
 class Evaluate(_Common):

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from editmgt.editing.cuts import InstructionCut
     from editmgt.editing.editor import Editor, EditResult
+    from editmgt.editing.loop import Step, TokenEdit
     from editmgt.editing.settings import EditSettings, validate
-    from editmgt.editing.tokens import Step, TokenEdit, edit_tokens
+    from editmgt.editing.tokens import edit_tokens
 
 __all__ = [
     "EditResult",

@@ -214,7 +214,8 @@ def check_settings(options: argparse.Namespace) -> None:
     with gathered(problems):
         validate(asked, together=False, key=_flag)
         # what is not given is the checkpoint's, and not known yet
-        values = {name: given.get(name) for name in ("map_source", "hold_rule", "guidance_scale")}
+        names = ("map_source", "hold_rule", "hold_when", "guidance_scale", "guidance_interval")
+        values = {name: given.get(name) for name in names}
         values["region_hold"] = options.region_hold is not False
         problems += [f"{problem}." for problem in map_problems(values, _flag)]
     with gathered(problems):

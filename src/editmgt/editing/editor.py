@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,12 +23,13 @@ from editmgt.editing.images import (
     to_image,
     to_pixels,
 )
+from editmgt.editing.loop import PerSample, Step, TokenEdit
 from editmgt.editing.masks import MaskLike, codes_that_may_change, may_change
 from editmgt.editing.reading import Reader
 from editmgt.editing.sampler import sample_generators
 from editmgt.editing.samples import Sample, batches, check_text, pair_up
 from editmgt.editing.settings import EditSettings, check_guidance, check_query, validate
-from editmgt.editing.tokens import PerSample, Step, TokenEdit, edit_tokens
+from editmgt.editing.tokens import edit_tokens
 from editmgt.errors import UserError, nearest
 from editmgt.model import MGTransformer
 from editmgt.text import TextEncoder
@@ -220,10 +222,12 @@ class Editor:
 
         done, total = 0, settings.steps * len(planned)
 
-        def on_step() -> None:
+        def advance(most: int, steps: int = 1) -> None:
+            """Tell of ``steps`` more, but of no more than ``most`` in all: fewer may be taken than were planned, or more."""
             nonlocal done
-            done += 1
-            progress(done, total)
+            if done < min(done + steps, most):
+                done = min(done + steps, most)
+                progress(done, total)
 
         pictures: dict[int, Image.Image] = {}
         edits: dict[int, tuple[TokenEdit, int]] = {}
@@ -234,7 +238,8 @@ class Editor:
         with self._evaluating():
             texts = [sample.instruction for sample in samples]
             self.reader.read([*texts, settings.negative_prompt], self.device, batch_size)
-            for batch in planned:
+            for finished, batch in enumerate(planned, start=1):
+                most = finished * settings.steps
                 edit, decoded = self._edit_batch(
                     [samples[i] for i in batch],
                     codes,
@@ -242,8 +247,9 @@ class Editor:
                     trace,
                     record_layers,
                     record_sources,
-                    on_step,
+                    partial(advance, most),
                 )
+                advance(most, settings.steps)
                 for row, i in enumerate(batch):
                     edits[i] = edit, row
                     picture, original = to_image(decoded[row]), samples[i].original
@@ -265,11 +271,11 @@ class Editor:
             seconds=time.perf_counter() - start,
             trace=[
                 Step(
-                    _join([edit.trace[k].tokens[row] for edit, row in ordered]),
-                    _join([edit.trace[k].localization[row] for edit, row in ordered]),
-                    _join([edit.trace[k].held[row] for edit, row in ordered]),
+                    _join([edit.step(k).tokens[row] for edit, row in ordered]),
+                    _join([edit.step(k).localization[row] for edit, row in ordered]),
+                    _join([edit.step(k).held[row] for edit, row in ordered]),
                 )
-                for k in range(settings.steps if trace else 0)
+                for k in range(max(len(edit.trace) for edit, _ in ordered))
             ],
             layer_maps=_join([edit.layer_maps[row] for edit, row in ordered]),
             code_maps={

@@ -36,9 +36,17 @@ class CodeMaps:
             scores_M = _scores(source, prediction, codes_M)
             self.scores[source] = scores_BHW.masked_scatter(unknown_BHW, scores_M)
         if "posterior" in self.scores:
+            assert prediction.conditional_MV is not None
             own_M1 = prediction.conditional_MV.gather(-1, codes_M[:, None])
             likeliest_M = own_M1[:, 0] >= prediction.conditional_MV.amax(dim=-1)
             self.likeliest_BHW = self.likeliest_BHW.masked_scatter(unknown_BHW, likeliest_M)
+
+    def of(self, rows: list[int]) -> "CodeMaps":
+        """The maps of some samples alone, in their order."""
+        part = CodeMaps(self.scores, self.reference_BHW[rows])
+        part.scores = {source: scores_BHW[rows] for source, scores_BHW in self.scores.items()}
+        part.likeliest_BHW = self.likeliest_BHW[rows]
+        return part
 
     def forget_all_but(self, sources: Collection[str]) -> None:
         """Stop making the maps of other sources."""
@@ -47,6 +55,7 @@ class CodeMaps:
 
 def _scores(source: str, prediction: Prediction, codes_M: Tensor) -> Tensor:
     """Return [M] in [0, 1]: how little the instruction leaves of the source's code, or how much of it it takes."""
+    assert prediction.conditional_MV is not None  # both halves are asked for where there are maps
     given_M = _probability(prediction.conditional_MV, codes_M)
     if source == "posterior":
         return (1 - given_M).clamp(min=0)

@@ -98,6 +98,11 @@ class Schedule:
         """Scale of the Gumbel noise, linear from the first temperature to the last."""
         return float(torch.linspace(*self.temperature, self.steps)[step])
 
+    def steps_at(self, ratio_B: Tensor) -> list[int]:
+        """The last step of each sample before which at least ``ratio_B`` is unknown: where sampling is with so much left."""
+        ratios = torch.stack([self._ratio(step) for step in range(self.steps + 1)]).to(ratio_B.device)
+        return ((ratios >= ratio_B[:, None]).sum(dim=1) - 1).tolist()
+
     def _ratio(self, step: int) -> Tensor:
         progress = torch.tensor(step) / self.steps
         return torch.cos(progress * math.pi / 2) if self.kind == "cosine" else 1 - progress

@@ -15,6 +15,7 @@ SMOOTHINGS = ("adaptive", "gaussian", "none")  # of an attention map, see :mod:`
 CODE_SOURCES = ("posterior", "guidance")  # of maps on the codes' grid
 MAP_SOURCES = ("attention", *CODE_SOURCES)
 HOLD_TIMES = ("every_step", "first_pass")
+REUSES = ("nothing", "reference", "known")
 _LIMITS = {
     "steps": limits.STEPS,
     "guidance_scale": limits.GUIDANCE,
@@ -33,6 +34,13 @@ class EditSettings:
         guidance_scale: classifier-free guidance; up to 1 the unconditional pass is skipped.
         temperature: scale of the noise in the choice of tokens to mask again, first and last step.
         schedule: how fast tokens are committed, ``cosine`` or ``linear``.
+        guidance_interval: part of the schedule in which there is guidance, first and last of [0, 1]; outside it the
+            unconditional pass is skipped (Kynkäänniemi et al. 2024).
+        matched_steps: whether sampling begins where the schedule would have as much unknown as there is, after a mask or a
+            first pass, and not with step 1: fewer steps for a small edit.
+        reuse: what a step takes over from earlier ones. ``nothing`` (exact). ``reference``: the keys and values of the image
+            to edit. ``known``: those of all cells whose codes are known and were when they were last computed, too.
+        refresh: with reuse, steps after which everything is computed once more.
         reference_strength: gamma, how much the reference image is heard; 0 removes it, 1 is neutral.
         reference_strength_scope: ``all`` (as published: text hears it too) or ``image`` (the paper's).
         region_hold: whether tokens that ``hold_rule`` chooses by the map take the reference's code.
@@ -59,6 +67,10 @@ class EditSettings:
     guidance_scale: float = 6.0
     temperature: tuple[float, float] = (2.0, 0.0)
     schedule: str = "cosine"
+    guidance_interval: tuple[float, float] = (0.0, 1.0)
+    matched_steps: bool = False
+    reuse: str = "nothing"
+    refresh: int = 5
     reference_strength: float = 1.1
     reference_strength_scope: str = "all"
     region_hold: bool = True
@@ -99,10 +111,20 @@ class EditSettings:
         """Whether there is an unconditional pass."""
         return self.guidance_scale > 1
 
+    def guided_at(self, step: int) -> bool:
+        """Whether ``step`` has an unconditional pass."""
+        first, last = self.guidance_interval
+        return self.guided and first <= step / self.steps < last
+
+    @property
+    def always_guided(self) -> bool:
+        """Whether every step has an unconditional pass."""
+        return self.guided and self.guidance_interval == (0, 1)
+
     @property
     def code_sources(self) -> tuple[str, ...]:
         """Sources of maps on the codes' grid that every step of such an edit tells."""
-        return CODE_SOURCES if self.guided else CODE_SOURCES[:1]
+        return CODE_SOURCES if self.always_guided else CODE_SOURCES[:1]
 
     @property
     def hold_parameters(self) -> dict[str, Any]:
@@ -205,6 +227,13 @@ def map_problems(values: Mapping[str, Any], key: Callable[[str], str] = str) -> 
             f"{key('map_source')}=guidance compares with an unconditional pass: {key('guidance_scale')}={scale:g} "
             "must be more than 1"
         )
+    interval, hold_when = values["guidance_interval"], values["hold_when"]
+    every_step = hold_when == "every_step" or values["region_hold"] is False
+    if source == "guidance" and every_step and interval is not None and tuple(interval) != (0, 1):
+        problems.append(
+            f"{key('map_source')}=guidance needs guidance in every step: {key('guidance_interval')}="
+            f"{list(interval)} must be [0, 1], or {key('hold_when')}=first_pass"
+        )
     if values["region_hold"] and None not in (source, rule) and source not in (able := sources(rule)):
         problems.append(
             f"{key('hold_rule')}={rule} needs {key('map_source')}={' or '.join(able)}, not {source}"
@@ -220,10 +249,17 @@ def _is_integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _is_pair(value: Any) -> bool:
+    pair = isinstance(value, tuple) and len(value) == 2
+    return pair and all(_is_number(number) and number >= 0 for number in value)
+
+
 def _number_problems(settings: EditSettings, key: Callable[[str], str]) -> list[str]:
     problems = []
-    if not _is_integer(settings.steps) or settings.steps < 1:
-        problems.append(f"{key('steps')}={settings.steps} must be a whole number of at least 1")
+    for name in ("steps", "refresh"):
+        value = getattr(settings, name)
+        if not _is_integer(value) or value < 1:
+            problems.append(f"{key(name)}={value} must be a whole number of at least 1")
     for name, limit in _LIMITS.items():
         value = getattr(settings, name)
         largest = max(value, default=0) if isinstance(value, tuple) and all(map(_is_number, value)) else value
@@ -237,10 +273,15 @@ def _number_problems(settings: EditSettings, key: Callable[[str], str]) -> list[
         value = getattr(settings, name)
         if not _is_number(value) or not 0 <= value <= 1:
             problems.append(f"{key(name)}={value} must lie in [0, 1]")
-    temperature = settings.temperature
-    pair = isinstance(temperature, tuple) and len(temperature) == 2
-    if not pair or not all(_is_number(value) and value >= 0 for value in temperature):
-        problems.append(f"temperature={temperature} must be two numbers of at least 0, first and last")
+    if not _is_pair(settings.temperature):
+        problems.append(
+            f"temperature={settings.temperature} must be two numbers of at least 0, first and last"
+        )
+    interval = settings.guidance_interval
+    if not _is_pair(interval) or not interval[0] < interval[1] <= 1:
+        problems.append(
+            f"{key('guidance_interval')}={interval} must be two numbers of [0, 1], first and last"
+        )
     return problems
 
 
@@ -253,6 +294,7 @@ def _choice_problems(settings: EditSettings, key: Callable[[str], str]) -> list[
         ("map_source", MAP_SOURCES),
         ("hold_rule", RULES),
         ("hold_when", HOLD_TIMES),
+        ("reuse", REUSES),
     ):
         value = getattr(settings, name)
         if value not in choices:
@@ -262,6 +304,7 @@ def _choice_problems(settings: EditSettings, key: Callable[[str], str]) -> list[
         ("region_hold", (True, False)),
         ("consolidation", (True, False)),
         ("average", (True, False, None)),
+        ("matched_steps", (True, False)),
     ):
         value = getattr(settings, name)
         if not any(value is choice for choice in booleans):

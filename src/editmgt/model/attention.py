@@ -60,7 +60,10 @@ def check_strength(strength: float, scope: str) -> None:
 
 
 def attend(q_BQAK: Tensor, k_BLAK: Tensor, v_BLAK: Tensor, bias: ReferenceBias, queried: slice) -> Tensor:
-    """Attend from the ``queried`` rows of the joint sequence to all of it; returns [B, Q, A * K]."""
+    """Attend from the ``queried`` rows of the joint sequence to all of it; returns [B, Q, A * K].
+
+    The bias is one for all cells of the target, so that any Q of them may stand where ``queried`` says.
+    """
     head_dim = q_BQAK.shape[-1]
     mask = None if bias.allowed_LL is None else bias.allowed_LL[queried]
     if bias.query_LX is not None and bias.key_LX is not None:

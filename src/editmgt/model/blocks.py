@@ -1,7 +1,8 @@
 """The two kinds of block: separate weights for text and image, then shared ones (Esser et al. 2024; Flux).
 
 Shapes: B batch, S image streams (target, then reference when there is one), N cells, T text tokens, D width,
-L = T + S * N tokens of the joint sequence, in the order text, target, reference.
+L = T + S * N tokens of the joint sequence, in the order text, target, reference. A pass over active cells alone has one
+image stream, and N is their number.
 """
 
 from dataclasses import dataclass
@@ -13,18 +14,30 @@ from torch import Tensor, nn
 
 from editmgt.model.attention import ReferenceBias, attend, text_to_target
 from editmgt.model.layers import EPS, RMSNorm
+from editmgt.model.memory import ActiveCells, LayerMemory
 from editmgt.model.rotary import normalise_and_rotate
 
 
 @dataclass(frozen=True)
 class Joint:
-    """What every block of one forward pass shares."""
+    """What every block of one forward pass shares; ``memory`` alone is a layer's own."""
 
     text: int  # T
     target: int  # N
-    image_rotations: Tensor  # of the image streams' cells, [S * N, K / 2]
-    rotations: Tensor  # of the whole joint sequence, [L, K / 2]; the text's are ones
+    cells: int  # of the target, computed or remembered
+    image_rotations: Tensor  # of the image streams' cells, [S * N, K / 2] or [B, N, K / 2]
+    rotations: Tensor  # of the whole joint sequence, [L, K / 2] or [B, L, K / 2]; the text's are ones
     bias: ReferenceBias
+    active: ActiveCells | None = None
+    memory: LayerMemory | None = None
+
+    def remember(self, k_BLAK: Tensor, v_BLAK: Tensor) -> tuple[Tensor, Tensor]:
+        """Return keys and values of all tokens: those that this pass computed, and the others from memory."""
+        if self.memory is not None and self.active is not None:
+            return self.memory.renew(k_BLAK, v_BLAK, self.text, self.active)
+        if self.memory is not None:
+            self.memory.keep(k_BLAK, v_BLAK)
+        return k_BLAK, v_BLAK
 
 
 class Modulation(nn.Module):
@@ -136,9 +149,9 @@ class DoubleBlock(nn.Module):
         image_qk, image_v = self.attn.project(normed_BLD, joint.image_rotations)
         text_qk, text_v = self.attn.project_text(modulate(text_BTD, text_shift, text_scale))
         q, k = torch.cat([text_qk, image_qk], dim=1).unbind(2)
-        v = torch.cat([text_v, image_v], dim=1)
-        seen = text_to_target(q[:, : joint.text], k[:, : joint.text + joint.target]) if want_map else None
-        mixed_BLD = attend(q, k, v, joint.bias, slice(None))
+        k, v = joint.remember(k, torch.cat([text_v, image_v], dim=1))
+        seen = text_to_target(q[:, : joint.text], k[:, : joint.text + joint.cells]) if want_map else None
+        mixed_BLD = attend(q, k, v, joint.bias, slice(q.shape[1]))
         mixed_text, mixed_image = mixed_BLD.split([joint.text, mixed_BLD.shape[1] - joint.text], dim=1)
 
         mixed_image = self.attn.to_out[0](mixed_image).unflatten(1, image_BSND.shape[1:3])
@@ -180,9 +193,10 @@ class SingleBlock(nn.Module):
         )
         qk, v = self.attn.project(normed_BLD, joint.rotations)
         q, k = qk.unbind(2)
-        seen = text_to_target(q[:, : joint.text], k[:, : joint.text + joint.target]) if want_map else None
+        k, v = joint.remember(k, v)
+        seen = text_to_target(q[:, : joint.text], k[:, : joint.text + joint.cells]) if want_map else None
 
-        rows = slice(None)
+        rows = slice(q.shape[1])
         if last:
             rows = slice(joint.text, joint.text + joint.target)
             streams, q, normed_BLD = [streams[0][:, joint.text :]], q[:, rows], normed_BLD[:, rows]

@@ -96,6 +96,15 @@ class Head(nn.Module):
         """Map [..., D] to logits [..., codebook_size]."""
         return self.conv2(self.layer_norm(self.conv1(x)))
 
+    def guided(self, x_MD: Tensor, scale: float) -> Tensor:
+        """Map unconditional and conditional positions [2M, D] to their guided logits [M, codebook_size].
+
+        The last map is linear without a bias, so guidance before it, on D channels, gives what guidance on logits would.
+        """
+        hidden = self.layer_norm(self.conv1(x_MD))
+        unconditional, conditional = hidden.to(torch.promote_types(hidden.dtype, torch.float32)).chunk(2)
+        return self.conv2((unconditional + scale * (conditional - unconditional)).to(hidden.dtype))
+
 
 def side_by_side(tokens_BHW: Tensor, cell: int) -> Tensor:
     """Group the codes of each ``cell`` x ``cell`` cell: [B, H, W] to [B, N, C], rows first."""

@@ -31,7 +31,10 @@ def rotations(height: int, width: int, axes: tuple[int, int, int], device: torch
 
 
 def normalise_and_rotate(x_BLPAK: Tensor, weight_PK: Tensor, rotation_LK: Tensor | None) -> Tensor:
-    """RMS-norm queries and keys over their channels, then turn their channel pairs (``None``: no turning)."""
+    """RMS-norm queries and keys over their channels, then turn their channel pairs (``None``: no turning).
+
+    ``rotation_LK`` may have a batch dimension before it.
+    """
     return _NormaliseAndRotate.apply(x_BLPAK, weight_PK, rotation_LK)
 
 
@@ -70,5 +73,5 @@ def _wide(x: Tensor) -> Tensor:
 def _turn(x_BLPAK: Tensor, rotation_LK: Tensor | None) -> Tensor:
     """Multiply channel pairs, read as complex numbers, by ``rotation_LK``, in place."""
     if rotation_LK is not None:
-        torch.view_as_complex(x_BLPAK.unflatten(-1, (-1, 2))).mul_(rotation_LK[:, None, None])
+        torch.view_as_complex(x_BLPAK.unflatten(-1, (-1, 2))).mul_(rotation_LK[..., None, None, :])
     return x_BLPAK

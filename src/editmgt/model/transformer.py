@@ -1,7 +1,8 @@
 """EditMGT's masked generative transformer (arXiv 2512.11715), Meissonic's trunk with attention injection.
 
 Shapes: B batch, H W code grid, V codebook, T text tokens, N cells, S image streams (target, then reference
-when it joins the attention), C codes per cell, D width, P pooled text, M codes whose logits are wanted.
+when it joins the attention), C codes per cell, D width, P pooled text, M codes whose logits are wanted. A pass over active
+cells alone computes those of the target and has no reference stream: N is then their number.
 """
 
 from collections.abc import Sequence
@@ -32,6 +33,7 @@ from editmgt.model.embeddings import (
 )
 from editmgt.model.initialise import initialise
 from editmgt.model.layers import MLP, RMSNorm
+from editmgt.model.memory import ActiveCells, Memory
 from editmgt.model.perceiver import Perceiver
 from editmgt.model.rotary import rotations
 
@@ -114,6 +116,9 @@ class MGTransformer(nn.Module):
         reference_strength_scope: str = "all",
         attention_layers: Sequence[int] = (),
         logits_at: Tensor | None = None,
+        guidance_scale: float | None = None,
+        memory: Memory | None = None,
+        active: ActiveCells | None = None,
     ) -> MGTOutput:
         """Return logits over the codebook for every token, or for those alone that ``logits_at`` [B, H, W] (bool) marks.
 
@@ -125,6 +130,11 @@ class MGTransformer(nn.Module):
         other tokens or, with scope ``image``, the target's tokens alone. ``attention_layers`` count double
         blocks first. UserError for what is out of range.
 
+        With ``guidance_scale`` the first half of the batch is unconditional and the second conditional, and the logits are
+        the guided ones of the codes that ``logits_at`` marks, in both halves the same. ``memory`` keeps all keys and
+        values; with ``active`` the pass computes the text and those cells of the target, takes the keys and values of all
+        others from the memory that an earlier pass has filled, and gives logits of codes in those cells alone.
+
         Logits of all tokens lie channels-last in memory: ``logits.movedim(1, -1)`` is contiguous.
         """
         self._check(tokens, reference_tokens, reference_strength, reference_strength_scope, attention_layers)
@@ -135,41 +145,54 @@ class MGTransformer(nn.Module):
         ):
             reference_tokens = None  # nothing would see it
 
-        image_BSND = self._embed_image(tokens, reference_tokens)
+        references = int(mode == "attention" and reference_tokens is not None)
+        image_BSND = self._embed_image(tokens, reference_tokens, active)
         timestep = timestep.float() * TIMESTEP_UNIT
         text_BTD = self._embed_text(text_states, timestep)
         streams, text_length = image_BSND.shape[1], text_BTD.shape[1]
         condition_BSD = self._embed_condition(pooled_text, micro_conditions, timestep, streams)
 
-        turns = rotations(height, width, self.config.axes_dims_rope, tokens.device).repeat(streams, 1)
+        turns = rotations(height, width, self.config.axes_dims_rope, tokens.device)
+        turns = turns.repeat(streams, 1) if active is None else turns[active.index_BR]
         joint = Joint(
             text=text_length,
-            target=height * width,
+            target=image_BSND.shape[2],
+            cells=height * width,
             image_rotations=turns,
-            rotations=torch.cat([turns.new_ones(text_length, turns.shape[1]), turns]),
+            rotations=torch.cat([turns.new_ones(*turns.shape[:-2], text_length, turns.shape[-1]), turns], -2),
             bias=ReferenceBias.build(
                 reference_strength,
                 reference_strength_scope,
-                (text_length, height * width, (streams - 1) * height * width),
+                (text_length, height * width, references * height * width),
                 self.config.attention_head_dim,
                 image_BSND,
             ),
+            active=active,
         )
+
+        def at(layer: int) -> Joint:
+            return joint if memory is None else replace(joint, memory=memory[layer])
 
         maps: dict[int, Tensor | None] = {}
         for layer, block in enumerate(self.transformer_blocks):
             image_BSND, text_BTD, maps[layer] = self._run(
-                block, image_BSND, text_BTD, condition_BSD, joint, layer in attention_layers
+                block, image_BSND, text_BTD, condition_BSD, at(layer), layer in attention_layers
             )
         target_BND, *reference = image_BSND.unbind(1)
         sequences = [torch.cat([text_BTD, target_BND], dim=1), *reference]
         for layer, block in enumerate(self.single_transformer_blocks, start=len(self.transformer_blocks)):
             last = layer == self.num_blocks - 1
             sequences, maps[layer] = self._run(
-                block, sequences, condition_BSD, joint, last, layer in attention_layers
+                block, sequences, condition_BSD, at(layer), last, layer in attention_layers
             )
 
-        logits = self._decode(sequences[0], tokens.shape[1], tokens.shape[2], logits_at)
+        codes_BHWD = self._decode(sequences[0], tokens.shape[1], tokens.shape[2], active)
+        if logits_at is None:
+            logits = self.mlm_layer(codes_BHWD).permute(0, 3, 1, 2)
+        elif guidance_scale is None:
+            logits = self.mlm_layer(codes_BHWD[logits_at])
+        else:
+            logits = self.mlm_layer.guided(codes_BHWD[logits_at], guidance_scale)
         return MGTOutput(logits, {layer: seen for layer, seen in maps.items() if seen is not None})
 
     def _run(self, block: nn.Module, *inputs: Any) -> Any:
@@ -177,9 +200,19 @@ class MGTransformer(nn.Module):
             return checkpoint(block, *inputs, use_reentrant=False)
         return block(*inputs)
 
-    def _embed_image(self, tokens: Tensor, reference_tokens: Tensor | None) -> Tensor:
+    def _embed_image(
+        self, tokens: Tensor, reference_tokens: Tensor | None, active: ActiveCells | None
+    ) -> Tensor:
         grids = [tokens] if reference_tokens is None else [tokens, reference_tokens]
+        if active is not None and self.config.reference_mode == "attention":
+            grids = [tokens]  # the reference is in memory
         tokens_BNC = side_by_side(torch.stack(grids, dim=1).flatten(0, 1), self.cell_size)
+        if active is not None:
+            tokens_BNC = (
+                active.pick(tokens_BNC.unflatten(0, (-1, len(grids))).transpose(1, 2))
+                .transpose(1, 2)
+                .flatten(0, 1)
+            )
         if self.config.downsample:
             down = cast(DownSample, self.down_block["downsample"])
             cells = down(self.embed(tokens_BNC, down.norm))
@@ -209,13 +242,16 @@ class MGTransformer(nn.Module):
         times = torch.stack([timestep] + [torch.zeros_like(timestep)] * (streams - 1), dim=1)
         return self.time_text_embed(times, condition)
 
-    def _decode(self, target_BND: Tensor, height: int, width: int, wanted_BHW: Tensor | None) -> Tensor:
+    def _decode(self, target_BND: Tensor, height: int, width: int, active: ActiveCells | None) -> Tensor:
         cells_BND = self.project_from_hidden(self.project_from_hidden_norm(target_BND))
         codes_BNCD = self.up_block["upsample"](cells_BND) if self.config.upsample else cells_BND.unsqueeze(2)
-        codes_BHWD = on_grid(codes_BNCD, height, width, self.cell_size)
-        if wanted_BHW is not None:
-            return self.mlm_layer(codes_BHWD[wanted_BHW])
-        return self.mlm_layer(codes_BHWD).permute(0, 3, 1, 2)
+        if active is not None:
+            all_BNCD = codes_BNCD.new_zeros(
+                len(codes_BNCD), height * width // self.cell_size**2, *codes_BNCD.shape[2:]
+            )
+            active.put(codes_BNCD, all_BNCD)
+            codes_BNCD = all_BNCD
+        return on_grid(codes_BNCD, height, width, self.cell_size)
 
     def _check(
         self, tokens: Tensor, reference: Tensor | None, strength: float, scope: str, layers: Sequence[int]

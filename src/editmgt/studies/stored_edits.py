@@ -49,7 +49,11 @@ def active(settings: EditSettings) -> dict[str, Any]:
             "map_smoothing": settings.map_smoothing,
         }
     if not settings.guided:  # no unconditional pass
-        values |= {"guidance_scale": 1.0, "negative_prompt": ""}
+        values |= {"guidance_scale": 1.0, "negative_prompt": "", "guidance_interval": [0.0, 1.0]}
+    if settings.reuse == "nothing":
+        values["refresh"] = 1
+    if not (settings.holds and settings.hold_when == "first_pass"):  # everything is unknown at first
+        values["matched_steps"] = False
     return values
 
 
