@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings, strategies
 from PIL import Image
 
+from editmgt.config.presets import presets
 from editmgt.demo.line import SETTINGS, edit_arguments, hold_words
 from editmgt.demo.masks import make_mask, read_box
-from editmgt.demo.presets import hold_presets
 from editmgt.editing.edit_command import check_settings
 from editmgt.editing.edit_options import read_line
 from editmgt.editing.hold_rules import RULES, needs, sources
@@ -59,9 +59,9 @@ def test_a_line_makes_the_settings_that_were_chosen(
 
 
 def test_every_preset_is_settings_and_has_words() -> None:
-    presets = hold_presets()
-    assert {"attention", "none", "posterior_first"} <= set(presets)
-    for preset in presets.values():
+    named = presets("hold_setup")
+    assert {"attention", "none", "posterior_first"} <= set(named)
+    for preset in named.values():
         assert hold_words(EditSettings().override(**preset).to_dict())
 
 

@@ -3,16 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
+_MODEL = ("reference_strength", "reference_strength_scope", "region_hold", "consolidation", "resolution")
+
 
 def edit_values(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The switches and the sampler of a configuration, by the names of :class:`editmgt.editing.EditSettings`."""
-    model = config["model"]
-    names = ("reference_strength", "reference_strength_scope", "region_hold", "consolidation", "resolution")
+    """What a configuration, or a part of one, says of the switches and the sampler, by the names of ``EditSettings``."""
+    model = config.get("model", {})
     return {
-        **config["sampler"],
-        **{name: model[name] for name in names},
-        **{"map_source" if name == "source" else name: v for name, v in model["localization"].items()},
-        **{f"hold_{name}": value for name, value in model["hold"].items()},
+        **config.get("sampler", {}),
+        **{name: model[name] for name in _MODEL if name in model},
+        **{
+            "map_source" if name == "source" else name: value
+            for name, value in model.get("localization", {}).items()
+        },
+        **{f"hold_{name}": value for name, value in model.get("hold", {}).items()},
     }
 
 

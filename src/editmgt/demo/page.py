@@ -9,8 +9,8 @@ from typing import Any
 
 import gradio as gr
 
+from editmgt.config.presets import presets
 from editmgt.demo.panel import Panel
-from editmgt.demo.presets import hold_presets
 from editmgt.demo.scenes import write_scenes
 from editmgt.demo.session import NOTHING, Picture, Session, Shown
 from editmgt.demo.worker import Worker
@@ -29,7 +29,7 @@ class Page:
     """The page of one editor, for as long as the command runs."""
 
     def __init__(self, options: argparse.Namespace, worker: Worker, folder: Path) -> None:
-        self.presets = hold_presets()
+        self.presets = presets("hold_setup")
         self.scenes = write_scenes(folder / "scenes")
         self.session = Session(options, worker, folder / "edits", self.presets)
         with gr.Blocks(title="EditMGT", analytics_enabled=False) as self.blocks:

@@ -23,7 +23,7 @@ from editmgt.editing.output import (
     refuse_inputs,
     write,
 )
-from editmgt.errors import UserError, gathered, tell
+from editmgt.errors import UserError, gathered, nearest, tell
 from editmgt.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -313,13 +313,23 @@ def edit_one(
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the edit settings that were given; the checkpoint's own stand for the others."""
+    """Return the edit settings that were given, a preset's among them; the checkpoint's own stand for the others."""
     names = ("steps", "guidance_scale", "negative_prompt", "reference_strength", "map_source")
-    return {
+    given = {
         name: getattr(options, name)
         for name in (*names, *_SWITCHES, *_HOLD)
         if getattr(options, name) is not None
     }
+    return given if options.speed is None else _preset(options.speed) | given
+
+
+def _preset(name: str) -> dict[str, Any]:
+    from editmgt.config.presets import presets
+
+    known = presets("speed")
+    if name not in known:
+        raise UserError(f"--speed {name} is not one of {', '.join(known)}.{nearest(name, [*known])}")
+    return known[name]
 
 
 @contextmanager

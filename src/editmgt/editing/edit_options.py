@@ -86,6 +86,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_loading(parser)
     add("--steps", type=int, help="sampling steps")
+    add(
+        "--speed",
+        metavar="PRESET",
+        help="quality (nothing is left out), balanced or fast: settings of conf/speed; other options change them",
+    )
     add("--guidance-scale", type=float, help="classifier-free guidance; up to 1: none")
     add("--reference-strength", type=float, help="how strongly the source is heard (gamma); 1: as trained")
     add(

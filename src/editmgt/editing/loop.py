@@ -135,20 +135,22 @@ class Loop:
 
     def first_pass(self, start: Start) -> Start:
         """Hold by one pass with everything that may change unknown; the rest is what the steps begin with."""
-        predict, code_maps = start.predict, start.code_maps
+        predict, code_maps, settings = start.predict, start.code_maps, self.settings
+        # the unconditional half is remembered too where steps will need it
+        remembered = settings.reuse != "nothing" and settings.guided_at(settings.steps - 1)
         cells = self._cells(predict.reference_BHW)
         prediction = predict(
             predict.reference_BHW.masked_fill(start.may_change_BHW, self.mask_id),
             self._timestep(0, share(start.may_change_BHW)),
             start.may_change_BHW,
-            self.settings.map_layers,
-            guided="guidance" in code_maps.scores,
+            settings.map_layers,
+            guided="guidance" in code_maps.scores or remembered,
             halves=bool(code_maps.scores),
         )
         self.finite["transformer's logits in the first pass"] = all_finite(prediction.logits_MV)
         code_maps.update(prediction, start.may_change_BHW)
         map_Bhw = self._map(prediction, code_maps, cells)
-        held_BHW = start.may_change_BHW & held_codes(self.settings, map_Bhw, code_maps.likeliest_BHW)
+        held_BHW = start.may_change_BHW & held_codes(settings, map_Bhw, code_maps.likeliest_BHW)
         code_maps.forget_all_but(self.record_sources)
         return Start(
             predict, code_maps, start.may_change_BHW & ~held_BHW, held_BHW, start.randomness, map_Bhw

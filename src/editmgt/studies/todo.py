@@ -17,7 +17,18 @@ from editmgt.studies.status import INTERRUPTED, is_done, status_of
 from editmgt.studies.stored_edits import active, layers_read
 
 # Keys that change no result.
-_HARMLESS = ("name", "logger", "plan", "study", "reuse", "resume", "hold_setup", "speed", "experiment", "debug")
+_HARMLESS = (
+    "name",
+    "logger",
+    "plan",
+    "study",
+    "reuse",
+    "resume",
+    "hold_setup",
+    "speed",
+    "experiment",
+    "debug",
+)
 
 
 def check_old_results(plan: Plan, composition: Composition) -> None:

@@ -1,0 +1,175 @@
+"""One side of ``benchmarks/edit.py``: reads lines of JSON, times the edit that each asks for, answers with a line.
+
+``ours`` runs in this project's environment, ``published`` in one of the released code's, whose folder is named by its
+``REFERENCE`` variable. Both edit the same noise at 1024 pixels with a random transformer of 23 million parameters, in
+float32, from the codec's encoder to the last code; texts are random states. An edit is ``{"variant": NAME, "steps": N}``;
+``memory`` as a variant answers with the most resident megabytes so far.
+"""
+
+import json
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+SIDE, THREADS, GUIDANCE, GAMMA, LAMBDA, AREA = 1024, 2, 6.0, 1.1, 0.05, 0.3
+LAYERS = (6, 7, 8, 9)
+TRANSFORMER = {
+    "patch_size": 1,
+    "in_channels": 64,
+    "num_layers": 4,
+    "num_single_layers": 8,
+    "attention_head_dim": 64,
+    "num_attention_heads": 4,
+    "joint_attention_dim": 256,
+    "pooled_projection_dim": 256,
+    "axes_dims_rope": (8, 28, 28),
+    "vocab_size": 8256,
+    "codebook_size": 8192,
+    "downsample": True,
+    "upsample": True,
+    "text_encoder_architecture": "CLIP_Gemma2",
+    "connector_type": "none",
+}
+CODEC = {
+    "down_block_types": ("DownEncoderBlock2D",) * 5,
+    "up_block_types": ("UpDecoderBlock2D",) * 5,
+    "block_out_channels": (32,) * 5,
+    "layers_per_block": 1,
+    "latent_channels": 16,
+    "num_vq_embeddings": 8192,
+    "norm_num_groups": 8,
+    "vq_embed_dim": 16,
+    "mid_block_add_attention": False,
+    "lookup_from_codebook": True,
+}
+
+
+def inputs() -> tuple[Any, Image.Image, list[torch.Tensor]]:
+    """Return a codec, a picture, and states and pooled states of the instruction and of the negative prompt."""
+    from diffusers import VQModel
+
+    torch.manual_seed(0)
+    noise = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+    states = [torch.randn(1, 256, 256), torch.randn(1, 256), torch.randn(1, 256, 256), torch.randn(1, 256)]
+    return VQModel(**CODEC).eval(), Image.fromarray(noise), states
+
+
+def published() -> Callable[[str, int], None]:
+    """Build the released code's pipeline; variants: plain, hold, hold_gamma."""
+    sys.path.insert(0, os.environ["REFERENCE"])
+    from src.pipeline import Pipeline
+    from src.scheduler import Scheduler
+    from src.transformer import Transformer2DModel
+
+    codec, picture, (states, pooled, negative_states, negative) = inputs()
+    transformer = Transformer2DModel(**TRANSFORMER).eval()
+    pipeline = Pipeline(
+        vqvae=codec,
+        tokenizer=None,
+        text_encoder=None,
+        transformer=transformer,
+        scheduler=Scheduler(mask_token_id=8255, masking_schedule="cosine"),
+        tokenizer_t5=None,
+        text_encoder_t5=None,
+    )
+    pipeline.set_progress_bar_config(disable=True)
+
+    def edit(variant: str, steps: int) -> None:
+        pipeline.attention_enable_blocks = list(LAYERS) if variant.startswith("hold") else None
+        pipeline.local_guidance = LAMBDA if variant.startswith("hold") else 0
+        transformer.clear_attention_hooks()
+        for module in transformer.modules():
+            if hasattr(module, "reference_strength_factor"):
+                del module.reference_strength_factor
+        pipeline(
+            prompt_embeds=pooled,
+            encoder_hidden_states=states,
+            negative_prompt_embeds=negative,
+            negative_encoder_hidden_states=negative_states,
+            height=SIDE,
+            width=SIDE,
+            num_inference_steps=steps,
+            guidance_scale=GUIDANCE,
+            reference_image=[picture],
+            reference_strength=GAMMA if variant.endswith("gamma") else 1.0,
+            generator=torch.Generator().manual_seed(0),
+            output_type="latent",
+            lora_scale=1.0,
+        )
+
+    return edit
+
+
+def ours() -> Callable[[str, int], None]:
+    """Build this project's side; variants: the published ones, and a preset's name for an edit of ``AREA`` of the picture."""
+    from editmgt.codec import Codec
+    from editmgt.config.presets import presets
+    from editmgt.editing import EditSettings, edit_tokens
+    from editmgt.editing.images import to_pixels
+    from editmgt.editing.sampler import sample_generators
+    from editmgt.model import MGTransformer
+    from editmgt.text import TextStates
+
+    vqvae, picture, (states, pooled, negative_states, negative) = inputs()
+    transformer, codec = MGTransformer(**TRANSFORMER).eval(), Codec(vqvae)
+    side = SIDE // codec.downsampling
+    part = torch.arange(side * side).view(1, side, side) < AREA * side * side
+    base = EditSettings(
+        guidance_scale=GUIDANCE,
+        reference_strength=1.0,
+        region_hold=False,
+        layers=LAYERS,
+        single_layer=LAYERS[0],
+    )
+    hold: dict[str, Any] = {"region_hold": True, "hold_threshold": LAMBDA}
+    variants = {
+        "plain": {},
+        "hold": hold,
+        "hold_gamma": hold | {"reference_strength": GAMMA},
+        **presets("speed"),
+    }
+
+    def edit(variant: str, steps: int) -> None:
+        edit_tokens(
+            transformer,
+            codec.encode(to_pixels(picture)[None]),
+            TextStates(states, pooled),
+            TextStates(negative_states, negative),
+            base.override(steps=steps, **variants[variant]),
+            micro_conditions_B5=torch.tensor([[SIDE, SIDE, 0.0, 0.0, 6.0]]),
+            randomness=sample_generators(0, ["edit"], torch.device("cpu")),
+            may_change_BHW=part if variant in presets("speed") else None,
+        )
+
+    return edit
+
+
+def main() -> None:
+    """Answer until the input ends."""
+    warnings.filterwarnings("ignore")
+    answers, sys.stdout = sys.stdout, sys.stderr  # libraries print
+    torch.set_num_threads(THREADS)
+    edit = {"ours": ours, "published": published}[sys.argv[1]]()
+    for line in sys.stdin:
+        asked = json.loads(line)
+        if asked["variant"] == "memory":
+            status = Path("/proc/self/status").read_text()
+            answer = int(status.split("VmHWM:")[1].split()[0]) / 1024
+        else:
+            start = time.perf_counter()
+            with torch.inference_mode():
+                edit(asked["variant"], asked["steps"])
+            answer = time.perf_counter() - start
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
