@@ -3,18 +3,16 @@
 import dataclasses
 from typing import Any
 
-import pytest
 from hypothesis import given, settings, strategies
 from PIL import Image
 
 from editmgt.config.presets import presets
 from editmgt.demo.line import SETTINGS, edit_arguments, hold_words
-from editmgt.demo.masks import make_mask, read_box
+from editmgt.demo.masks import drawn_mask
 from editmgt.editing.edit_command import check_settings
 from editmgt.editing.edit_options import read_line
 from editmgt.editing.hold_rules import RULES, needs, sources
 from editmgt.editing.settings import HOLD_TIMES, MAP_SOURCES, EditSettings
-from editmgt.errors import UserError
 
 SHARES = strategies.floats(0, 1)
 VALUES = strategies.fixed_dictionaries(
@@ -65,29 +63,10 @@ def test_every_preset_is_settings_and_has_words() -> None:
         assert hold_words(EditSettings().override(**preset).to_dict())
 
 
-@given(strategies.text())
-def test_a_box_is_read_or_told_in_one_line(text: str) -> None:
-    try:
-        box = read_box(text)
-    except UserError as error:
-        assert "The box" in str(error)
-    else:
-        assert box is None or (0 <= box[0] < box[2] <= 100 and 0 <= box[1] < box[3] <= 100)
-
-
-@pytest.mark.parametrize("text", ["1 2 3", "1 2 x 4", "60 10 10 80", "nan 0 50 50", "0 0 50 101"])
-def test_what_is_no_box_is_refused(text: str) -> None:
-    with pytest.raises(UserError, match="The box"):
-        read_box(text)
-
-
-def test_a_mask_is_what_was_drawn_and_the_box() -> None:
+def test_a_mask_is_what_was_drawn() -> None:
     layer = Image.new("RGBA", (20, 10))
     layer.putpixel((19, 9), (1, 2, 3, 90))
-    assert make_mask((40, 20), [Image.new("RGBA", (20, 10))], None) is None
-    mask = make_mask((40, 20), [layer], read_box("0, 50; 25 100"))
+    assert drawn_mask((40, 20), [Image.new("RGBA", (20, 10))]) is None
+    mask = drawn_mask((40, 20), [Image.new("RGBA", (20, 10)), layer])
     assert mask is not None and mask.size == (40, 20)
-    assert mask.crop((38, 18, 40, 20)).getextrema() == (255, 255)
-    assert (
-        mask.crop((0, 10, 10, 20)).getextrema() == (255, 255) and mask.crop((10, 0, 38, 20)).getbbox() is None
-    )
+    assert mask.crop((38, 18, 40, 20)).getextrema() == (255, 255) and mask.getbbox() == (38, 18, 40, 20)

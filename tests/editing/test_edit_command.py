@@ -167,6 +167,11 @@ def test_options_reach_the_editor(tiny_bundle: Path, photo: Path) -> None:
          "it holds none or several for half.png, photo.png, small.png, text.png, wide.png."),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--mask", "{tmp}/folder.png"], "folder.png is a directory"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--mask", "{tmp}/black.dat"], "The mask has no white"),
+        (["{photo}", "x", "--output", "{tmp}/out.png", "--box", "1,2,3"], "The box '1,2,3' must be four numbers"),
+        (["{photo}", "x", "--output", "{tmp}/out.png", "--box", "0,0,0,9"], "The box '0,0,0,9' must have left < right"),
+        (["{photo}", "x", "--output", "{tmp}/out.png", "--box", "0,0,9,101"], "from 0 to 100 percent"),
+        (["{photo}", "x", "--output", "{tmp}/out.png", "--box", "0,0,9,9", "--mask", "{photo}"],
+         "not allowed with argument --"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--mask", "{photo}", "--feather"],
          "it needs --composite and --mask"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--device", "toaster"], "--device=toaster"),
@@ -333,6 +338,41 @@ def test_a_directory_with_a_mask_for_each_picture(tiny_bundle: Path, photo: Path
         assert inside and changed.sum() == inside
     last = (out / "edits.csv").read_text().splitlines()[-1]
     assert last.startswith("c.png,failed,The mask has no white")
+
+
+def test_a_box_is_the_mask_that_it_names(tiny_bundle: Path, photo: Path) -> None:
+    """Of one picture, and of each picture of a directory in its own size."""
+    folder, out = (photo.parent / name for name in ("in", "out"))
+    folder.mkdir()
+    with Image.open(photo) as image:
+        image.save(folder / "a.png")
+        image.resize((100, 80)).save(folder / "b.png")
+    painted = Image.new("L", (50, 40))
+    painted.paste(255, (0, 10, 25, 30))
+    painted.save(photo.with_name("mask.png"))
+    options = [
+        "--composite",
+        "--no-region-hold",
+        "--checkpoint",
+        str(tiny_bundle),
+        "--device",
+        "cpu",
+        "--steps",
+        "2",
+    ]
+    box = ["--box", "0,25,50,75"]
+    line = [str(photo), "make it blue", "--output"]
+    assert edit_command.main([*line, f"{out}_box.png", *box, *options]) == 0
+    assert (
+        edit_command.main([*line, f"{out}_mask.png", "--mask", str(photo.with_name("mask.png")), *options])
+        == 0
+    )
+    assert Path(f"{out}_box.png").read_bytes() == Path(f"{out}_mask.png").read_bytes()
+    assert edit_command.main([str(folder), "make it blue", "--output", str(out), *box, *options]) == 0
+    for name, (left, top, right, bottom) in (("a.png", (0, 10, 25, 30)), ("b.png", (0, 20, 50, 60))):
+        before, after = (np.asarray(Image.open(of / name)) for of in (folder, out))
+        changed = (before != after).any(axis=2)
+        assert changed.any() and changed.sum() == changed[top:bottom, left:right].sum()
 
 
 def test_overwriting_is_asked_for(tiny_bundle: Path, photo: Path) -> None:

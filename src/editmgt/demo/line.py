@@ -30,6 +30,7 @@ def edit_arguments(
     picture: str,
     output: str,
     mask: str | None = None,
+    box: str | None = None,
     loading: Sequence[str] = (),
 ) -> list[str]:
     """Return the arguments of ``edit.py``.
@@ -40,6 +41,7 @@ def edit_arguments(
         own: the settings that the checkpoint was finished with: a flag that says the same is left out, as is one that
             another makes say nothing.
         picture, output, mask: names of files.
+        box: as ``--box`` takes it.
         loading: arguments that say which editor is loaded.
     """
     asked = given(values)
@@ -54,6 +56,8 @@ def edit_arguments(
             line += [flag, str(value)]
     if mask is not None:
         line += ["--mask", _file(mask)]
+    if box is not None:
+        line += ["--box", box]
     if values.get("query"):
         line += ["--query", values["query"]]
     if values.get("composite"):

@@ -9,12 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from editmgt.demo.line import edit_arguments, given, hold_words, shell
-from editmgt.demo.masks import make_mask, read_box
+from editmgt.demo.masks import drawn_mask
 from editmgt.demo.messages import Edited, Line, Looked
 from editmgt.demo.worker import Worker
+from editmgt.editing.box import box_mask, read_box, write_box
 from editmgt.editing.picture_files import png
 from editmgt.errors import UserError
 
@@ -99,13 +100,15 @@ class Session:
             values: as :func:`edit_arguments` takes them.
             beside: one of :attr:`beside`.
             layers: what was drawn where it may change.
-            box: the same in numbers, see :func:`read_box`.
+            box: the same in numbers, see :func:`read_box`; "" for none.
             mask_file: the same as a file.
             progress: called with what is edited, steps done, and steps in all.
         """
-        drawn = make_mask(picture.size, layers, read_box(box))
-        if drawn is not None and mask_file is not None:
+        drawn, numbers = drawn_mask(picture.size, layers), read_box(box) if box.strip() else None
+        if mask_file is not None and not (drawn is None and numbers is None):
             raise UserError("Give one mask: a file, or a drawing or box. Take the other away.")
+        if drawn is not None and numbers is not None:
+            drawn, numbers = ImageChops.lighter(drawn, box_mask(picture.size, numbers)), None
         folder = self._new_folder(picture.path)
         files = [folder / picture.path.name]
         if drawn is not None:
@@ -121,6 +124,7 @@ class Session:
                 picture=picture.path.name,
                 output=f"{picture.path.stem}_{'beside' if i else 'edit'}.png",
                 mask=files[1].name if files[1:] else None,
+                box=write_box(numbers) if numbers is not None else None,
                 loading=loading,
             )
             title = hold_words(self.own() | given(chosen))

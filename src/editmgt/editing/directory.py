@@ -66,6 +66,7 @@ def edit_directory(options: argparse.Namespace) -> int:
         check_settings(options)
     tell(problems)
 
+    from editmgt.editing.box import box_mask
     from editmgt.editing.masks import read_mask
     from editmgt.editing.original import Original
     from editmgt.editing.picture_files import file_notes, has_deep_colours, read_image, size_of
@@ -97,6 +98,8 @@ def edit_directory(options: argparse.Namespace) -> int:
                 mask = None
                 if file in masks:
                     mask = read_mask(read_image(masks[file], options.max_pixels), size=original.rgb.size)
+                elif options.box is not None:
+                    mask = box_mask(original.rgb.size, options.box)
                 result = edit_one(editor, original.base, options, mask)
                 notes = write_edit(path, original, result.images[0], picture_format, options.composite)
                 for note in (*file_notes(file), *notes):

@@ -95,6 +95,7 @@ def edit(
     """
     from PIL import Image
 
+    from editmgt.editing.box import box_mask
     from editmgt.editing.composite import edited_region, largest_change
     from editmgt.editing.images import working_size
     from editmgt.editing.masks import may_change, read_mask
@@ -132,6 +133,8 @@ def edit(
         check_settings(options)
     tell(problems)
     assert original is not None
+    if options.box is not None:
+        mask = box_mask(original.rgb.size, options.box)
     editor, source = (editor_of or load)(options), original.rgb
     if note := size_note(editor, [source.size], options.checkpoint, options.composite):
         tell_user(note)

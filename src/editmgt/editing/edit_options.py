@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from editmgt.editing.box import read_box
 from editmgt.editing.hold_rules import RULES
 from editmgt.errors import UserError
 
@@ -116,11 +117,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--hold-quantile", type=float, help="rule quantile: the share of the tokens that is held, 0 to 1")
     add("--negative-prompt", help="what guidance leads away from")
-    add(
+    where = parser.add_mutually_exclusive_group().add_argument
+    where(
         "--mask",
         type=_path,
         help="picture of the same size: white may change, or what is opaque where it has transparency; all else "
         "keeps the source's tokens. For a directory of pictures a directory of masks with the pictures' names",
+    )
+    where(
+        "--box",
+        type=read_box,
+        metavar="LEFT,TOP,RIGHT,BOTTOM",
+        help="the same by four numbers, in %% of the picture, as in 10,20,60,80",
     )
     add("--query", metavar="WORD", help="a word of the instruction: its attention alone says where to edit")
     add(
