@@ -5,8 +5,10 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -161,3 +163,89 @@ def test_mistakes_are_one_line_and_the_page_lives_on(page: Page, tmp_path: Path)
     page.fill("#instruction textarea, #instruction input", "make the circle <b>red</b>")
     edit(page)
     assert status(page).startswith("Wrote scene-recolour_edit.png")
+
+
+@contextmanager
+def tab(page: Page, width: int = 1280, scheme: Literal["light", "dark"] = "light") -> Iterator[Page]:
+    """Another page of the same address."""
+    browser = page.context.browser
+    assert browser is not None
+    other = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    other.set_default_timeout(HANGS * 1000)
+    other.goto(page.url)
+    expect(other.locator("#edit")).to_be_visible()
+    yield other
+    other.close()
+
+
+def put_beside(page: Page, name: str) -> None:
+    page.click("#beside input")
+    page.get_by_role("option", name=name, exact=True).click()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (390, "dark"), (390, "light")])
+def test_nothing_serious_is_found_in_the_dark_nor_on_a_phone(
+    page: Page, width: int, scheme: Literal["light", "dark"]
+) -> None:
+    with tab(page, width, scheme) as other:
+        assert serious_findings(other) == []
+        put_beside(other, "region hold switched")
+        for accordion in ("part", "settings"):
+            other.click(f"#{accordion} > button")
+        edit(other)
+        expect(other.locator("#beside-panel h3")).to_have_text("Without region hold")
+        assert serious_findings(other) == []
+        assert other.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_way_to_hold_stands_beside_and_the_tokens_are_played(page: Page) -> None:
+    with tab(page) as other:
+        put_beside(other, "posterior_first")
+        edit(other)
+        expect(other.locator("#beside-panel h3")).to_contain_text("of posterior, first pass")
+        step = other.locator("#step input[type=range]")
+        last = step.input_value()
+        frame = str(other.locator("#edit-tokens img").get_attribute("src"))
+        other.click("#play")
+        expect(step).to_have_value("1")
+        expect(other.locator("#edit-tokens img")).not_to_have_attribute("src", frame)
+        expect(step).to_have_value(last)
+        expect(other.locator("#edit-tokens img")).to_have_attribute("src", re.compile(r"step_\d+\.png"))
+
+
+def test_a_photograph_a_mask_file_and_a_composite(page: Page, tmp_path: Path) -> None:
+    photo = Image.effect_noise((1500, 1000), 60).convert("RGB")
+    photo.save(tmp_path / "photo.png")
+    mask = Image.new("L", photo.size)
+    mask.paste(255, (300, 200, 900, 700))
+    mask.save(tmp_path / "where.png")
+    with tab(page) as other:
+        other.set_input_files("#upload input[type=file]", tmp_path / "photo.png")
+        expect(other.locator("#notice p")).to_contain_text("1500x1000 pixels")
+        for accordion in ("part", "settings"):
+            other.click(f"#{accordion} > button")
+        other.set_input_files("#mask input[type=file]", tmp_path / "where.png")
+        expect(other.locator("#mask")).to_contain_text("where")
+        other.get_by_label("Composite").check()
+        edit(other)
+        assert "largest change outside the edited region: 0" in status(other)
+        folder = tmp_path / "again"
+        folder.mkdir()
+        repeat(other, "edit", folder)
+        changed = (np.array(Image.open(folder / "downloaded.png")) != np.array(photo)).any(axis=2)
+        assert changed.any() and changed.sum() == changed[200:700, 300:900].sum()
+
+
+def test_two_tabs_wait_for_one_another_and_each_sees_its_own(page: Page) -> None:
+    with tab(page) as one, tab(page) as two:
+        for other, scene in ((one, 1), (two, 2)):
+            before = other.input_value("#instruction textarea, #instruction input")
+            other.locator("#scenes button").nth(scene).click()
+            expect(other.locator("#instruction textarea, #instruction input")).not_to_have_value(before)
+            put_beside(other, "region hold switched")
+        for other in (one, two):  # at once: the second waits
+            other.evaluate("document.querySelector('#status p')?.remove()")
+            other.click("#edit")
+        for other, name in ((one, "scene-recolour"), (two, "scene-remove")):
+            expect(other.locator("#status p")).to_contain_text(f"Wrote {name}_edit.png")
+            assert name in other.input_value("#beside-command textarea")

@@ -66,7 +66,9 @@ class Page:
                 body_text_color_subdued="*neutral_600",
                 body_text_color_subdued_dark="*neutral_300",
                 button_primary_background_fill="*primary_700",
+                button_primary_background_fill_dark="*primary_700",
                 button_primary_background_fill_hover="*primary_800",
+                button_primary_background_fill_hover_dark="*primary_800",
             ),
             css_paths=HERE / "page.css",
         )
