@@ -31,6 +31,7 @@ GROUPS = sorted(
     (path.parent.name, path.stem) for path in CONF.glob("*/*.yaml") if path.parent.name != "hydra"
 )
 EVALUATE_ONLY = {("sampler", "checkpoint"), ("experiment", "localization_layers")}
+EVALUATE_ONLY |= {("experiment", "speed_switches")}
 EVALUATE_ONLY |= {(group, name) for group, name in GROUPS if group == "hold_setup"}
 ABOUT_WEIGHTS = ("init_from=", "checkpoint=")  # judged elsewhere: shipped weights may not be there
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from editmgt.editing import edit_command, output
+from editmgt.config.presets import presets
+from editmgt.editing import Editor, edit_command, output
 
 ROOT = Path(__file__).parents[2]
 
@@ -79,6 +80,12 @@ def test_options_reach_the_editor(tiny_bundle: Path, photo: Path) -> None:
     for i in range(2):
         changed = (np.asarray(Image.open(photo.with_name(f"{i}.png"))) != source).any(axis=2)
         assert changed[:20, :20].any() and not changed[20:].any() and not changed[:, 20:].any()
+    picture, preset = Image.open(photo), presets("speed")["fast"]
+    fast = Editor.from_pretrained(tiny_bundle).edit(picture, "make it blue", sample_ids=["edit"], **preset)
+    run("fast.png", "--speed", "fast")
+    assert Image.open(photo.with_name("fast.png")).tobytes() == fast.images[0].tobytes()
+    free = run("fast_free.png", "--speed", "fast", "--no-region-hold", "--steps", "3")
+    assert free != run("quality_free.png", "--speed", "quality", "--no-region-hold", "--steps", "3")
     assert run("loud.png", "--reference-strength", "3", "--guidance-scale", "4") != plain
 
 
@@ -87,6 +94,7 @@ def test_options_reach_the_editor(tiny_bundle: Path, photo: Path) -> None:
     [
         (["{photo}", "x"], "--output"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--stepz", "3"], "--stepz"),
+        (["{photo}", "x", "--output", "{tmp}/out.png", "--speed", "fsat"], "quality. Did you mean 'fast'?"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--steps", "many"], "invalid int value: 'many'"),
         (["{tmp}/none.png", "x", "--output", "{tmp}/out.png"], "There is no image file"),
         (["{photo}", "x", "--output", "{tmp}/o.png", "--guidance-scale", "1e38"],

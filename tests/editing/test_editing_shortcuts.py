@@ -88,7 +88,7 @@ def test_a_sample_does_not_depend_on_its_batch(
         alone = tiny_editor.edit(picture(), INSTRUCTIONS[row], sample_ids=[name], mask=masks[row], **options)
         assert torch.equal(alone.tokens[0], together.tokens[row])
         assert torch.equal(alone.held[0], together.held[row])
-        assert torch.allclose(alone.localization[0], together.localization[row], atol=1e-6)
+        assert torch.allclose(alone.localization[0], together.localization[row], atol=1e-4)
         assert torch.equal(alone.trace[-1].tokens[0], together.trace[-1].tokens[row])
         lengths.append(len(alone.trace))
     assert lengths == sorted(set(lengths), reverse=True)  # each takes fewer steps than the one before

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from editmgt.config.presets import presets
 from editmgt.editing.hold_rules import EVIDENCE, needs
 
 #: Settings of an edit that the page chooses, in the order of the command line.
@@ -36,18 +37,19 @@ def edit_arguments(
     """Return the arguments of ``edit.py``.
 
     Args:
-        values: ``instruction``, ``seed``, ``query``, ``composite``, and any of ``SETTINGS``; what is empty or left out is
-            the checkpoint's own.
+        values: ``instruction``, ``seed``, ``query``, ``composite``, ``speed``, and any of ``SETTINGS``; what is empty or
+            left out is the checkpoint's own.
         own: the settings that the checkpoint was finished with: a flag that says the same is left out, as is one that
             another makes say nothing.
         picture, output, mask: names of files.
         box: as ``--box`` takes it.
         loading: arguments that say which editor is loaded.
     """
-    asked = given(values)
-    idle = _idle({**own, **asked})
-    told = {name: value for name, value in asked.items() if value != own.get(name) and name not in idle}
+    idle = _idle(effective(values, own))
+    told = {name: value for name, value in _different(values, own).items() if name not in idle}
     line = [_file(picture), values["instruction"], "--output", _file(output), *loading]
+    if values.get("speed"):
+        line += ["--speed", values["speed"]]
     for name, value in told.items():
         flag = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):
@@ -68,6 +70,16 @@ def edit_arguments(
 def given(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings among ``values`` that are not empty."""
     return {name: values[name] for name in SETTINGS if values.get(name) not in (None, "")}
+
+
+def effective(values: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of the edit: the checkpoint's own, changed by a preset, and that by what differs from them."""
+    speed = values.get("speed")
+    return {**own, **(presets("speed")[speed] if speed else {}), **_different(values, own)}
+
+
+def _different(values: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given(values).items() if value != own.get(name)}
 
 
 def shell(arguments: Sequence[str]) -> str:

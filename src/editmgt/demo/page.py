@@ -12,7 +12,7 @@ import gradio as gr
 from editmgt.config.presets import presets
 from editmgt.demo.panel import Panel
 from editmgt.demo.scenes import write_scenes
-from editmgt.demo.session import NOTHING, Picture, Session, Shown
+from editmgt.demo.session import NOTHING, SPEEDS, Picture, Session, Shown
 from editmgt.demo.worker import Worker
 from editmgt.editing.hold_rules import RULES
 from editmgt.editing.settings import HOLD_TIMES, MAP_SOURCES
@@ -156,6 +156,13 @@ class Page:
             "negative_prompt": gr.Textbox("", label="Negative prompt", info="what guidance leads away from"),
         }
         self.others: dict[str, Any] = {
+            "speed": gr.Dropdown(
+                [("as the checkpoint was finished", ""), *SPEEDS],
+                value="",
+                label="Speed",
+                info="What the edit may leave out; settings above that differ from the checkpoint's stay.",
+                elem_id="speed",
+            ),
             "seed": gr.Number(0, label="Seed", precision=0),
             "query": gr.Textbox(
                 "", label="Query", info="a word of the instruction, whose attention says where"

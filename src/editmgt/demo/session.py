@@ -11,7 +11,8 @@ from typing import Any
 
 from PIL import Image, ImageChops
 
-from editmgt.demo.line import edit_arguments, given, hold_words, shell
+from editmgt.config.presets import presets
+from editmgt.demo.line import edit_arguments, effective, given, hold_words, shell
 from editmgt.demo.masks import drawn_mask
 from editmgt.demo.messages import Edited, Line, Looked
 from editmgt.demo.worker import Worker
@@ -22,6 +23,7 @@ from editmgt.errors import UserError
 SHIPPED, AT_INPUT = "tiny_editor", "tiny_editor_input"
 NOTHING = "nothing"
 SWITCHES = {"region_hold": "region hold switched", "consolidation": "consolidation switched"}
+SPEEDS = {name: f"speed {name}" for name in presets("speed")}
 INJECTION = "no attention injection (tiny_editor_input)"
 
 
@@ -67,7 +69,7 @@ class Session:
     def beside(self) -> list[str]:
         """What may stand beside an edit: one thing changed, or another way to hold."""
         injection = [INJECTION] if self._options.checkpoint == SHIPPED else []
-        return [NOTHING, *SWITCHES.values(), *injection, *self._presets]
+        return [NOTHING, *SWITCHES.values(), *injection, *SPEEDS.values(), *self._presets]
 
     def own(self) -> dict[str, Any]:
         """Return the settings that the checkpoint was finished with, as soon as it is loaded."""
@@ -127,7 +129,9 @@ class Session:
                 box=write_box(numbers) if numbers is not None else None,
                 loading=loading,
             )
-            title = hold_words(self.own() | given(chosen))
+            title = hold_words(effective(chosen, self.own()))
+            if chosen.get("speed"):
+                title = f"{chosen['speed']}, {title}"
             if loading != self._loading():
                 title += f", {AT_INPUT}"
             made = self._worker.do("make", Line(arguments, folder), partial(progress, title))
@@ -142,7 +146,10 @@ class Session:
             return [first, (dict(values) | self.own() | given(values), ["--checkpoint", AT_INPUT])]
         for name, label in SWITCHES.items():
             if beside == label:
-                return [first, (dict(values) | {name: not (self.own() | given(values))[name]}, loading)]
+                return [first, (dict(values) | {name: not effective(values, self.own())[name]}, loading)]
+        for name, label in SPEEDS.items():
+            if beside == label:
+                return [first, ({**values, "speed": name}, loading)]
         return [first, ({**values, **self._presets[beside]}, loading)]
 
     def _loading(self) -> list[str]:

@@ -13,7 +13,7 @@ from editmgt.editing.hold import held_codes
 from editmgt.editing.localization import layer_maps, localize
 from editmgt.editing.maps import CodeMaps
 from editmgt.editing.predictor import Prediction, Predictor
-from editmgt.editing.sampler import Randomness, Schedule, draw_codes, least_confident
+from editmgt.editing.sampler import Randomness, Schedule, draw_codes, least_confident, softmax_
 from editmgt.editing.settings import EditSettings
 from editmgt.finite import all_finite
 
@@ -206,8 +206,9 @@ class Loop:
             for source, recorded_BSHW in sources_BSHW.items():
                 recorded_BSHW[:, taken] = code_maps.scores[source]
 
-            probs_MV = prediction.logits_MV.softmax(dim=-1)
-            del prediction  # three times as large, and the next pass needs the room
+            logits_MV = prediction.logits_MV
+            del prediction  # up to three times as large
+            probs_MV = softmax_(logits_MV)
             drawn_M = draw_codes(probs_MV, unknown_BHW.flatten(1), randomness)
             tokens_BHW = tokens_BHW.masked_scatter(unknown_BHW, drawn_M)
             holds_BHW = torch.zeros_like(unknown_BHW)
@@ -227,6 +228,7 @@ class Loop:
                 ).view_as(tokens_BHW)
                 tokens_BHW = tokens_BHW.masked_fill(remasked_BHW, self.mask_id)
                 holds_BHW = holds_BHW & ~remasked_BHW
+            del logits_MV, probs_MV  # the next pass needs the room
             held_BHW = held_BHW | holds_BHW
             if self.trace:
                 trace.append(Step(tokens_BHW, map_Bhw, held_BHW))

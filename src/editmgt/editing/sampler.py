@@ -15,6 +15,8 @@ from torch import Tensor
 # sample's numbers do not depend on its neighbours.
 Randomness = torch.Generator | Sequence[torch.Generator]
 
+ROWS = 256  # of a large tensor that are worked on at a time: they stay in a processor's cache
+
 SMALLEST = 1e-20  # logarithms are taken of numbers no smaller than this, as published
 
 
@@ -46,6 +48,13 @@ def _draw(fill: Callable[[Tensor, torch.Generator], Tensor], like: Tensor, rando
     return torch.stack(rows).to(like.device)
 
 
+def softmax_(logits_MV: Tensor) -> Tensor:
+    """Make probabilities of logits in place: one more tensor of this size would be a quarter of an edit's memory."""
+    for rows in logits_MV.split(ROWS):
+        rows.copy_(rows.softmax(dim=-1))
+    return logits_MV
+
+
 def draw_codes(probs_MV: Tensor, unknown_BN: Tensor, randomness: Randomness) -> Tensor:
     """Sample a code for each of the M unknown positions, [M], from ``probs_MV``, whose rows are in their order.
 
@@ -59,10 +68,16 @@ def draw_codes(probs_MV: Tensor, unknown_BN: Tensor, randomness: Randomness) -> 
         return (probs_MV / noise_BNV[unknown_BN]).argmax(dim=-1)
     everywhere = probs_MV.new_empty(()).expand(unknown_BN.shape)
     uniform_BN = _draw(lambda t, g: t.uniform_(0, 1, generator=g), everywhere, randomness)
+    parts = zip(probs_MV.split(ROWS), uniform_BN[unknown_BN].split(ROWS), strict=True)
+    return torch.cat([_invert(probs, uniform) for probs, uniform in parts])
+
+
+def _invert(probs_MV: Tensor, uniform_M: Tensor) -> Tensor:
+    """Return the codes [M] at which the cumulative distributions pass ``uniform_M``."""
     cumulative_MV = probs_MV.cumsum(dim=-1)
     total_M1 = cumulative_MV[:, -1:]
     # strictly under the total, so that rounding never leads past the last code that can be drawn
-    drawn_M1 = torch.minimum(uniform_BN[unknown_BN][:, None] * total_M1, total_M1.nextafter(total_M1 * 0))
+    drawn_M1 = torch.minimum(uniform_M[:, None] * total_M1, total_M1.nextafter(total_M1 * 0))
     drawn_M = torch.searchsorted(cumulative_MV, drawn_M1, right=True)[:, 0]
     # NaN leads there all the same: what it makes is refused in the end, and an index out of range would end a GPU's process
     return drawn_M.clamp(max=probs_MV.shape[-1] - 1)
