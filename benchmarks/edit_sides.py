@@ -2,8 +2,8 @@
 
 ``ours`` runs in this project's environment, ``published`` in one of the released code's, whose folder is named by its
 ``REFERENCE`` variable. Both edit the same noise at 1024 pixels with a random transformer of 23 million parameters, in
-float32, from the codec's encoder to the last code; texts are random states. An edit is ``{"variant": NAME, "steps": N}``;
-``memory`` as a variant answers with the most resident megabytes so far.
+float32, from the codec's encoder to the last code; texts are random states. An edit is ``{"variant": NAME, "steps": N}``,
+ours also with ``side``, ``batch`` and ``area``; ``memory`` as a variant answers with the most resident megabytes so far.
 """
 
 import json
@@ -52,14 +52,18 @@ CODEC = {
 }
 
 
+def noise(side: int) -> Image.Image:
+    """Return a picture to edit."""
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8))
+
+
 def inputs() -> tuple[Any, Image.Image, list[torch.Tensor]]:
     """Return a codec, a picture, and states and pooled states of the instruction and of the negative prompt."""
     from diffusers import VQModel
 
     torch.manual_seed(0)
-    noise = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
     states = [torch.randn(1, 256, 256), torch.randn(1, 256), torch.randn(1, 256, 256), torch.randn(1, 256)]
-    return VQModel(**CODEC).eval(), Image.fromarray(noise), states
+    return VQModel(**CODEC).eval(), noise(SIDE), states
 
 
 def published() -> Callable[[str, int], None]:
@@ -108,8 +112,8 @@ def published() -> Callable[[str, int], None]:
     return edit
 
 
-def ours() -> Callable[[str, int], None]:
-    """Build this project's side; variants: the published ones, and a preset's name for an edit of ``AREA`` of the picture."""
+def ours() -> Callable[..., None]:
+    """Build this project's side; variants: the published ones, and a preset's name for an edit of a part of the picture."""
     from editmgt.codec import Codec
     from editmgt.config.presets import presets
     from editmgt.editing import EditSettings, edit_tokens
@@ -118,10 +122,9 @@ def ours() -> Callable[[str, int], None]:
     from editmgt.model import MGTransformer
     from editmgt.text import TextStates
 
-    vqvae, picture, (states, pooled, negative_states, negative) = inputs()
-    transformer, codec = MGTransformer(**TRANSFORMER).eval(), Codec(vqvae)
-    side = SIDE // codec.downsampling
-    part = torch.arange(side * side).view(1, side, side) < AREA * side * side
+    vqvae, _, (states, pooled, negative_states, negative) = inputs()
+    transformer = MGTransformer(**TRANSFORMER).eval().requires_grad_(False)
+    codec = Codec(vqvae)
     base = EditSettings(
         guidance_scale=GUIDANCE,
         reference_strength=1.0,
@@ -137,16 +140,18 @@ def ours() -> Callable[[str, int], None]:
         **presets("speed"),
     }
 
-    def edit(variant: str, steps: int) -> None:
+    def edit(variant: str, steps: int, side: int = SIDE, batch: int = 1, area: float = AREA) -> None:
+        rows = side // codec.downsampling
+        part = torch.arange(rows * rows).view(1, rows, rows) < area * rows * rows
         edit_tokens(
             transformer,
-            codec.encode(to_pixels(picture)[None]),
-            TextStates(states, pooled),
-            TextStates(negative_states, negative),
+            codec.encode(to_pixels(noise(side))[None]).repeat(batch, 1, 1),
+            TextStates(states.repeat(batch, 1, 1), pooled.repeat(batch, 1)),
+            TextStates(negative_states.repeat(batch, 1, 1), negative.repeat(batch, 1)),
             base.override(steps=steps, **variants[variant]),
-            micro_conditions_B5=torch.tensor([[SIDE, SIDE, 0.0, 0.0, 6.0]]),
-            randomness=sample_generators(0, ["edit"], torch.device("cpu")),
-            may_change_BHW=part if variant in presets("speed") else None,
+            micro_conditions_B5=torch.tensor([[side, side, 0.0, 0.0, 6.0]]).repeat(batch, 1),
+            randomness=sample_generators(0, [str(i) for i in range(batch)], torch.device("cpu")),
+            may_change_BHW=part.repeat(batch, 1, 1) if variant in presets("speed") else None,
         )
 
     return edit
@@ -166,7 +171,7 @@ def main() -> None:
         else:
             start = time.perf_counter()
             with torch.inference_mode():
-                edit(asked["variant"], asked["steps"])
+                edit(**asked)
             answer = time.perf_counter() - start
         print(json.dumps(answer), file=answers, flush=True)
 

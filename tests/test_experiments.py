@@ -4,10 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 
 
-def test_the_table_of_the_hold_rules_is_that_of_its_rows() -> None:
-    folder = EXPERIMENTS / "hold_rules"
-    run = subprocess.run([sys.executable, folder / "table.py"], capture_output=True, text=True, check=True)
-    assert run.stdout in (folder / "README.md").read_text()
+@pytest.mark.parametrize("study", ["hold_rules", "speed"])
+def test_the_table_of_a_study_is_that_of_its_rows(study: str) -> None:
+    command = [sys.executable, EXPERIMENTS / "table.py", study]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert run.stdout in (EXPERIMENTS / study / "README.md").read_text()

@@ -1,0 +1,70 @@
+"""The table of a study of ways to edit, from its ``samples.csv``: ``python experiments/table.py STUDY``.
+
+With a sweep's directory as second argument, ``samples.csv`` is first made anew from its rows.
+"""
+
+import sys
+from pathlib import Path
+
+import pandas
+
+from editmgt.evaluation.robustness import rate
+from editmgt.metrics import UNTOUCHED
+
+HERE = Path(__file__).parent
+RATES = ["edit/success", "edit/success_strict", "outside_codec/changed"]
+MEANS = {  # study -> metric -> heading and digits
+    "hold_rules": {
+        "outside_codec/l1": ("outside L1 beyond the codec ↓", 4),
+        "localization/auc": ("map AUC ↑", 3),
+        "localization/iou_best": ("best IoU ↑", 3),
+    },
+    "speed": {
+        "outside_codec/l1": ("outside L1 beyond the codec ↓", 4),
+        "speed/edit_seconds": ("seconds an edit ↓", 3),
+    },
+}
+CONTROLS = {"oracle_mask": "control: oracle mask", "codec_target": "control: codec of the target"}
+
+
+def collect(sweep: Path, study: str) -> pandas.DataFrame:
+    """Return the rows of all cells and of two controls, in one table; a cell goes by the value of the one factor."""
+    folders = {path.parent.name.partition("-")[2]: path for path in sorted(sweep.glob("*/samples.csv"))}
+    folders |= {name: sweep / "reference" / "controls" / name / "samples.csv" for name in CONTROLS}
+    tables = {name: pandas.read_csv(path) for name, path in folders.items()}
+    for table in tables.values():
+        assert (table["status"] == "ok").all(), "every edit counts"
+    rows = pandas.concat(tables, names=["cell"]).reset_index("cell")
+    return rows.reindex(columns=["cell", "sample_id", "edit_type", *RATES, *MEANS[study]]).round(5)
+
+
+def table(rows: pandas.DataFrame, study: str) -> str:
+    """Return Markdown: rates with exact 95% intervals, means, a line for each cell."""
+    means = MEANS[study]
+    headings = [
+        study.removesuffix("_rules"),
+        *(f"{name} [95%] ↑" for name in ("success", "strict", "restraint")),
+    ]
+    headings += [heading for heading, _ in means.values()]
+    lines = [f"| {' | '.join(headings)} |", f"| --- |{' ---: |' * (len(headings) - 1)}"]
+    for cell, own in sorted(rows.groupby("cell"), key=lambda pair: (pair[0] in CONTROLS, pair[0])):
+        changed = own["outside_codec/changed"].dropna()
+        cells = [
+            CONTROLS.get(str(cell), f"`{cell}`"),
+            rate(own["edit/success"]),
+            rate(own["edit/success_strict"]),
+            rate(changed <= UNTOUCHED),
+            *(
+                f"{own[name].mean():.{digits}f}" if own[name].notna().any() else ""
+                for name, (_, digits) in means.items()
+            ),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    study, *sweep = sys.argv[1:]
+    if sweep:
+        collect(Path(sweep[0]), study).to_csv(HERE / study / "samples.csv", index=False)
+    print(table(pandas.read_csv(HERE / study / "samples.csv"), study), end="")
