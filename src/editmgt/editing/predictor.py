@@ -67,7 +67,7 @@ class Predictor:
             self.both = TextStates(*(torch.cat(pair) for pair in zip(negative, text, strict=True)))
         self._memory = Memory()
         self._remembered = (
-            0  # samples that the last pass was of: none yet, B, or 2 B with the unconditional half first
+            0  # samples that the memory is of: none yet, B, or 2 B, the unconditional half first
         )
         self._age = 0  # passes since everything was computed
         self._seen_BHW = reference_BHW  # the tokens that the memory is of
@@ -106,7 +106,7 @@ class Predictor:
             attention_layers=attention_layers,
             logits_at=each(unknown_BHW),
             guidance_scale=self.settings.guidance_scale if guided and not halves else None,
-            memory=self._kept(active, times * len(tokens_BHW)),
+            memory=None if self.settings.reuse == "nothing" else self._memory,
             active=active,
         )
         logits = output.logits.float()
@@ -139,11 +139,6 @@ class Predictor:
         part._remembered, part._age, part._seen_BHW = halves * len(rows), self._age, self._seen_BHW[rows]
         return part
 
-    def _kept(self, active: ActiveCells | None, samples: int) -> Memory | None:
-        if self.settings.reuse == "nothing":
-            return None
-        return self._memory if active is None else self._memory.of_last(samples)
-
     def _active(self, tokens_BHW: Tensor, unknown_BHW: Tensor, times: int) -> ActiveCells | None:
         """The cells that this pass computes; None: everything, for the first time or once more."""
         if self.settings.reuse == "nothing":
@@ -155,6 +150,8 @@ class Predictor:
         if before < samples or self._age >= self.settings.refresh:
             self._memory, self._age = Memory(), 0
             return None
+        if before > samples:  # no unconditional half any more
+            self._memory = self._memory.of_last(samples)
         active_BN = side_by_side(changed_BHW, self.transformer.cell_size).any(dim=-1)
         if self.settings.reuse == "reference":
             active_BN = torch.ones_like(active_BN)

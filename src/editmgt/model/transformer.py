@@ -208,11 +208,8 @@ class MGTransformer(nn.Module):
             grids = [tokens]  # the reference is in memory
         tokens_BNC = side_by_side(torch.stack(grids, dim=1).flatten(0, 1), self.cell_size)
         if active is not None:
-            tokens_BNC = (
-                active.pick(tokens_BNC.unflatten(0, (-1, len(grids))).transpose(1, 2))
-                .transpose(1, 2)
-                .flatten(0, 1)
-            )
+            tokens_BNSC = tokens_BNC.unflatten(0, (-1, len(grids))).transpose(1, 2)
+            tokens_BNC = active.pick(tokens_BNSC).transpose(1, 2).flatten(0, 1)
         if self.config.downsample:
             down = cast(DownSample, self.down_block["downsample"])
             cells = down(self.embed(tokens_BNC, down.norm))
