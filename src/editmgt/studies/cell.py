@@ -250,7 +250,8 @@ def judge(
     for name, reason in scorer_of(config["metrics"]).not_run.items():
         say(f"{name} not run: {reason}")
     size = len(build(benchmark))
-    say(f"{size} samples of {benchmark['name']}, {settings.steps} steps each")
+    most = "up to " if settings.matched_steps else ""
+    say(f"{size} samples of {benchmark['name']}, {most}{settings.steps} steps each")
     line = count_line(instructions(benchmark), editor.text_encoder, "instructions")
     start = time.perf_counter()
     with warnings.catch_warnings():
