@@ -144,6 +144,15 @@ def test_prepare_composes(data: str) -> None:
         assert wrong(composed("prepare", f"data={data}", "data.token_cache=codes", *more)) == []
 
 
+def test_a_speed_and_another_way_to_hold_are_not_mixed() -> None:
+    chosen = ("checkpoint=tiny_editor", "hold_setup=otsu_first")
+    [line] = schema.problems(composed("evaluate", *chosen, "speed=fast"))
+    assert line.startswith(
+        "speed=fast holds in its own way, and hold_setup=otsu_first in another: leave one out."
+    )
+    assert schema.problems(composed("evaluate", *chosen, "speed=quality")) == []
+
+
 def test_evaluate_composes_with_every_preset_it_shares() -> None:
     for override in ("debug=few", "sampler=published", "benchmark=scenes_basic", "logger=none"):
         assert wrong(composed("evaluate", override)) == []

@@ -40,7 +40,7 @@ VALUES = strategies.fixed_dictionaries(
 def test_a_line_makes_the_settings_that_were_chosen(
     values: dict[str, Any], own_hold: bool, name: str
 ) -> None:
-    own = finished = dataclasses.asdict(EditSettings(region_hold=own_hold))
+    own = dataclasses.asdict(EditSettings(region_hold=own_hold))
     line = edit_arguments(values, own, picture=name, output="out.png")
     options = read_line(line)
     assert (options.image.name, options.instruction) == (name, [values["instruction"]])
@@ -48,7 +48,7 @@ def test_a_line_makes_the_settings_that_were_chosen(
     told = {key: getattr(options, key) for key in SETTINGS if getattr(options, key) is not None}
     preset = presets("speed").get(values.get("speed", ""), {})
     own = own | preset
-    wanted = own | {k: v for k, v in values.items() if k in SETTINGS and v != finished[k]}
+    wanted = own | {key: value for key, value in values.items() if key in SETTINGS}
     silent = {key for key in SETTINGS if key.startswith("hold_") and not wanted["region_hold"]}
     silent |= {"hold_threshold", "hold_quantile"} - set(needs(wanted["hold_rule"]))
     silent |= {"consolidation"} if wanted["map_source"] != "attention" else set()

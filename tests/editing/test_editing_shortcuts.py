@@ -1,5 +1,7 @@
 """Shortcuts of an edit: what they leave out, and what they must not change."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
@@ -76,7 +78,7 @@ def test_a_sample_does_not_depend_on_its_batch(
     tiny_editor: Editor, interval: tuple[float, float], when: dict[str, object]
 ) -> None:
     options = {"reuse": "known", "matched_steps": True, "refresh": 3, "steps": 8, "trace": True} | when
-    options |= {"guidance_interval": interval}
+    options |= {"guidance_interval": interval, "record_layers": (0,), "record_sources": ("posterior",)}
     masks = [Image.new("L", (32, 32)) for _ in "abc"]
     for mask, rows in zip(masks, (32, 20, 4), strict=True):
         mask.paste(255, (0, 0, 32, rows))
@@ -90,6 +92,10 @@ def test_a_sample_does_not_depend_on_its_batch(
         assert torch.equal(alone.held[0], together.held[row])
         assert torch.allclose(alone.localization[0], together.localization[row], atol=1e-4)
         assert torch.equal(alone.trace[-1].tokens[0], together.trace[-1].tokens[row])
+        assert torch.allclose(alone.layer_maps[0], together.layer_maps[row], atol=1e-6)
+        assert torch.allclose(
+            alone.code_maps["posterior"][0], together.code_maps["posterior"][row], atol=1e-6
+        )
         lengths.append(len(alone.trace))
     assert lengths == sorted(set(lengths), reverse=True)  # each takes fewer steps than the one before
 
@@ -171,3 +177,35 @@ def test_a_wrong_shortcut_is_told(tiny_editor: Editor, changes: dict[str, object
     with pytest.raises(UserError) as caught:
         tiny_editor.edit(picture(), INSTRUCTIONS[0], **changes)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("broken", range(1, 11))
+def test_what_is_not_finite_is_told_whichever_sample_it_is_of(broken: int) -> None:
+    """Samples that begin at another step are sampled one after another."""
+
+    class Broken(Oracle):
+        def __call__(self, *inputs: Any, **rest: Any) -> Oracle:
+            output = super().__call__(*inputs, **rest)
+            if len(self.calls) == broken:
+                output.logits[0, 2] = torch.nan
+            return output
+
+    reference = references(3)
+    may_change = torch.arange(24).view(6, 4) < torch.tensor([24, 12, 4])[:, None, None]
+    settings = EditSettings(steps=6, layers=(1,), guidance_scale=1.0, region_hold=False, matched_steps=True)
+    oracle = Broken()
+    with pytest.raises(UserError, match="NaN or infinite: the transformer's logits in step"):
+        run(oracle, reference, settings, may_change_BHW=may_change)
+    assert len(oracle.calls) == 6 + 3 + 1
+
+
+def test_a_hold_that_holds_nothing_has_no_first_pass(tiny_editor: Editor) -> None:
+    options = {"map_source": "guidance", "hold_when": "first_pass", "guidance_interval": (0.5, 1.0)}
+    with pytest.raises(UserError, match="needs guidance in every step"):
+        tiny_editor.edit(picture(), INSTRUCTIONS[0], guidance_scale=2.0, hold_threshold=0.0, **options)
+
+
+def test_guidance_that_no_step_has_makes_a_negative_prompt_idle(tiny_editor: Editor) -> None:
+    options = {"steps": 2, "guidance_scale": 3.0, "guidance_interval": (0.75, 1.0)}
+    with pytest.raises(UserError, match="none of the 2 steps lies in its interval"):
+        tiny_editor.edit(picture(), INSTRUCTIONS[0], negative_prompt="a star", **options)

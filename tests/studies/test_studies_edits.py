@@ -103,6 +103,32 @@ def count_edits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return made
 
 
+def test_edits_of_different_numbers_of_steps_are_recalled_together(
+    tiny_editor: Editor, tmp_path: Path
+) -> None:
+    early = {
+        "hold_when": "first_pass",
+        "map_source": "posterior",
+        "hold_rule": "quantile",
+        "matched_steps": True,
+    }
+    settings = HOLD.override(**early, steps=8)
+
+    def ask(editor: Editor, rows: list[int]) -> EditResult:
+        shares = {"hold_quantile": 0.9} if rows == [0] else {}  # a short edit
+        return editor.edit(
+            [pictures()[row] for row in rows],
+            [WORDS[row] for row in rows],
+            sample_ids=[IDS[row] for row in rows],
+            **settings.to_dict() | shares | {"resolution": 32, "trace": True},
+        )
+
+    short, long = (ask(store(tiny_editor, tmp_path), rows) for rows in ([0], [1, 2]))
+    together = ask(store(tiny_editor, tmp_path), [0, 1, 2])
+    assert torch.equal(together.tokens, torch.cat([short.tokens, long.tokens]))
+    assert torch.equal(together.localization, torch.cat([short.localization, long.localization]))
+
+
 def test_a_store_answers_every_cell_as_the_editor_would(
     tiny_editor: Editor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

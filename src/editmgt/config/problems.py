@@ -273,6 +273,11 @@ def _evaluate_problems(config: dict[str, Any]) -> list[str]:
         found.append(
             f"model.injection_fallback={fallback} contradicts checkpoint={name}, which was trained with {trained}."
         )
+    if config.get("hold_setup") and config.get("speed") not in (None, "quality"):
+        found.append(
+            f"speed={config['speed']} holds in its own way, and hold_setup={config['hold_setup']} in another: leave one out. "
+            "The shortcuts alone are sampler.reuse=known sampler.matched_steps=true."
+        )
     found += subset_problems(config.get("localization_layers"), num_blocks(name))
     return found + layer_problems(model["localization"], num_blocks(name)) + _map_problems(config)
 

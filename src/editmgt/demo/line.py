@@ -38,15 +38,16 @@ def edit_arguments(
 
     Args:
         values: ``instruction``, ``seed``, ``query``, ``composite``, ``speed``, and any of ``SETTINGS``; what is empty or
-            left out is the checkpoint's own.
-        own: the settings that the checkpoint was finished with: a flag that says the same is left out, as is one that
-            another makes say nothing.
+            left out is the preset's of that speed, else the checkpoint's own.
+        own: the settings that the checkpoint was finished with: a flag that says what they, or the preset, say is left
+            out, as is one that another makes say nothing.
         picture, output, mask: names of files.
         box: as ``--box`` takes it.
         loading: arguments that say which editor is loaded.
     """
-    idle = _idle(effective(values, own))
-    told = {name: value for name, value in _different(values, own).items() if name not in idle}
+    untold, asked = {**own, **preset(values)}, given(values)
+    idle = _idle({**untold, **asked})
+    told = {name: value for name, value in asked.items() if value != untold.get(name) and name not in idle}
     line = [_file(picture), values["instruction"], "--output", _file(output), *loading]
     if values.get("speed"):
         line += ["--speed", values["speed"]]
@@ -72,14 +73,18 @@ def given(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: values[name] for name in SETTINGS if values.get(name) not in (None, "")}
 
 
+def preset(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of the speed that was chosen."""
+    return presets("speed")[values["speed"]] if values.get("speed") else {}
+
+
 def effective(values: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of the edit: the checkpoint's own, changed by a preset, and that by what differs from them."""
-    speed = values.get("speed")
-    return {**own, **(presets("speed")[speed] if speed else {}), **_different(values, own)}
+    """Return the settings of an edit: the checkpoint's own, changed by a preset, and that by values that differ from them.
 
-
-def _different(values: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in given(values).items() if value != own.get(name)}
+    The page fills its fields with the checkpoint's own settings, so that a field which says the same was not chosen.
+    """
+    chosen = {name: value for name, value in given(values).items() if value != own.get(name)}
+    return {**own, **preset(values), **chosen}
 
 
 def shell(arguments: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image, ImageChops
 
 from editmgt.config.presets import presets
-from editmgt.demo.line import edit_arguments, effective, given, hold_words, shell
+from editmgt.demo.line import edit_arguments, effective, hold_words, shell
 from editmgt.demo.masks import drawn_mask
 from editmgt.demo.messages import Edited, Line, Looked
 from editmgt.demo.worker import Worker
@@ -129,7 +129,7 @@ class Session:
                 box=write_box(numbers) if numbers is not None else None,
                 loading=loading,
             )
-            title = hold_words(effective(chosen, self.own()))
+            title = hold_words(chosen)
             if chosen.get("speed"):
                 title = f"{chosen['speed']}, {title}"
             if loading != self._loading():
@@ -138,19 +138,22 @@ class Session:
             yield Shown(title, shell(arguments), files, made)
 
     def _variants(self, values: Mapping[str, Any], beside: str) -> list[tuple[Mapping[str, Any], list[str]]]:
-        loading = self._loading()
-        first = (values, loading)
+        """Return the settings, and the editor's, of the edit and of the one beside it."""
+        own, loading = self.own(), self._loading()
+        settled = {**values, **effective(values, own)}
+        first: tuple[Mapping[str, Any], list[str]] = (settled, loading)
         if beside == NOTHING:
             return [first]
         if beside == INJECTION:  # whatever that editor was finished with: of both the settings are the same
-            return [first, (dict(values) | self.own() | given(values), ["--checkpoint", AT_INPUT])]
+            return [first, (settled, ["--checkpoint", AT_INPUT])]
         for name, label in SWITCHES.items():
             if beside == label:
-                return [first, (dict(values) | {name: not effective(values, self.own())[name]}, loading)]
+                return [first, (settled | {name: not settled[name]}, loading)]
         for name, label in SPEEDS.items():
             if beside == label:
-                return [first, ({**values, "speed": name}, loading)]
-        return [first, ({**values, **self._presets[beside]}, loading)]
+                other = {**values, "speed": name}
+                return [first, (other | effective(other, own), loading)]
+        return [first, ({**settled, **self._presets[beside]}, loading)]
 
     def _loading(self) -> list[str]:
         """The arguments that say which editor is loaded, but for the defaults."""

@@ -3,7 +3,7 @@
 import argparse
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import copy
 from dataclasses import dataclass
@@ -37,6 +37,16 @@ _GUIDANCE_FLAGS = ("--negative-prompt", "--guidance-scale")
 _RULES_OWN = ("hold_threshold", "hold_quantile")
 _SWITCHES = ("region_hold", "consolidation")
 _HOLD = ("hold_rule", "hold_when", *_RULES_OWN)
+_SETTINGS = (
+    "steps",
+    "guidance_scale",
+    "negative_prompt",
+    "reference_strength",
+    "map_source",
+    *_SWITCHES,
+    *_HOLD,
+)
+_FLAGS = (*_SETTINGS, "query")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -207,9 +217,14 @@ def check_settings(options: argparse.Namespace) -> None:
 
     problems: list[str] = []
     if options.feather and not (options.composite and options.mask is not None):
-        problems.append("--feather blends a composite by its mask: it needs --composite and --mask.")
-    problems += _idle_flags(options)
-    given = _overrides(options)
+        problems.append(
+            "--feather blends a composite by its mask: it needs --composite and --mask (a box has no greys)."
+        )
+    preset: dict[str, Any] = {}
+    with gathered(problems):
+        preset = _preset(options)
+    given = preset | _given(options)
+    problems += _idle_flags(options, given)
     asked = EditSettings().override(**given)
     if options.negative_prompt is not None and options.guidance_scale is not None:
         with gathered(problems):
@@ -231,16 +246,23 @@ def check_settings(options: argparse.Namespace) -> None:
     tell(problems)
 
 
-def _idle_flags(options: argparse.Namespace) -> list[str]:
-    """A line for every flag that another one makes say nothing."""
+def _idle_flags(options: argparse.Namespace, given: Mapping[str, Any]) -> list[str]:
+    """A line for every flag that another one, or a preset, makes say nothing; ``given`` are the settings of both."""
+
+    def by(name: str) -> str:
+        """What has set ``name``."""
+        return (
+            f"--speed {options.speed}" if getattr(options, name) is None else f"{_flag(name)} {given[name]}"
+        )
+
     idle: dict[str, str] = {}
     if options.region_hold is False:
         idle |= dict.fromkeys(_HOLD, "--no-region-hold")
-    elif options.hold_rule in RULES:
-        others = [name for name in _RULES_OWN if name not in needs(options.hold_rule)]
-        idle |= dict.fromkeys(others, f"--hold-rule {options.hold_rule}")
-    if options.map_source not in (None, "attention"):
-        idle |= dict.fromkeys(("query", "consolidation"), f"--map-source {options.map_source}")
+    elif given.get("hold_rule") in RULES:
+        others = [name for name in _RULES_OWN if name not in needs(given["hold_rule"])]
+        idle |= dict.fromkeys(others, by("hold_rule"))
+    if given.get("map_source") not in (None, "attention"):
+        idle |= dict.fromkeys(("query", "consolidation"), by("map_source"))
     said = {"consolidation": "--no-consolidation"} if options.consolidation is False else {}
     return [
         f"{said.get(name, _flag(name))} has no effect with {other}: leave one of them out."
@@ -250,7 +272,8 @@ def _idle_flags(options: argparse.Namespace) -> list[str]:
 
 
 def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+    """How the command line calls a setting; what has no flag of its own comes with a preset."""
+    return f"--{name.replace('_', '-')}" if name in _FLAGS else f"--speed's {name}"
 
 
 def load(options: argparse.Namespace) -> "Editor":
@@ -317,22 +340,25 @@ def edit_one(
 
 def _overrides(options: argparse.Namespace) -> dict[str, Any]:
     """Return the edit settings that were given, a preset's among them; the checkpoint's own stand for the others."""
-    names = ("steps", "guidance_scale", "negative_prompt", "reference_strength", "map_source")
-    given = {
-        name: getattr(options, name)
-        for name in (*names, *_SWITCHES, *_HOLD)
-        if getattr(options, name) is not None
-    }
-    return given if options.speed is None else _preset(options.speed) | given
+    return _preset(options) | _given(options)
 
 
-def _preset(name: str) -> dict[str, Any]:
+def _given(options: argparse.Namespace) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in _SETTINGS if getattr(options, name) is not None}
+
+
+def _preset(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings of the preset that was named; a ``UserError`` where there is none of that name."""
     from editmgt.config.presets import presets
 
+    if options.speed is None:
+        return {}
     known = presets("speed")
-    if name not in known:
-        raise UserError(f"--speed {name} is not one of {', '.join(known)}.{nearest(name, [*known])}")
-    return known[name]
+    if options.speed not in known:
+        raise UserError(
+            f"--speed {options.speed} is not one of {', '.join(known)}.{nearest(options.speed, [*known])}"
+        )
+    return known[options.speed]
 
 
 @contextmanager

@@ -184,7 +184,8 @@ class Editor:
                 another. Images and instructions are read once.
             trace: keep every step in the result.
             record_layers: blocks whose raw attention maps the result keeps; the pictures do not depend on it.
-            record_sources: ``posterior`` or ``guidance``, or both: whose maps the result keeps, likewise.
+            record_sources: ``posterior`` or ``guidance``, or both: whose maps the result keeps, likewise, but for rounding in
+                half precision.
             batch_size: samples that go through the models together; the result does not depend on it.
             progress: called with (steps done, steps in all) after every step of every batch.
             overrides: fields of :class:`EditSettings` that differ from ``self.settings`` for this call.
@@ -277,9 +278,9 @@ class Editor:
                 )
                 for k in range(max(len(edit.trace) for edit, _ in ordered))
             ],
-            layer_maps=_join([edit.layer_maps[row] for edit, row in ordered]),
+            layer_maps=_join([edit.layer_maps[row, : edit.steps_B[row]] for edit, row in ordered]),
             code_maps={
-                source: _join([edit.code_maps[source][row] for edit, row in ordered])
+                source: _join([edit.code_maps[source][row, : edit.steps_B[row]] for edit, row in ordered])
                 for source in record_sources
             },
         )

@@ -39,7 +39,7 @@ class Step:
 
 @dataclass(frozen=True)
 class TokenEdit:
-    """A finished edit in codes; S is the number of steps that it took.
+    """A finished edit in codes; S is the number of steps that its longest sample took.
 
     Attributes:
         tokens: [B,H,W].
@@ -50,6 +50,7 @@ class TokenEdit:
         trace: every step, when asked for.
         layer_maps: [B,S,L,h,w], the raw text-to-image attention of the layers that were recorded.
         code_maps: source -> [B,S,H,W], the maps of the sources that were recorded.
+        steps_B: how many steps each sample took; of the maps the others say nothing.
     """
 
     tokens: Tensor
@@ -59,6 +60,7 @@ class TokenEdit:
     trace: list[Step]
     layer_maps: Tensor
     code_maps: dict[str, Tensor]
+    steps_B: list[int]
 
     def step(self, number: int) -> Step:
         """A step of the trace; after the last one everything stays as it was."""
@@ -136,8 +138,9 @@ class Loop:
     def first_pass(self, start: Start) -> Start:
         """Hold by one pass with everything that may change unknown; the rest is what the steps begin with."""
         predict, code_maps, settings = start.predict, start.code_maps, self.settings
-        # the unconditional half is remembered too where steps will need it
-        remembered = settings.reuse != "nothing" and settings.guided_at(settings.steps - 1)
+        # the unconditional half is remembered too where the next step needs it; matched steps begin late
+        following = settings.steps - 1 if settings.matched_steps else 0
+        remembered = settings.reuse != "nothing" and settings.guided_at(following)
         cells = self._cells(predict.reference_BHW)
         prediction = predict(
             predict.reference_BHW.masked_fill(start.may_change_BHW, self.mask_id),
@@ -147,7 +150,7 @@ class Loop:
             guided="guidance" in code_maps.scores or remembered,
             halves=bool(code_maps.scores),
         )
-        self.finite["transformer's logits in the first pass"] = all_finite(prediction.logits_MV)
+        self._check("transformer's logits in the first pass", prediction.logits_MV)
         code_maps.update(prediction, start.may_change_BHW)
         map_Bhw = self._map(prediction, code_maps, cells)
         held_BHW = start.may_change_BHW & held_codes(settings, map_Bhw, code_maps.likeliest_BHW)
@@ -195,7 +198,7 @@ class Loop:
                 guided=settings.guided_at(step),
                 halves=bool(code_maps.scores),
             )
-            self.finite[f"transformer's logits in step {step + 1}"] = all_finite(prediction.logits_MV)
+            self._check(f"transformer's logits in step {step + 1}", prediction.logits_MV)
             code_maps.update(prediction, unknown_BHW)
             if every_step:
                 map_Bhw = self._map(prediction, code_maps, cells)
@@ -241,7 +244,13 @@ class Loop:
             trace,
             layers_BSLhw,
             sources_BSHW,
+            [len(numbers)] * batch,
         )
+
+    def _check(self, what: str, tensor: Tensor) -> None:
+        """Note whether a tensor is finite; samples that begin elsewhere take a step of this name, too."""
+        finite = all_finite(tensor)
+        self.finite[what] = finite & self.finite.get(what, finite)
 
     def _cells(self, codes_BHW: Tensor) -> tuple[int, int]:
         return codes_BHW.shape[1] // self.cell_size, codes_BHW.shape[2] // self.cell_size

@@ -40,7 +40,7 @@ class EditSettings:
             first pass, and not with step 1: fewer steps for a small edit.
         reuse: what a step takes over from earlier ones. ``nothing`` (exact). ``reference``: the keys and values of the image
             to edit. ``known``: those of all cells whose codes are known and were when they were last computed, too.
-        refresh: with reuse, steps after which everything is computed once more.
+        refresh: with reuse, every so many passes compute everything, the first of them counted.
         reference_strength: gamma, how much the reference image is heard; 0 removes it, 1 is neutral.
         reference_strength_scope: ``all`` (as published: text hears it too) or ``image`` (the paper's).
         region_hold: whether tokens that ``hold_rule`` chooses by the map take the reference's code.
@@ -108,18 +108,18 @@ class EditSettings:
 
     @property
     def guided(self) -> bool:
-        """Whether there is an unconditional pass."""
-        return self.guidance_scale > 1
+        """Whether any step has an unconditional pass."""
+        return any(map(self.guided_at, range(self.steps)))
 
     def guided_at(self, step: int) -> bool:
         """Whether ``step`` has an unconditional pass."""
         first, last = self.guidance_interval
-        return self.guided and first <= step / self.steps < last
+        return self.guidance_scale > 1 and first <= step / self.steps < last
 
     @property
     def always_guided(self) -> bool:
         """Whether every step has an unconditional pass."""
-        return self.guided and self.guidance_interval == (0, 1)
+        return self.guidance_scale > 1 and self.guidance_interval == (0, 1)
 
     @property
     def code_sources(self) -> tuple[str, ...]:
@@ -178,7 +178,7 @@ def validate(
         *_layer_problems(settings, num_blocks),
     ]
     if together and not problems:
-        problems += map_problems(asdict(settings), key)
+        problems += map_problems(asdict(settings) | {"region_hold": settings.holds}, key)
     if not _is_integer(settings.resolution) or settings.resolution < 1 or settings.resolution % multiple:
         near = (
             max(1, round(settings.resolution / multiple)) * multiple
@@ -200,9 +200,13 @@ def check_guidance(
     ``names`` are how the user calls the two settings.
     """
     if not settings.guided:
-        raise UserError(
-            f"{names[0]} has no effect without guidance: {names[1]} {settings.guidance_scale:g} must be more than 1."
+        late = settings.guidance_scale > 1
+        reason = (
+            f"none of the {settings.steps} steps lies in its interval {list(settings.guidance_interval)}"
+            if late
+            else f"{names[1]} {settings.guidance_scale:g} must be more than 1"
         )
+        raise UserError(f"{names[0]} has no effect without guidance: {reason}.")
 
 
 def check_query(settings: EditSettings, query: str | None) -> None:

@@ -137,4 +137,5 @@ def _together(parts: list[tuple[list[int], TokenEdit]]) -> TokenEdit:
         [step(number) for number in range(max(len(edit.trace) for edit in edits))],
         join_steps([edit.layer_maps for edit in edits]),
         {source: join_steps([edit.code_maps[source] for edit in edits]) for source in edits[0].code_maps},
+        [steps for _, steps in sorted((row, edit.steps_B[0]) for rows, edit in parts for row in rows)],
     )

@@ -161,17 +161,18 @@ class StoredEdits(Editor):
                 [instructions[i] for i in missing],
                 **options | {"sample_ids": ids, **kept},
             )
-            self._keep([keys[i] for i in missing], result)
+            self._keep([keys[i] for i in missing], result, settings)
         return self._recall(keys, settings)
 
-    def _keep(self, keys: list[str], result: EditResult) -> None:
+    def _keep(self, keys: list[str], result: EditResult, settings: EditSettings) -> None:
         tensors = {
             "images": torch.from_numpy(np.stack([np.asarray(image) for image in result.images])),
             "tokens": _one_size(result.tokens).to(torch.int32),
             "held": _one_size(result.held),
             "changed": _one_size(result.changed),
             "localization": _one_size(result.localization),
-            "maps": _one_size(result.layer_maps),
+            # where a rule decided, nothing reads them, and edits may have taken different numbers of steps
+            **({} if settings.holds else {"maps": _one_size(result.layer_maps)}),
             **{source: _one_size(maps) for source, maps in result.code_maps.items()},
             "seconds": torch.full((len(keys),), result.seconds / len(keys), dtype=torch.float64),
         }
@@ -203,7 +204,9 @@ class StoredEdits(Editor):
         def column(name: str) -> Tensor:
             return torch.stack([files[path].tensors[name][row] for path, row in places])
 
-        maps_BSLhw = torch.stack([files[path].maps(row, settings.map_layers) for path, row in places])
+        maps_BSLhw = torch.empty(len(keys), 0)
+        if not settings.holds:
+            maps_BSLhw = torch.stack([files[path].maps(row, settings.map_layers) for path, row in places])
         if settings.holds:
             localization = column("localization")
         elif settings.map_source == "attention":

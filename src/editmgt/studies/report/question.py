@@ -33,7 +33,7 @@ ACTS_THROUGH: dict[str, dict[str, Any]] = {
     **{f"model.{key}": _HOLD | {MAP_SOURCE: "attention"} for key in _ATTENTION},
     "model.hold.threshold": _HOLD | {"model.hold.rule": "threshold"},
     "model.hold.quantile": _HOLD | {"model.hold.rule": "quantile"},
-    "sampler.refresh": {"sampler.reuse": "known"},
+    "sampler.matched_steps": _HOLD | {"model.hold.when": "first_pass"},
     "model.injection_fallback": {"model.attention_injection": False},
     "model.reference_strength": {"model.attention_injection": True},
     "model.reference_strength_scope": {"model.attention_injection": True},
