@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from picture_of_blocks import INSTRUCTIONS, picture, same
 from tiny_parts import SETTINGS, build_transformer
 
 import editmgt
 from editmgt.editing import Editor
 from editmgt.errors import UserError
+from editmgt.model import lora
 
 
 def replace_transformer(directory: Path, **changes: Any) -> None:
@@ -35,6 +37,23 @@ def test_settings_that_change_are_saved(tiny_bundle: Path, tmp_path: Path) -> No
     assert Editor.from_pretrained(tmp_path).settings == SETTINGS.override(steps=5, schedule="linear")
     scheduler = json.loads((tmp_path / "scheduler" / "scheduler_config.json").read_text())
     assert scheduler["masking_schedule"] == "linear" and scheduler["mask_token_id"] == 39
+
+
+def test_an_adapter_is_not_rounded_to_what_its_base_is_stored_in(tiny_bundle: Path, tmp_path: Path) -> None:
+    half = build_transformer().half()
+    shutil.copytree(tiny_bundle, tmp_path / "base")
+    half.save_pretrained(tmp_path / "base" / "transformer")
+    learnt = build_transformer()
+    lora.add(learnt, rank=2, alpha=2.0)
+    for name, parameter in learnt.named_parameters():
+        if ".lora_" in name:
+            torch.nn.init.normal_(parameter)
+    lora.save_adapters(learnt, tmp_path / "adapter")
+    loaded = Editor.from_pretrained(tmp_path / "base", adapter=tmp_path / "adapter").transformer
+    wanted = {name: weight for name, weight in learnt.state_dict().items() if ".lora_" in name}
+    found = {name: weight for name, weight in loaded.state_dict().items() if ".lora_" in name}
+    assert wanted.keys() == found.keys() and len(wanted) > 1
+    assert all(torch.equal(weight, found[name]) for name, weight in wanted.items())
 
 
 def test_released_layout(tiny_bundle: Path, tmp_path: Path) -> None:

@@ -94,14 +94,14 @@ def read(name: Path | str, dtype: torch.dtype = torch.float32, adapter: Path | s
     # The published code never reads an index, so its own repository may have none.
     bare = subfolder != WRITTEN and not (directory / INDEX).is_file()
     index = {} if bare else _read_object(directory, INDEX)
-    transformer = MGTransformer.from_pretrained(directory, subfolder, variant)
+    # in the type it is wanted in before an adapter comes, which would else be rounded to what is stored
+    transformer = MGTransformer.from_pretrained(directory, subfolder, variant).to(dtype)
     if adapter is None and (directory / ADAPTER).is_dir():
         adapter = directory / ADAPTER
     if adapter is not None:
         from editmgt.model.lora import load_adapters  # late: peft takes seconds to import
 
         load_adapters(transformer, adapter)
-    transformer.to(dtype)
 
     mask_token_id = scheduler.get("mask_token_id", transformer.mask_token_id)
     if mask_token_id != transformer.mask_token_id:
