@@ -155,7 +155,9 @@ class StoredEdits(Editor):
         self.taken += len(keys) - len(missing)
         if missing:
             ids = [options["sample_ids"][i] for i in missing]
-            kept = {"record_layers": self._layers, "record_sources": _sources(settings)}
+            # where a rule decided, no other map is read, and edits may have taken different numbers of steps
+            layers = [] if settings.holds else self._layers
+            kept = {"record_layers": layers, "record_sources": _sources(settings)}
             result = super().edit(
                 [images[i] for i in missing],
                 [instructions[i] for i in missing],
@@ -171,7 +173,6 @@ class StoredEdits(Editor):
             "held": _one_size(result.held),
             "changed": _one_size(result.changed),
             "localization": _one_size(result.localization),
-            # where a rule decided, nothing reads them, and edits may have taken different numbers of steps
             **({} if settings.holds else {"maps": _one_size(result.layer_maps)}),
             **{source: _one_size(maps) for source, maps in result.code_maps.items()},
             "seconds": torch.full((len(keys),), result.seconds / len(keys), dtype=torch.float64),
