@@ -85,7 +85,7 @@ def test_limits_leave_room_for_what_is_published_and_tried() -> None:
     ],
 )
 def test_an_edits_settings_have_the_same_limits(name: str, value: Any) -> None:
-    with pytest.raises(UserError, match=rf"{name}=.* must be at most [\d,]+: "):
+    with pytest.raises(UserError, match=rf"{name}.*=.* must be at most [\d,]+: "):
         validate(EditSettings().override(**{name: value}))
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings, strategies
 from PIL import Image
 
 from editmgt.config.presets import presets
-from editmgt.demo.line import SETTINGS, edit_arguments, hold_words
+from editmgt.demo.line import CHOSEN, edit_arguments, hold_words
 from editmgt.demo.masks import drawn_mask
 from editmgt.editing.edit_command import check_settings
 from editmgt.editing.edit_options import read_line
@@ -45,15 +45,15 @@ def test_a_line_makes_the_settings_that_were_chosen(
     options = read_line(line)
     assert (options.image.name, options.instruction) == (name, [values["instruction"]])
     assert (options.seed, options.composite) == ([values.get("seed", 0)], values.get("composite", False))
-    told = {key: getattr(options, key) for key in SETTINGS if getattr(options, key) is not None}
+    told = {key: getattr(options, key) for key in CHOSEN if getattr(options, key) is not None}
     preset = presets("speed").get(values.get("speed", ""), {})
     own = own | preset
-    wanted = own | {key: value for key, value in values.items() if key in SETTINGS}
-    silent = {key for key in SETTINGS if key.startswith("hold_") and not wanted["region_hold"]}
+    wanted = own | {key: value for key, value in values.items() if key in CHOSEN}
+    silent = {key for key in CHOSEN if key.startswith("hold_") and not wanted["region_hold"]}
     silent |= {"hold_threshold", "hold_quantile"} - set(needs(wanted["hold_rule"]))
     silent |= {"consolidation"} if wanted["map_source"] != "attention" else set()
-    assert {key: (own | told)[key] for key in SETTINGS if key not in silent} == {
-        key: wanted[key] for key in SETTINGS if key not in silent
+    assert {key: (own | told)[key] for key in CHOSEN if key not in silent} == {
+        key: wanted[key] for key in CHOSEN if key not in silent
     }
     if not wanted["region_hold"] or wanted["map_source"] in sources(wanted["hold_rule"]):
         check_settings(options)  # no flag says nothing

@@ -165,7 +165,7 @@ def test_options_reach_the_editor(tiny_bundle: Path, photo: Path) -> None:
         (["{tmp}", "x", "--output", "{tmp}/out", "--seed", "0", "1"], "2 seeds came with a directory"),
         (["{tmp}", "x", "--output", "{tmp}/out", "--seed", "-1"], "--seed=-1 must be"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--steps", "0", "--hold-threshold", "2"],
-         "--steps=0 must be a whole number of at least 1; --hold-threshold=2.0 must lie in [0, 1]"),
+         "--steps=0 must be at least 1. --hold-threshold=2.0 must be at most 1."),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--hold-threshold", "0.2", "--no-region-hold"],
          "--hold-threshold has no effect"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--mask", "{tmp}/none.png"], "There is no image file"),

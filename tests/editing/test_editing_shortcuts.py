@@ -163,9 +163,12 @@ def test_progress_ends_at_its_total_however_few_steps_are_taken(tiny_editor: Edi
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"reuse": "knwon"}, "reuse=knwon must be one of nothing, reference, known Did you mean 'known'?"),
-        ({"refresh": 0}, "refresh=0 must be a whole number of at least 1"),
-        ({"guidance_interval": (0.5, 0.5)}, "guidance_interval=(0.5, 0.5) must be two numbers of [0, 1]"),
+        ({"reuse": "knwon"}, "reuse=knwon must be one of nothing, reference, known. Did you mean 'known'?"),
+        ({"refresh": 0}, "refresh=0 must be at least 1"),
+        (
+            {"guidance_interval": (0.5, 0.5)},
+            "guidance_interval=[0.5,0.5] must be two numbers, the second larger",
+        ),
         ({"matched_steps": 1}, "matched_steps=1 must be true or false"),
         (
             {"map_source": "guidance", "guidance_interval": (0.5, 1.0)},

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from editmgt.editing import Editor, EditResult, EditSettings
 from editmgt.editing.hold_rules import RULES, needs
 from editmgt.lock import locked
-from editmgt.studies.stored_edits import StoredEdits, active, edits_fingerprint, layers_read, opened
+from editmgt.studies.stored_edits import StoredEdits, edits_fingerprint, layers_read, opened
 
 HOLD = EditSettings(region_hold=True, hold_threshold=0.4, layers=(1, 2), single_layer=3)
 FREE = HOLD.override(region_hold=False)
@@ -54,20 +54,20 @@ ASKER = {"cell": "one", "sweep": "s"}
 def test_settings_that_something_else_turned_off_do_not_count(
     settings: EditSettings, change: dict[str, Any], same: bool
 ) -> None:
-    assert (active(settings) == active(settings.override(**change))) is same
+    assert (settings.of_pictures == settings.override(**change).of_pictures) is same
 
 
 def test_holding_nothing_is_not_holding() -> None:
-    assert active(HOLD.override(hold_threshold=0.0)) == active(FREE)
-    assert active(HOLD.override(hold_rule="quantile", hold_quantile=0.0)) == active(FREE)
+    assert HOLD.override(hold_threshold=0.0).of_pictures == FREE.of_pictures
+    assert HOLD.override(hold_rule="quantile", hold_quantile=0.0).of_pictures == FREE.of_pictures
 
 
 @pytest.mark.parametrize("rule", [rule for rule in RULES if "hold_threshold" not in needs(rule)])
 def test_a_rule_without_a_threshold_holds_whatever_the_threshold(rule: str) -> None:
     """It must not be given the pictures that were made with hold off."""
     without = HOLD.override(hold_rule=rule, hold_threshold=0.0, map_source="posterior")
-    assert active(without) != active(FREE)
-    assert active(without) == active(without.override(hold_threshold=0.9))
+    assert without.of_pictures != FREE.of_pictures
+    assert without.of_pictures == without.override(hold_threshold=0.9).of_pictures
 
 
 def test_weights_seed_and_device_count() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from editmgt import assets
-from editmgt.config.messages import show
 from editmgt.errors import nearest
+from editmgt.settings.mistakes import show
 from editmgt.weights import TRANSFORMERS, on_hub
 from editmgt.weights import local as local_directory
 
@@ -60,25 +60,6 @@ def blocks_of(sizes: dict[str, Any]) -> int | None:
     parts = [sizes.get(name) for name in ("num_layers", "num_single_layers")]
     whole = [part for part in parts if isinstance(part, int)]
     return sum(whole) if len(whole) == len(parts) else None
-
-
-def layer_problems(localization: dict[str, Any], blocks: int | None) -> list[str]:
-    """Return a line for every key of ``model.localization`` that names a block beyond ``blocks``."""
-    if blocks is None:
-        return []
-    found = []
-    outside = [layer for layer in localization["layers"] or [] if layer >= blocks]
-    if outside:
-        found.append(
-            f"model.localization.layers={show(localization['layers'])}: {show(outside)} do not exist; "
-            f"this model has blocks 0 to {blocks - 1}."
-        )
-    single = localization["single_layer"]
-    if single is not None and single >= blocks:
-        found.append(
-            f"model.localization.single_layer={single} does not exist; this model has blocks 0 to {blocks - 1}."
-        )
-    return found
 
 
 def subset_problems(study: dict[str, Any] | None, blocks: int | None) -> list[str]:

@@ -3,27 +3,36 @@
 from collections.abc import Mapping
 from typing import Any
 
-_MODEL = ("reference_strength", "reference_strength_scope", "region_hold", "consolidation", "resolution")
+from pydantic import BaseModel, create_model
+
+from editmgt.editing.settings import SETTINGS
+from editmgt.settings.ranges import Strict
 
 
 def edit_values(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What a configuration, or a part of one, says of the switches and the sampler, by the names of ``EditSettings``."""
-    model = config.get("model", {})
-    return {
-        **config.get("sampler", {}),
-        **{name: model[name] for name in _MODEL if name in model},
-        **{
-            "map_source" if name == "source" else name: value
-            for name, value in model.get("localization", {}).items()
-        },
-        **{f"hold_{name}": value for name, value in model.get("hold", {}).items()},
-    }
+    """What a configuration, or a part of one, says of an edit, by the names of :class:`editmgt.editing.EditSettings`."""
+    found = {}
+    for name, setting in SETTINGS.items():
+        node: Any = config if setting.key else {}
+        for part in (setting.key or name).split("."):
+            node = node.get(part, ...) if isinstance(node, Mapping) else ...
+        if node is not ...:
+            found[name] = node
+    return found
 
 
 def config_key(name: str) -> str:
     """Return the key of a configuration that is a field of :class:`editmgt.editing.EditSettings`."""
-    if name.startswith("hold_"):
-        return f"model.hold.{name.removeprefix('hold_')}"
-    if name.startswith("guidance_"):
-        return f"sampler.{name}"
-    return {"map_source": "model.localization.source"}[name]
+    return SETTINGS[name].key or name
+
+
+def section(group: str, nullable: bool = False) -> type[BaseModel]:
+    """Return what edits are set by below a key; ``nullable``: null is what the checkpoint was finished with."""
+    fields: dict[str, Any] = {}
+    for setting in SETTINGS.values():
+        head, _, rest = (setting.key or "").removeprefix(f"{group}.").partition(".")
+        if not (setting.key or "").startswith(f"{group}."):
+            continue
+        kind = section(f"{group}.{head}", nullable) if rest else setting.kind
+        fields[head] = (kind | None if nullable and not rest else kind, ...)
+    return create_model(group.rpartition(".")[-1].title(), __base__=Strict, **fields)

@@ -10,16 +10,16 @@ from editmgt.config.bundles import (
     BUNDLE,
     blocks_of,
     bundle_problems,
-    layer_problems,
     num_blocks,
     subset_problems,
     transformer_config,
 )
 from editmgt.config.edit_values import config_key, edit_values
-from editmgt.config.messages import mistakes, show
 from editmgt.config.schema import SCHEMAS, benchmark_schema
 from editmgt.config.targets import target_problems
+from editmgt.editing.settings import layer_problems, map_problems
 from editmgt.errors import UserError, nearest
+from editmgt.settings.mistakes import mistakes, show
 from editmgt.weights import local as local_directory
 
 NEED_A_LOGGER = ("DeviceStatsMonitor", "LearningRateMonitor")
@@ -150,7 +150,7 @@ def _train_problems(config: dict[str, Any]) -> list[str]:
     if model["transformer"] is not None:
         blocks = blocks_of(model["transformer"])
     if model["kind"] == "editor":
-        found += layer_problems(model["localization"], blocks) + _map_problems(config)
+        found += _edit_problems(config, blocks)
     return found + _recipe_problems(model)
 
 
@@ -279,10 +279,10 @@ def _evaluate_problems(config: dict[str, Any]) -> list[str]:
             "The shortcuts alone are sampler.reuse=known sampler.matched_steps=true."
         )
     found += subset_problems(config.get("localization_layers"), num_blocks(name))
-    return found + layer_problems(model["localization"], num_blocks(name)) + _map_problems(config)
+    return found + _edit_problems(config, num_blocks(name))
 
 
-def _map_problems(config: dict[str, Any]) -> list[str]:
-    from editmgt.editing.settings import map_problems  # late: it imports torch
-
-    return [f"{problem}." for problem in map_problems(edit_values(config), config_key)]
+def _edit_problems(config: dict[str, Any], blocks: int | None) -> list[str]:
+    """What of an edit's settings a model of so many blocks does not have, or does not go together."""
+    values = edit_values(config)
+    return layer_problems(values, blocks, config_key) + map_problems(values, config_key)

@@ -1,16 +1,17 @@
 """What a composed configuration may hold: every key, its type and its range."""
 
 from functools import cache
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_model
+from pydantic import BaseModel, Discriminator, Field, Tag, create_model
 
 from editmgt.benchmarks.protocols import protocol
-from editmgt.config.ranges import (
+from editmgt.config.edit_values import section
+from editmgt.settings.declaration import Mark, Under
+from editmgt.settings.ranges import (
     BatchSize,
     Fraction,
-    Guidance,
-    Interval,
+    Layers,
     MaxSteps,
     NotNegative,
     Positive,
@@ -21,24 +22,13 @@ from editmgt.config.ranges import (
     Seconds,
     Seed,
     Size,
-    Steps,
-    Strength,
-    Temperatures,
+    Strict,
     Text,
     Workers,
-    one_of,
 )
-from editmgt.editing.hold_rules import RULES
 
+RUNNING, REPLICATE, PRESET = Mark.RUNNING, Mark.REPLICATE, Mark.PRESET
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-Layers = Annotated[list[NotNegative], Field(min_length=1)]
-Scope = Literal["all", "image"]
-Smoothing = Literal["adaptive", "gaussian", "none"]
-MapSource = Literal["attention", "posterior", "guidance"]
-HoldRule = Annotated[str, one_of(RULES)]
-HoldTime = Literal["every_step", "first_pass"]
-Schedule = Literal["cosine", "linear"]
-Reuse = Literal["nothing", "reference", "known"]
 Fallback = Literal["input", "none"]
 # Lightning's names of what one `python -m torch.distributed.run` can start (its registry needs torch)
 Strategy = Literal[
@@ -60,26 +50,17 @@ Strategy = Literal[
 Node = dict[str, Any]  # a `_target_` with its arguments
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+if TYPE_CHECKING:
+    _EditsModel: TypeAlias = Strict
+    _EditsSampler: TypeAlias = Strict
+    _MaybeEditsModel: TypeAlias = Strict
+    _MaybeEditsSampler: TypeAlias = Strict
+else:  # what edits are set by, under the groups that their keys name
+    _EditsModel, _EditsSampler = section("model"), section("sampler")
+    _MaybeEditsModel, _MaybeEditsSampler = section("model", nullable=True), section("sampler", nullable=True)
 
 
-class _Localization(_Strict):
-    source: MapSource
-    layers: Layers
-    average: bool | None
-    smoothing: Smoothing | None
-    single_layer: NotNegative
-
-
-class _Hold(_Strict):
-    rule: HoldRule
-    when: HoldTime
-    threshold: Fraction
-    quantile: Fraction
-
-
-class _Lora(_Strict):
+class _Lora(Strict):
     rank: Rank
     alpha: Annotated[float, Field(gt=0)]
     stream: Literal["all", "reference"]
@@ -87,18 +68,11 @@ class _Lora(_Strict):
     merge: bool
 
 
-class _Model(_Strict):
-    name: Text
+class _Model(_EditsModel):
+    name: Annotated[Text, RUNNING]
     kind: Literal["editor", "codec", "base"]
     attention_injection: bool
-    injection_fallback: Fallback
-    reference_strength: Strength
-    reference_strength_scope: Scope
-    consolidation: bool
-    localization: _Localization
-    region_hold: bool
-    hold: _Hold
-    resolution: Resolution
+    injection_fallback: Annotated[Fallback, Under({"model.attention_injection": False})]
     train_text_encoder: bool
     condition_dropout: Fraction
     full_masking: Fraction
@@ -116,18 +90,7 @@ class _Model(_Strict):
     text_encoder: Node | None
 
 
-class _Sampler(_Strict):
-    steps: Steps
-    guidance_scale: Guidance
-    temperature: Temperatures
-    schedule: Schedule
-    guidance_interval: Interval
-    matched_steps: bool
-    reuse: Reuse
-    refresh: Steps
-
-
-class _Lessons(_Strict):
+class _Lessons(Strict):
     phrasing: Fraction = 0.0
     noop: Fraction = 0.0
     multi: Fraction = 0.0
@@ -136,18 +99,18 @@ class _Lessons(_Strict):
     small: Fraction = 0.0
 
 
-class _Scenes(_Strict):
+class _Scenes(Strict):
     name: Literal["scenes", "scenes_basic"]
     world: Literal["full", "basic"]
     resolution: Resolution
     train_size: Samples
     batch_size: BatchSize
     seed: Seed
-    cache_dir: Text
+    cache_dir: Annotated[Text, RUNNING]
     lessons: _Lessons
 
 
-class _Columns(_Strict):
+class _Columns(Strict):
     source: Text | None
     target: Text
     instruction: Text | None
@@ -157,7 +120,7 @@ class _Columns(_Strict):
     edit_type: Text | None
 
 
-class _Dataset(_Strict):
+class _Dataset(Strict):
     path: Text | None
     split: Text
     config: Text | None
@@ -166,7 +129,7 @@ class _Dataset(_Strict):
     columns: _Columns
 
 
-class _Edits(_Strict):
+class _Edits(Strict):
     name: Annotated[str, Field(pattern=NAME)]
     datasets: Annotated[dict[Annotated[str, Field(pattern=NAME)], _Dataset], Field(min_length=1)]
     streaming: bool
@@ -184,7 +147,7 @@ class _Edits(_Strict):
     num_workers: Workers
     seed: Seed
     token_cache: Text | None
-    cache_dir: Text
+    cache_dir: Annotated[Text, RUNNING]
 
 
 # The tags stand in brackets so that no error names them as if they were keys.
@@ -194,23 +157,23 @@ _Data = Annotated[
 ]
 
 
-class _Trainer(_Strict):
-    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"]
+class _Trainer(Strict):
+    accelerator: Annotated[Literal["auto", "cpu", "gpu", "cuda", "mps"], RUNNING]
     devices: Processes | Literal["auto"]
-    strategy: Strategy
+    strategy: Annotated[Strategy, RUNNING]
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"]
     max_steps: MaxSteps
     max_time: Annotated[str, Field(pattern=r"^\d\d:\d\d:\d\d:\d\d$")] | None
     gradient_clip_val: Size | None
     accumulate_grad_batches: Positive
-    log_every_n_steps: Positive
-    val_check_interval: Positive | None
-    checkpoint_every_n_steps: Positive
-    preview_size: Positive
-    num_threads: Processes | None
+    log_every_n_steps: Annotated[Positive, RUNNING]
+    val_check_interval: Annotated[Positive | None, RUNNING]
+    checkpoint_every_n_steps: Annotated[Positive, RUNNING]
+    preview_size: Annotated[Positive, RUNNING]
+    num_threads: Annotated[Processes | None, RUNNING]
 
 
-class _Logger(_Strict):
+class _Logger(Strict):
     name: Literal["wandb", "csv", "none"]
     project: Text | None = None
     entity: Text | None = None
@@ -218,27 +181,27 @@ class _Logger(_Strict):
     weights: NotNegative = 0
 
 
-class _CLIP(_Strict):
+class _CLIP(Strict):
     model: Text
     tag: Text
     weights: Text | None
 
 
-class _ViT(_Strict):
+class _ViT(Strict):
     repository: Text
     weights: Text | None
 
 
-class _LPIPS(_Strict):
+class _LPIPS(Strict):
     net: Literal["alex", "vgg", "squeeze"]
     weights: Text | None
 
 
-class _Inception(_Strict):
+class _Inception(Strict):
     weights: Text | None
 
 
-class _Metrics(_Strict):
+class _Metrics(Strict):
     names: list[Text] | None
     preset: list[Text] | None
     clip: _CLIP
@@ -248,14 +211,16 @@ class _Metrics(_Strict):
     inception: _Inception
 
 
-class _Benchmark(_Strict):
+class Benchmark(Strict):
+    """What every ``benchmark`` has; :func:`benchmark_schema` adds what its protocol reads."""
+
     name: Annotated[str, Field(pattern=NAME)]  # names directories
     size: Samples | None
-    batch_size: BatchSize
-    seed: Seed
+    batch_size: Annotated[BatchSize, RUNNING]
+    seed: Annotated[Seed, REPLICATE]
 
 
-class Study(_Strict):
+class Study(Strict):
     """What a study compares.
 
     Attributes:
@@ -268,14 +233,14 @@ class Study(_Strict):
     """
 
     factors: Annotated[dict[str, Annotated[list[Any], Field(min_length=1)]], Field(min_length=1)]
-    acts_through: dict[str, dict[str, Any]] = {}
+    acts_through: dict[str, dict[str, Any]] = Field(default_factory=dict)
     seeds: Annotated[list[Seed], Field(min_length=1)]
     primary: Text
     baseline: dict[str, Any]
     correction: Literal["holm"]
 
 
-class _Judge(_Strict):
+class _Judge(Strict):
     kind: Literal["scores", "pairwise"]
     candidates: Text | None
     endpoint: Annotated[str, Field(pattern=r"^https?://")] | None
@@ -300,27 +265,27 @@ def benchmark_schema(name: str) -> type[BaseModel]:
         key: (kind, ...) for key, kind in kinds.items() if key not in ("name", "return")
     }
     fields["judge"] = ((_Judge if hasattr(module, "JUDGING") else _PairwiseJudge) | None, None)
-    return create_model(name, __base__=_Benchmark, **fields)
+    return create_model(name, __base__=Benchmark, **fields)
 
 
-class _LocalizationLayers(_Strict):
+class _LocalizationLayers(Strict):
     split: Literal["test", "dev"]  # that benchmarks of scenes take
     subsets: list[Layers]
     thresholds: list[Fraction]
 
 
-class _Common(_Strict):
-    name: Annotated[str, Field(pattern=NAME)]
-    logger: _Logger
-    metrics: _Metrics
+class _Common(Strict):
+    name: Annotated[str, Field(pattern=NAME), RUNNING]
+    logger: Annotated[_Logger, RUNNING]
+    metrics: Annotated[_Metrics, Mark.MEASURED]
     benchmark: Node  # see benchmark_schema
-    seed: Seed
-    reuse: bool
-    plan: Literal["run", "only"]
-    study: Study | None = None
-    speed: Text | None = None
-    experiment: Text | None = None
-    debug: Text | None = None
+    seed: Annotated[Seed, REPLICATE]
+    reuse: Annotated[bool, RUNNING]
+    plan: Annotated[Literal["run", "only"], RUNNING]
+    study: Annotated[Study | None, RUNNING] = None
+    speed: Annotated[Text | None, PRESET] = None
+    experiment: Annotated[Text | None, RUNNING] = None
+    debug: Annotated[Text | None, RUNNING] = None
 
 
 class Train(_Common):
@@ -328,50 +293,17 @@ class Train(_Common):
 
     task: Literal["train"]
     init_from: Text | None
-    resume: Text | None
+    resume: Annotated[Text | None, RUNNING]
     model: _Model
     data: _Data
-    sampler: _Sampler
+    sampler: _EditsSampler
     trainer: _Trainer
     callbacks: Node | None = None
 
 
-class _EvaluateLocalization(_Strict):
-    source: MapSource | None
-    layers: Layers | None
-    average: bool | None
-    smoothing: Smoothing | None
-    single_layer: NotNegative | None
-
-
-class _EvaluateHold(_Strict):
-    rule: HoldRule | None
-    when: HoldTime | None
-    threshold: Fraction | None
-    quantile: Fraction | None
-
-
-class _EvaluateModel(_Strict):
+class _EvaluateModel(_MaybeEditsModel):
     attention_injection: bool | None
     injection_fallback: Fallback | None
-    reference_strength: Strength | None
-    reference_strength_scope: Scope | None
-    consolidation: bool | None
-    localization: _EvaluateLocalization
-    region_hold: bool | None
-    hold: _EvaluateHold
-    resolution: Resolution | None
-
-
-class _EvaluateSampler(_Strict):
-    steps: Steps | None
-    guidance_scale: Guidance | None
-    temperature: Temperatures | None
-    schedule: Schedule | None
-    guidance_interval: Interval | None
-    matched_steps: bool | None
-    reuse: Reuse | None
-    refresh: Steps | None
 
 
 class Evaluate(_Common):
@@ -379,23 +311,23 @@ class Evaluate(_Common):
 
     task: Literal["evaluate"]
     checkpoint: Text
-    device: Literal["auto", "cpu", "cuda"]
+    device: Annotated[Literal["auto", "cpu", "cuda"], RUNNING]
     dtype: Literal["float32", "bfloat16", "float16"]
-    text_encoder_afterwards: Literal["keep", "offload"]
-    hold_setup: Text | None = None
+    text_encoder_afterwards: Annotated[Literal["keep", "offload"], RUNNING]
+    hold_setup: Annotated[Text | None, PRESET] = None
     model: _EvaluateModel
-    sampler: _EvaluateSampler
+    sampler: _MaybeEditsSampler
     localization_layers: _LocalizationLayers | None = None
 
 
-class _Preparation(_Strict):
+class _Preparation(Strict):
     shard: Annotated[str, Field(pattern=r"^\d+/[1-9]\d*$")]
     part_rows: Positive
     batch_size: BatchSize
     device: Literal["auto", "cpu", "cuda"]
 
 
-class Prepare(_Strict):
+class Prepare(Strict):
     """What ``python -m editmgt.prepare`` reads."""
 
     task: Literal["prepare"]
@@ -405,4 +337,4 @@ class Prepare(_Strict):
     prepare: _Preparation
 
 
-SCHEMAS: dict[str, type[_Strict]] = {"train": Train, "evaluate": Evaluate, "prepare": Prepare}
+SCHEMAS: dict[str, type[Strict]] = {"train": Train, "evaluate": Evaluate, "prepare": Prepare}

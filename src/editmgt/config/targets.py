@@ -6,8 +6,8 @@ from importlib import import_module
 from math import isfinite
 from typing import Any
 
-from editmgt.config.messages import show
 from editmgt.errors import nearest
+from editmgt.settings.mistakes import show
 
 # Those that take weights of any shape, and dense gradients: not LBFGS, Muon and SparseAdam.
 OPTIMIZERS = tuple(

@@ -5,23 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from editmgt.config.presets import presets
-from editmgt.editing.hold_rules import EVIDENCE, needs
+from editmgt.editing.hold_rules import needs
+from editmgt.editing.settings import SETTINGS
+from editmgt.settings.declaration import silenced
 
-#: Settings of an edit that the page chooses, in the order of the command line.
-SETTINGS = (
-    "steps",
-    "guidance_scale",
-    "reference_strength",
-    "negative_prompt",
-    "region_hold",
-    "map_source",
-    "consolidation",
-    "hold_rule",
-    "hold_when",
-    "hold_threshold",
-    "hold_quantile",
-)
-_HOLD = tuple(name for name in SETTINGS if name.startswith("hold_"))
+#: Settings of an edit that the page chooses: those of the command line, in its order.
+CHOSEN = tuple(name for name, setting in SETTINGS.items() if setting.option is not None)
 
 
 def edit_arguments(
@@ -37,7 +26,7 @@ def edit_arguments(
     """Return the arguments of ``edit.py``.
 
     Args:
-        values: ``instruction``, ``seed``, ``query``, ``composite``, ``speed``, and any of ``SETTINGS``; what is empty or
+        values: ``instruction``, ``seed``, ``query``, ``composite``, ``speed``, and any of ``CHOSEN``; what is empty or
             left out is the preset's of that speed, else the checkpoint's own.
         own: the settings that the checkpoint was finished with: a flag that says what they, or the preset, say is left
             out, as is one that another makes say nothing.
@@ -46,7 +35,7 @@ def edit_arguments(
         loading: arguments that say which editor is loaded.
     """
     untold, asked = {**own, **preset(values)}, given(values)
-    idle = _idle({**untold, **asked})
+    idle = silenced({**untold, **asked}, SETTINGS)
     told = {name: value for name, value in asked.items() if value != untold.get(name) and name not in idle}
     line = [_file(picture), values["instruction"], "--output", _file(output), *loading]
     if values.get("speed"):
@@ -70,7 +59,7 @@ def edit_arguments(
 
 def given(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings among ``values`` that are not empty."""
-    return {name: values[name] for name in SETTINGS if values.get(name) not in (None, "")}
+    return {name: values[name] for name in CHOSEN if values.get(name) not in (None, "")}
 
 
 def preset(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,15 +91,6 @@ def hold_words(settings: Mapping[str, Any]) -> str:
     if source == "attention" and not settings["consolidation"]:
         source = "attention of one layer"
     return f"with region hold: {' '.join([rule, *numbers])} of {source}, {settings['hold_when'].replace('_', ' ')}"
-
-
-def _idle(settings: Mapping[str, Any]) -> list[str]:
-    """The settings that others make say nothing."""
-    idle = [] if settings["map_source"] == "attention" else ["consolidation"]
-    if not settings["region_hold"]:
-        return [*idle, *_HOLD]
-    read = {name for name in needs(settings["hold_rule"]) if name not in EVIDENCE}
-    return [*idle, *({"hold_threshold", "hold_quantile"} - read)]
 
 
 def _file(name: str) -> str:

@@ -6,13 +6,12 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from editmgt.editing.cuts import told_once
 from editmgt.editing.edit_options import read_line
-from editmgt.editing.hold_rules import RULES, needs
 from editmgt.editing.output import (
     check_composite,
     encode,
@@ -23,8 +22,10 @@ from editmgt.editing.output import (
     refuse_inputs,
     write,
 )
+from editmgt.editing.settings import QUERY_UNDER, SETTINGS
 from editmgt.errors import UserError, gathered, nearest, tell
 from editmgt.progress import progress_bar
+from editmgt.settings.declaration import silenced, silencer
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -34,19 +35,7 @@ if TYPE_CHECKING:
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 _GUIDANCE_FLAGS = ("--negative-prompt", "--guidance-scale")
-_RULES_OWN = ("hold_threshold", "hold_quantile")
-_SWITCHES = ("region_hold", "consolidation")
-_HOLD = ("hold_rule", "hold_when", *_RULES_OWN)
-_SETTINGS = (
-    "steps",
-    "guidance_scale",
-    "negative_prompt",
-    "reference_strength",
-    "map_source",
-    *_SWITCHES,
-    *_HOLD,
-)
-_FLAGS = (*_SETTINGS, "query")
+_FLAGS = tuple(name for name, setting in SETTINGS.items() if setting.option is not None)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -232,10 +221,8 @@ def check_settings(options: argparse.Namespace) -> None:
     with gathered(problems):
         validate(asked, together=False, key=_flag)
         # what is not given is the checkpoint's, and not known yet
-        names = ("map_source", "hold_rule", "hold_when", "guidance_scale", "guidance_interval")
-        values = {name: given.get(name) for name in names}
-        values["region_hold"] = options.region_hold is not False
-        problems += [f"{problem}." for problem in map_problems(values, _flag)]
+        values = dict.fromkeys(SETTINGS) | given | {"region_hold": options.region_hold is not False}
+        problems += map_problems(values, _flag)
     with gathered(problems):
         find_device("--device", options.device)
     with gathered(problems):
@@ -248,32 +235,30 @@ def check_settings(options: argparse.Namespace) -> None:
 
 def _idle_flags(options: argparse.Namespace, given: Mapping[str, Any]) -> list[str]:
     """A line for every flag that another one, or a preset, makes say nothing; ``given`` are the settings of both."""
-
-    def by(name: str) -> str:
-        """What has set ``name``."""
-        return (
-            f"--speed {options.speed}" if getattr(options, name) is None else f"{_flag(name)} {given[name]}"
-        )
-
-    idle: dict[str, str] = {}
-    if options.region_hold is False:
-        idle |= dict.fromkeys(_HOLD, "--no-region-hold")
-    elif given.get("hold_rule") in RULES:
-        others = [name for name in _RULES_OWN if name not in needs(given["hold_rule"])]
-        idle |= dict.fromkeys(others, by("hold_rule"))
-    if given.get("map_source") not in (None, "attention"):
-        idle |= dict.fromkeys(("query", "consolidation"), by("map_source"))
-    said = {"consolidation": "--no-consolidation"} if options.consolidation is False else {}
+    idle = silenced(given, SETTINGS)
+    if options.query is not None and (by := silencer(QUERY_UNDER, given, SETTINGS)):
+        idle["query"] = by
     return [
-        f"{said.get(name, _flag(name))} has no effect with {other}: leave one of them out."
-        for name, other in idle.items()
-        if getattr(options, name) is not None
+        f"{_said(options, name)} has no effect with {_said(options, by, given)}: leave one of them out."
+        for name, by in idle.items()
+        if getattr(options, name, None) is not None
     ]
+
+
+def _said(options: argparse.Namespace, name: str, values: Mapping[str, Any] | None = None) -> str:
+    """How the user said a setting; with ``values``, and what it is."""
+    value = getattr(options, name, None)
+    if value is None and options.speed is not None:
+        return f"--speed {options.speed}"
+    told = value if values is None or value is not None else values[name]
+    if isinstance(told, bool):
+        return _flag(name) if told else _flag(name).replace("--", "--no-", 1)
+    return _flag(name) if values is None else f"{_flag(name)} {told}"
 
 
 def _flag(name: str) -> str:
     """How the command line calls a setting; what has no flag of its own comes with a preset."""
-    return f"--{name.replace('_', '-')}" if name in _FLAGS else f"--speed's {name}"
+    return f"--{name.replace('_', '-')}" if name in (*_FLAGS, "query") else f"--speed's {name}"
 
 
 def load(options: argparse.Namespace) -> "Editor":
@@ -306,11 +291,15 @@ def set_up(editor: "Editor", options: argparse.Namespace) -> "Editor":
         check_guidance(editor.settings, _GUIDANCE_FLAGS)
     validate(editor.settings, editor.transformer.num_blocks, editor.pixels_per_cell)
     check_query(editor.settings, options.query)
-    for name in _RULES_OWN:
-        if getattr(options, name) is not None and name not in editor.settings.hold_parameters:
-            raise UserError(
-                f"{_flag(name)} has no effect with --hold-rule {editor.settings.hold_rule}: name another rule."
-            )
+    idle = silenced(asdict(editor.settings), SETTINGS)
+    tell(
+        [
+            f"{_said(options, name)} has no effect with {_said(options, by, asdict(editor.settings))}, the checkpoint's own: set "
+            "another, or leave it out."
+            for name, by in idle.items()
+            if getattr(options, name, None) is not None
+        ]
+    )
     return editor
 
 
@@ -344,7 +333,7 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _given(options: argparse.Namespace) -> dict[str, Any]:
-    return {name: getattr(options, name) for name in _SETTINGS if getattr(options, name) is not None}
+    return {name: getattr(options, name) for name in _FLAGS if getattr(options, name) is not None}
 
 
 def _preset(options: argparse.Namespace) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from editmgt.editing.box import read_box
-from editmgt.editing.hold_rules import RULES
+from editmgt.editing.settings import SETTINGS, EditSettings
 from editmgt.errors import UserError
 
 LONGEST_PART = 255  # bytes, on every common file system
@@ -64,6 +64,16 @@ def add_loading(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_setting(parser: argparse.ArgumentParser, name: str, what: str) -> None:
+    """Add a setting of an edit as an option of its type; the checkpoint's own stands for what is not given."""
+    flag, kind = f"--{name.replace('_', '-')}", type(getattr(EditSettings, name))
+    if kind is bool:
+        parser.add_argument(flag, action=argparse.BooleanOptionalAction, help=what)
+    else:
+        metavar = {"int": "N", "float": "X"}.get(kind.__name__, name.rpartition("_")[-1].upper())
+        parser.add_argument(flag, type=kind, metavar=metavar, help=what)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="edit.py",
@@ -86,37 +96,14 @@ def _parser() -> argparse.ArgumentParser:
         "pictures the directory to write to",
     )
     add_loading(parser)
-    add("--steps", type=int, help="sampling steps")
     add(
         "--speed",
         metavar="PRESET",
         help="quality (nothing is left out), balanced or fast: settings of conf/speed; other options change them",
     )
-    add("--guidance-scale", type=float, help="classifier-free guidance; up to 1: none")
-    add("--reference-strength", type=float, help="how strongly the source is heard (gamma); 1: as trained")
-    add(
-        "--map-source",
-        metavar="SOURCE",
-        help="what says where to edit: attention (published), posterior (how unlikely the model finds the source's code) or "
-        "guidance (how much the instruction takes from it)",
-    )
-    add(
-        "--hold-rule",
-        metavar="RULE",
-        help=f"how the map chooses the tokens that keep the source's code: {', '.join(RULES)}",
-    )
-    add(
-        "--hold-when",
-        metavar="WHEN",
-        help="every_step (published), or first_pass: by one pass before the first step",
-    )
-    add(
-        "--hold-threshold",
-        type=float,
-        help="rule threshold: tokens under this score keep the source's code, 0 to 1",
-    )
-    add("--hold-quantile", type=float, help="rule quantile: the share of the tokens that is held, 0 to 1")
-    add("--negative-prompt", help="what guidance leads away from")
+    for name, setting in SETTINGS.items():
+        if setting.option is not None:
+            _add_setting(parser, name, setting.option)
     where = parser.add_mutually_exclusive_group().add_argument
     where(
         "--mask",
@@ -142,9 +129,6 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="with --composite: the mask's greys blend the edit in (else its middle divides edit and picture)",
     )
-    both = argparse.BooleanOptionalAction
-    add("--region-hold", action=both, help="let the hold rule choose tokens to keep, or every token change")
-    add("--consolidation", action=both, help="average layers and smooth, or read one layer as it is")
     add(
         "--seed",
         type=int,

@@ -1,13 +1,29 @@
 """Everything that can be chosen about an edit once the weights are fixed."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Self
+from functools import cache
+from typing import Annotated, Any, Self
 
-from editmgt import limits
-from editmgt.editing.hold_rules import EVIDENCE, RULES, needs, sources
+from pydantic import BaseModel, create_model
+
+from editmgt.editing.hold_rules import EVIDENCE, RULES, needs, readers, sources
 from editmgt.errors import UserError, nearest
+from editmgt.settings.declaration import Setting, declared, silenced, silencer
+from editmgt.settings.mistakes import mistakes, show
+from editmgt.settings.ranges import (
+    Fraction,
+    Guidance,
+    Interval,
+    Layers,
+    NotNegative,
+    Resolution,
+    Steps,
+    Strength,
+    Strict,
+    Temperatures,
+    one_of,
+)
 
 SCHEDULES = ("cosine", "linear")
 SCOPES = ("all", "image")
@@ -16,13 +32,7 @@ CODE_SOURCES = ("posterior", "guidance")  # of maps on the codes' grid
 MAP_SOURCES = ("attention", *CODE_SOURCES)
 HOLD_TIMES = ("every_step", "first_pass")
 REUSES = ("nothing", "reference", "known")
-_LIMITS = {
-    "steps": limits.STEPS,
-    "guidance_scale": limits.GUIDANCE,
-    "reference_strength": limits.REFERENCE_STRENGTH,
-    "temperature": limits.TEMPERATURE,
-    "resolution": limits.RESOLUTION,
-}
+QUERY_UNDER = {"map_source": "attention"}  # where a word of the instruction can be asked for
 
 
 @dataclass(frozen=True)
@@ -63,29 +73,132 @@ class EditSettings:
         negative_prompt: text of the unconditional pass.
     """
 
-    steps: int = 36
-    guidance_scale: float = 6.0
-    temperature: tuple[float, float] = (2.0, 0.0)
-    schedule: str = "cosine"
-    guidance_interval: tuple[float, float] = (0.0, 1.0)
-    matched_steps: bool = False
-    reuse: str = "nothing"
-    refresh: int = 5
-    reference_strength: float = 1.1
-    reference_strength_scope: str = "all"
-    region_hold: bool = True
-    hold_rule: str = "threshold"
-    hold_when: str = "every_step"
-    hold_threshold: float = 0.1
-    hold_quantile: float = 0.8
-    map_source: str = "attention"
-    consolidation: bool = True
-    layers: tuple[int, ...] = tuple(range(28, 37))
-    single_layer: int = 32
-    average: bool | None = None
-    smoothing: str | None = None
-    resolution: int = 1024
-    negative_prompt: str = ""
+    steps: Annotated[int, Setting("sampler.steps", Steps, option="sampling steps")] = 36
+    guidance_scale: Annotated[
+        float,
+        Setting(
+            "sampler.guidance_scale",
+            Guidance,
+            under={"guided": True},
+            option="classifier-free guidance; up to 1: none",
+        ),
+    ] = 6.0
+    temperature: Annotated[tuple[float, float], Setting("sampler.temperature", Temperatures)] = (2.0, 0.0)
+    schedule: Annotated[str, Setting("sampler.schedule", Annotated[str, one_of(SCHEDULES)])] = "cosine"
+    guidance_interval: Annotated[
+        tuple[float, float], Setting("sampler.guidance_interval", Interval, under={"guided": True})
+    ] = (0.0, 1.0)
+    matched_steps: Annotated[
+        bool, Setting("sampler.matched_steps", bool, under={"hold_when": "first_pass"})
+    ] = False
+    reuse: Annotated[str, Setting("sampler.reuse", Annotated[str, one_of(REUSES)])] = "nothing"
+    refresh: Annotated[int, Setting("sampler.refresh", Steps, under={"reuse": ("reference", "known")})] = 5
+    reference_strength: Annotated[
+        float,
+        Setting(
+            "model.reference_strength",
+            Strength,
+            under={"model.attention_injection": True},
+            option="how strongly the source is heard (gamma); 1: as trained",
+        ),
+    ] = 1.1
+    reference_strength_scope: Annotated[
+        str,
+        Setting(
+            "model.reference_strength_scope",
+            Annotated[str, one_of(SCOPES)],
+            under={"model.attention_injection": True},
+        ),
+    ] = "all"
+    region_hold: Annotated[
+        bool,
+        Setting(
+            "model.region_hold", bool, option="let the hold rule choose tokens to keep, or every token change"
+        ),
+    ] = True
+    hold_rule: Annotated[
+        str,
+        Setting(
+            "model.hold.rule",
+            Annotated[str, one_of(RULES)],
+            under={"region_hold": True},
+            option=f"how the map chooses the tokens that keep the source's code: {', '.join(RULES)}",
+        ),
+    ] = "threshold"
+    hold_when: Annotated[
+        str,
+        Setting(
+            "model.hold.when",
+            Annotated[str, one_of(HOLD_TIMES)],
+            under={"region_hold": True},
+            option="every_step (published), or first_pass: by one pass before the first step",
+        ),
+    ] = "every_step"
+    hold_threshold: Annotated[
+        float,
+        Setting(
+            "model.hold.threshold",
+            Fraction,
+            under={"hold_rule": lambda: readers("hold_threshold")},
+            option="rule threshold: tokens under this score keep the source's code, 0 to 1",
+        ),
+    ] = 0.1
+    hold_quantile: Annotated[
+        float,
+        Setting(
+            "model.hold.quantile",
+            Fraction,
+            under={"hold_rule": lambda: readers("hold_quantile")},
+            option="rule quantile: the share of the tokens that is held, 0 to 1",
+        ),
+    ] = 0.8
+    map_source: Annotated[
+        str,
+        Setting(
+            "model.localization.source",
+            Annotated[str, one_of(MAP_SOURCES)],
+            of_map=True,
+            option="what says where to edit: attention (published), posterior (how unlikely the model finds the source's "
+            "code) or guidance (how much the instruction takes from it)",
+        ),
+    ] = "attention"
+    consolidation: Annotated[
+        bool,
+        Setting(
+            "model.consolidation",
+            bool,
+            under={"map_source": "attention"},
+            of_map=True,
+            option="average layers and smooth, or read one layer as it is",
+        ),
+    ] = True
+    layers: Annotated[
+        tuple[int, ...],
+        Setting("model.localization.layers", Layers, under={"map_source": "attention"}, of_map=True),
+    ] = tuple(range(28, 37))
+    single_layer: Annotated[
+        int,
+        Setting(
+            "model.localization.single_layer", NotNegative, under={"map_source": "attention"}, of_map=True
+        ),
+    ] = 32
+    average: Annotated[
+        bool | None,
+        Setting("model.localization.average", bool | None, under={"map_source": "attention"}, of_map=True),
+    ] = None
+    smoothing: Annotated[
+        str | None,
+        Setting(
+            "model.localization.smoothing",
+            Annotated[str, one_of(SMOOTHINGS)] | None,
+            under={"map_source": "attention"},
+            of_map=True,
+        ),
+    ] = None
+    resolution: Annotated[int, Setting("model.resolution", Resolution, trained=True)] = 1024
+    negative_prompt: Annotated[
+        str, Setting(None, str, under={"guided": True}, option="what guidance leads away from")
+    ] = ""
 
     @property
     def averaged(self) -> bool:
@@ -136,6 +249,27 @@ class EditSettings:
         """Whether the hold rule can decide anything: hold is on, and nothing that the rule reads is 0."""
         return self.region_hold and all(self.hold_parameters.values())
 
+    @property
+    def of_pictures(self) -> dict[str, Any]:
+        """What can change a picture, as plain values: the settings without those that others made say nothing.
+
+        With hold off nothing of the map counts; with it on, its layers and its filter do, by whatever settings they are so.
+        """
+        values = self.to_dict() | {"region_hold": self.holds}
+        idle = silenced(values | {"guided": self.guided}, SETTINGS)
+        found = {
+            name: values[name]
+            for name, setting in SETTINGS.items()
+            if name not in idle and not setting.of_map
+        }
+        if self.holds:
+            found |= {
+                "map_source": self.map_source,
+                "map_layers": sorted(self.map_layers),
+                "map_smoothing": self.map_smoothing,
+            }
+        return found
+
     def override(self, **changes: Any) -> Self:
         """Return a copy with some settings changed; an unknown name is a ``UserError``."""
         known = [field.name for field in fields(self)]
@@ -159,6 +293,16 @@ class EditSettings:
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
 
+SETTINGS = declared(EditSettings)  # name -> what is declared of it, in the fields' order
+
+
+@cache
+def _plain() -> type[BaseModel]:
+    """The settings as plain values, each of its kind."""
+    kinds: dict[str, Any] = {name: (setting.kind, ...) for name, setting in SETTINGS.items()}
+    return create_model("EditSettings", __base__=Strict, **kinds)
+
+
 def validate(
     settings: EditSettings,
     num_blocks: int | None = None,
@@ -168,28 +312,39 @@ def validate(
 ) -> None:
     """Raise one ``UserError`` that lists everything wrong with ``settings``.
 
-    ``num_blocks`` is the transformer's number of blocks (None: not known yet, layers are only checked to be
-    counted from 0); ``multiple`` is the number of pixels per cell, which ``resolution`` must be divisible by; ``together``
-    is whether what does not go together counts (:func:`map_problems`); ``key`` says how the user calls a setting.
+    ``num_blocks`` is the transformer's number of blocks (None: not known yet); ``multiple`` is the number of pixels per cell,
+    which ``resolution`` must be divisible by; ``together`` is whether what does not go together counts
+    (:func:`map_problems`); ``key`` says how the user calls a setting.
     """
-    problems = [
-        *_number_problems(settings, key),
-        *_choice_problems(settings, key),
-        *_layer_problems(settings, num_blocks),
-    ]
+    values, resolution = settings.to_dict(), settings.resolution
+    problems = mistakes(_plain(), values, called=key)
     if together and not problems:
-        problems += map_problems(asdict(settings) | {"region_hold": settings.holds}, key)
-    if not _is_integer(settings.resolution) or settings.resolution < 1 or settings.resolution % multiple:
-        near = (
-            max(1, round(settings.resolution / multiple)) * multiple
-            if _is_number(settings.resolution)
-            else multiple
-        )
+        problems += map_problems(values | {"region_hold": settings.holds}, key)
+    problems += layer_problems(values, num_blocks, key)
+    if isinstance(resolution, int) and resolution % multiple:
+        near = max(1, round(resolution / multiple)) * multiple
         problems.append(
-            f"resolution={settings.resolution} must be a positive multiple of {multiple}, such as {near}"
+            f"{key('resolution')}={resolution} must be a multiple of the model's {multiple} pixels, such as {near}."
         )
     if problems:
-        raise UserError("Edit settings: " + "; ".join(problems) + ".")
+        raise UserError(f"Edit settings: {' '.join(problems)}")
+
+
+def layer_problems(
+    values: Mapping[str, Any], num_blocks: int | None, key: Callable[[str], str] = str
+) -> list[str]:
+    """Return a line for each of ``layers`` and ``single_layer`` that names a block beyond ``num_blocks`` (None: not known)."""
+    if num_blocks is None:
+        return []
+    outside = {}
+    for name in ("layers", "single_layer"):
+        layers = values[name] if isinstance(values[name], list) else [values[name]]
+        outside[name] = [layer for layer in layers if isinstance(layer, int) and layer >= num_blocks]
+    return [
+        f"{key(name)}={show(values[name])}: this model has blocks 0 to {num_blocks - 1}, and no {' and no '.join(map(str, beyond))}."
+        for name, beyond in outside.items()
+        if beyond
+    ]
 
 
 def check_guidance(
@@ -211,7 +366,7 @@ def check_guidance(
 
 def check_query(settings: EditSettings, query: str | None) -> None:
     """Raise a ``UserError`` where a word was asked for that the map is not made of."""
-    if query is not None and settings.map_source != "attention":
+    if query is not None and silencer(QUERY_UNDER, asdict(settings), SETTINGS):
         raise UserError(
             f"The query '{query}' chooses among the instruction's attention, which map_source={settings.map_source} does "
             "not read: leave it out, or set map_source to attention."
@@ -219,7 +374,7 @@ def check_query(settings: EditSettings, query: str | None) -> None:
 
 
 def map_problems(values: Mapping[str, Any], key: Callable[[str], str] = str) -> list[str]:
-    """Return what of the map's source and the hold rule does not go together, a clause each.
+    """Return what of the map's source and the hold rule does not go together, a line each.
 
     ``values`` are valid alone, by the names of :class:`EditSettings`; what is None is not known yet. ``key`` says how the
     user calls one.
@@ -229,107 +384,17 @@ def map_problems(values: Mapping[str, Any], key: Callable[[str], str] = str) -> 
     if source == "guidance" and scale is not None and scale <= 1:
         problems.append(
             f"{key('map_source')}=guidance compares with an unconditional pass: {key('guidance_scale')}={scale:g} "
-            "must be more than 1"
+            "must be more than 1."
         )
     interval, hold_when = values["guidance_interval"], values["hold_when"]
     every_step = hold_when == "every_step" or values["region_hold"] is False
     if source == "guidance" and every_step and interval is not None and tuple(interval) != (0, 1):
         problems.append(
             f"{key('map_source')}=guidance needs guidance in every step: {key('guidance_interval')}="
-            f"{list(interval)} must be [0, 1], or {key('hold_when')}=first_pass"
+            f"{list(interval)} must be [0, 1], or {key('hold_when')}=first_pass."
         )
     if values["region_hold"] and None not in (source, rule) and source not in (able := sources(rule)):
         problems.append(
-            f"{key('hold_rule')}={rule} needs {key('map_source')}={' or '.join(able)}, not {source}"
+            f"{key('hold_rule')}={rule} needs {key('map_source')}={' or '.join(able)}, not {source}."
         )
-    return problems
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_pair(value: Any) -> bool:
-    pair = isinstance(value, tuple) and len(value) == 2
-    return pair and all(_is_number(number) and number >= 0 for number in value)
-
-
-def _number_problems(settings: EditSettings, key: Callable[[str], str]) -> list[str]:
-    problems = []
-    for name in ("steps", "refresh"):
-        value = getattr(settings, name)
-        if not _is_integer(value) or value < 1:
-            problems.append(f"{key(name)}={value} must be a whole number of at least 1")
-    for name, limit in _LIMITS.items():
-        value = getattr(settings, name)
-        largest = max(value, default=0) if isinstance(value, tuple) and all(map(_is_number, value)) else value
-        if _is_number(largest) and largest > limit.most:
-            problems.append(f"{key(name)}={value} {limit.rule}")
-    for name in ("guidance_scale", "reference_strength"):
-        value = getattr(settings, name)
-        if not _is_number(value) or value < 0:
-            problems.append(f"{key(name)}={value} must be a finite number of at least 0")
-    for name in ("hold_threshold", "hold_quantile"):
-        value = getattr(settings, name)
-        if not _is_number(value) or not 0 <= value <= 1:
-            problems.append(f"{key(name)}={value} must lie in [0, 1]")
-    if not _is_pair(settings.temperature):
-        problems.append(
-            f"temperature={settings.temperature} must be two numbers of at least 0, first and last"
-        )
-    interval = settings.guidance_interval
-    if not _is_pair(interval) or not interval[0] < interval[1] <= 1:
-        problems.append(
-            f"{key('guidance_interval')}={interval} must be two numbers of [0, 1], first and last"
-        )
-    return problems
-
-
-def _choice_problems(settings: EditSettings, key: Callable[[str], str]) -> list[str]:
-    problems = []
-    for name, choices in (
-        ("schedule", SCHEDULES),
-        ("reference_strength_scope", SCOPES),
-        ("smoothing", (None, *SMOOTHINGS)),
-        ("map_source", MAP_SOURCES),
-        ("hold_rule", RULES),
-        ("hold_when", HOLD_TIMES),
-        ("reuse", REUSES),
-    ):
-        value = getattr(settings, name)
-        if value not in choices:
-            words = [choice for choice in choices if choice]
-            problems.append(f"{key(name)}={value} must be one of {', '.join(words)}{nearest(value, words)}")
-    for name, booleans in (
-        ("region_hold", (True, False)),
-        ("consolidation", (True, False)),
-        ("average", (True, False, None)),
-        ("matched_steps", (True, False)),
-    ):
-        value = getattr(settings, name)
-        if not any(value is choice for choice in booleans):
-            problems.append(f"{key(name)}={value} must be true or false")
-    if not isinstance(settings.negative_prompt, str):
-        problems.append(f"negative_prompt={settings.negative_prompt!r} must be a text")
-    return problems
-
-
-def _layer_problems(settings: EditSettings, num_blocks: int | None) -> list[str]:
-    last = math.inf if num_blocks is None else num_blocks - 1
-    blocks = "blocks are counted from 0" if num_blocks is None else f"this model has blocks 0 to {last}"
-    problems = []
-    if not isinstance(settings.layers, tuple):
-        problems.append(f"layers={settings.layers} must be a list of blocks")
-    elif not settings.layers:
-        problems.append("layers is empty: name at least one block")
-    else:
-        outside = [layer for layer in settings.layers if not _is_integer(layer) or not 0 <= layer <= last]
-        if outside:
-            problems.append(f"layers {outside} do not exist: {blocks}")
-    if not _is_integer(settings.single_layer) or not 0 <= settings.single_layer <= last:
-        problems.append(f"single_layer={settings.single_layer} does not exist: {blocks}")
     return problems

@@ -7,31 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import editmgt
+from editmgt.config.keys import inference_only, marked, without
 from editmgt.data.sources import identity
+from editmgt.settings.declaration import Mark
 from editmgt.weights import find
 
 LENGTH = 16  # hexadecimal digits
-
-# Inference alone: nothing here can change a trained weight.
-_INFERENCE = {
-    "name",
-    "consolidation",
-    "localization",
-    "region_hold",
-    "hold",
-    "reference_strength",
-    "reference_strength_scope",
-}
-# How a training runs and what it shows of itself, not what it learns.
-_RUNNING = {
-    "accelerator",
-    "strategy",
-    "log_every_n_steps",
-    "val_check_interval",
-    "checkpoint_every_n_steps",
-    "num_threads",
-    "preview_size",
-}
 
 TRAINING_SOURCE = ("model", "training", "data", "codec.py", "text.py", "loading.py")
 PROTOCOL_SOURCE = (
@@ -51,7 +32,8 @@ def training_fingerprint(config: dict[str, Any]) -> str:
 
     So does a checkpoint to go on from, unless it is this training's own.
     """
-    model = _without(config["model"], _INFERENCE)
+    trained = without(config, marked(Mark.RUNNING) | inference_only())
+    model = trained["model"]
     if model.get("attention_injection"):
         model["injection_fallback"] = None  # nobody falls back
     identity = {
@@ -59,8 +41,8 @@ def training_fingerprint(config: dict[str, Any]) -> str:
         "init_from": None if config["init_from"] is None else weights_digest(config["init_from"]),
         "llm": None if config["model"].get("llm") is None else weights_digest(config["model"]["llm"]),
         "model": model,
-        "data": _data(config["data"]),
-        "trainer": _without(config["trainer"], _RUNNING),
+        "data": _data(trained["data"]),
+        "trainer": trained["trainer"],
         "callbacks": config.get("callbacks") or {},
         "source": source_digest(*TRAINING_SOURCE),
     }
@@ -132,11 +114,11 @@ def _files_digest(directory: Path, stats: tuple[tuple[str, int, int], ...]) -> s
 
 
 def _data(data: dict[str, Any]) -> dict[str, Any]:
-    """A data configuration as what it is, not where it lies: of edit datasets the files themselves."""
+    """A data configuration as what it is: of edit datasets the files themselves, wherever they lie."""
     if "datasets" not in data:
-        return _without(data, {"cache_dir"})
+        return data
     # a stream read by a worker has an order of its own
-    kept = _without(data, {"cache_dir"} if data["streaming"] else {"cache_dir", "num_workers"})
+    kept = data if data["streaming"] else _without(data, {"num_workers"})
     files = {name: [identity(spec), spec["ratio"]] for name, spec in data["datasets"].items()}
     return kept | {"datasets": files, "token_cache": data["token_cache"] is not None}
 

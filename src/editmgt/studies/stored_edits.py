@@ -28,40 +28,13 @@ from editmgt.lock import locked
 from editmgt.studies.fingerprint import digest, source_digest
 
 EDIT_SOURCE = ("model", "editing", "codec.py", "text.py")
-# What makes the map. It decides pictures only where a hold rule does, as do settings named hold_*.
-_MAP = ("map_source", "consolidation", "layers", "single_layer", "average", "smoothing")
-
-
-def active(settings: EditSettings) -> dict[str, Any]:
-    """Return what can change a picture: the settings without those that something else turned off."""
-    values: dict[str, Any] = {
-        name: value
-        for name, value in settings.to_dict().items()
-        if name not in _MAP and not name.startswith("hold_")
-    }
-    values["region_hold"] = settings.holds
-    if settings.holds:
-        values |= settings.hold_parameters | {
-            "hold_rule": settings.hold_rule,
-            "hold_when": settings.hold_when,
-            "map_source": settings.map_source,
-            "map_layers": sorted(settings.map_layers),
-            "map_smoothing": settings.map_smoothing,
-        }
-    if not settings.guided:  # no unconditional pass
-        values |= {"guidance_scale": 1.0, "negative_prompt": "", "guidance_interval": [0.0, 1.0]}
-    if settings.reuse == "nothing":
-        values["refresh"] = 1
-    if not (settings.holds and settings.hold_when == "first_pass"):  # everything is unknown at first
-        values["matched_steps"] = False
-    return values
 
 
 def edits_fingerprint(weights: str, settings: EditSettings, seed: int, device: str) -> str:
     """Return the hash of everything but the sample that decides an edit; ``weights`` is their own hash."""
     identity = {
         "weights": weights,
-        "settings": active(settings),
+        "settings": settings.of_pictures,
         "seed": seed,
         "device": device,
         "source": source_digest(*EDIT_SOURCE),

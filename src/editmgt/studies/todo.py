@@ -7,28 +7,16 @@ from typing import Any
 
 import yaml
 
+from editmgt.config.keys import marked, without
 from editmgt.errors import UserError
+from editmgt.settings.declaration import Mark
 from editmgt.studies import trainings
 from editmgt.studies.changes import changes
 from editmgt.studies.compose import Composition
 from editmgt.studies.identity import cell_settings, edit_seed, identify, training_directory
 from editmgt.studies.plan import Plan
 from editmgt.studies.status import INTERRUPTED, is_done, status_of
-from editmgt.studies.stored_edits import active, layers_read
-
-# Keys that change no result.
-_HARMLESS = (
-    "name",
-    "logger",
-    "plan",
-    "study",
-    "reuse",
-    "resume",
-    "hold_setup",
-    "speed",
-    "experiment",
-    "debug",
-)
+from editmgt.studies.stored_edits import layers_read
 
 
 def check_old_results(plan: Plan, composition: Composition) -> None:
@@ -61,11 +49,8 @@ def _changed_keys(path: Path, config: dict[str, Any]) -> list[str]:
         stored = yaml.safe_load(path.read_text())
     except (OSError, ValueError, yaml.YAMLError):
         return []
-    return changes(_effective(stored), _effective(config))
-
-
-def _effective(config: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in config.items() if key not in _HARMLESS}
+    harmless = marked(Mark.RUNNING, Mark.PRESET)
+    return changes(without(stored, harmless), without(config, harmless))
 
 
 def shared_layers(composition: Composition) -> set[int]:
@@ -109,7 +94,7 @@ def _state(plan: Plan, name: str, config: dict[str, Any]) -> str:
 def _pass(config: dict[str, Any]) -> str:
     """What makes a cell's edits, apart from the device."""
     weights = identify(config)["training_fingerprint"]
-    return json.dumps([weights, active(cell_settings(config)), edit_seed(config), config["benchmark"]])
+    return json.dumps([weights, cell_settings(config).of_pictures, edit_seed(config), config["benchmark"]])
 
 
 def _edits(config: dict[str, Any]) -> bool:

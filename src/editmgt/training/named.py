@@ -5,8 +5,8 @@ from collections.abc import Callable
 from types import NoneType
 from typing import Any, get_args
 
-from editmgt.config.messages import show
 from editmgt.errors import nearest
+from editmgt.settings.mistakes import show
 
 _VARIADIC = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
 

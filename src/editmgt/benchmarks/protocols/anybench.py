@@ -3,7 +3,7 @@
 from editmgt.benchmarks.benchmark_sample import BenchmarkSample
 from editmgt.benchmarks.pictures import is_missing, picture
 from editmgt.benchmarks.table_rows import Record, Table, open_table
-from editmgt.config.ranges import Text
+from editmgt.settings.ranges import Text
 
 
 def rows(path: Text, split: Text) -> Table:

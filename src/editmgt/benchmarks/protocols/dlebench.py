@@ -15,9 +15,9 @@ from editmgt.benchmarks.entries import check_texts, read_lines
 from editmgt.benchmarks.judging import ANSWER, Judging, Question
 from editmgt.benchmarks.pictures import picture
 from editmgt.benchmarks.table_rows import Record, Table
-from editmgt.config.ranges import Text
 from editmgt.errors import UserError
 from editmgt.paths import within
+from editmgt.settings.ranges import Text
 
 INDEX = "data.jsonl"
 _FOLDERS = {"image": "Source_Images", "reference_image": "Reference_Images"}

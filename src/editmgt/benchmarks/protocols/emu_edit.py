@@ -4,7 +4,7 @@ from editmgt.benchmarks.benchmark_sample import BenchmarkSample
 from editmgt.benchmarks.pictures import picture
 from editmgt.benchmarks.published import EDITMGT, QUOTED, Published
 from editmgt.benchmarks.table_rows import Record, Table, open_table
-from editmgt.config.ranges import Text
+from editmgt.settings.ranges import Text
 
 PUBLISHED = (
     Published("EditMGT 960M", {"clip/i_source": 0.878, "clip/t": 0.308, "dino/i_source": 0.832}, EDITMGT),

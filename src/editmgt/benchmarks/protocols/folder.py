@@ -5,9 +5,9 @@ from pathlib import Path
 from editmgt.benchmarks.benchmark_sample import BenchmarkSample
 from editmgt.benchmarks.pictures import mask, picture
 from editmgt.benchmarks.table_rows import Record, Table
-from editmgt.config.ranges import Text
 from editmgt.data.folder import MAX_ASPECT_CHANGE, read_folder
 from editmgt.data.transform import aspects_differ
+from editmgt.settings.ranges import Text
 
 _PICTURES = ("source", "target", "mask")
 

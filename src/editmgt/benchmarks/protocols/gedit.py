@@ -9,8 +9,8 @@ from editmgt.benchmarks.judging import ANSWER, Judging, Question
 from editmgt.benchmarks.pictures import picture
 from editmgt.benchmarks.published import EDITMGT, Published
 from editmgt.benchmarks.table_rows import Record, Table, check_keys, open_table
-from editmgt.config.ranges import Text
 from editmgt.errors import UserError
+from editmgt.settings.ranges import Text
 
 PUBLISHED = (Published("EditMGT 960M, English", {"judge/overall": 5.87}, EDITMGT),)
 _QUESTIONS = (

@@ -9,7 +9,7 @@ quality and consistency. The columns are those that its code reads (ZhangqiJiang
 from editmgt.benchmarks.benchmark_sample import BenchmarkSample
 from editmgt.benchmarks.pictures import picture
 from editmgt.benchmarks.table_rows import Record, Table, check_keys, open_table
-from editmgt.config.ranges import Text
+from editmgt.settings.ranges import Text
 
 
 def rows(path: Text, split: Text) -> Table:

@@ -21,9 +21,9 @@ from editmgt.benchmarks.entries import check_texts, read_entries, read_object
 from editmgt.benchmarks.judging import ANSWER, Judging, Question
 from editmgt.benchmarks.pictures import picture
 from editmgt.benchmarks.table_rows import Record, Table, check_keys
-from editmgt.config.ranges import Text
 from editmgt.errors import UserError
 from editmgt.paths import within
+from editmgt.settings.ranges import Text
 
 INDEX, CAPTIONS = "edit_instructions.json", "input_all.json"
 _NAMED = {"points": "four-point region", "box": "bounding box"}

@@ -9,9 +9,9 @@ from editmgt.benchmarks.entries import read_entries
 from editmgt.benchmarks.judging import ANSWER, Judging, Question
 from editmgt.benchmarks.pictures import picture
 from editmgt.benchmarks.table_rows import Record, Table, check_keys
-from editmgt.config.ranges import Text
 from editmgt.errors import UserError
 from editmgt.paths import within
+from editmgt.settings.ranges import Text
 
 _QUESTIONS = (
     Question(

@@ -14,9 +14,9 @@ from editmgt.benchmarks.entries import check_texts, read_object
 from editmgt.benchmarks.pictures import mask, picture
 from editmgt.benchmarks.published import EDITMGT, QUOTED, Published
 from editmgt.benchmarks.table_rows import Record, Table, check_keys, open_table
-from editmgt.config.ranges import Text
 from editmgt.errors import UserError
 from editmgt.paths import within
+from editmgt.settings.ranges import Text
 
 PUBLISHED = (
     Published("EditMGT 960M", {"clip/i": 0.911, "whole/l1": 0.058, "dino/i": 0.881}, EDITMGT),

@@ -7,8 +7,8 @@ from editmgt.benchmarks.benchmark_sample import BenchmarkSample
 from editmgt.benchmarks.entries import read_entries
 from editmgt.benchmarks.pictures import picture, run_length_mask
 from editmgt.benchmarks.table_rows import Record, Table, check_keys, open_table
-from editmgt.config.ranges import Text
 from editmgt.paths import within
+from editmgt.settings.ranges import Text
 
 
 def rows(path: Text, split: Text) -> Table:

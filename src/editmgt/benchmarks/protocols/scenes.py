@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from editmgt.config import ranges
 from editmgt.data.scenes import WORLDS, SceneDataset
 from editmgt.errors import UserError, nearest
+from editmgt.settings import ranges
 
 
 def rows(

@@ -12,11 +12,11 @@ import numpy as np
 
 from editmgt.benchmarks.benchmark_sample import BenchmarkSample, Reading
 from editmgt.benchmarks.protocols import SLICES
-from editmgt.config import ranges
 from editmgt.data.scenes.drafts import changes, is_clear
 from editmgt.data.scenes.grammar import caption
 from editmgt.data.scenes.graph import Scene
 from editmgt.data.scenes.render import render
+from editmgt.settings import ranges
 
 
 def rows(

@@ -38,6 +38,12 @@ def needs(name: str) -> tuple[str, ...]:
     return tuple(inspect.signature(rule(name)).parameters)
 
 
+@cache
+def readers(setting: str) -> tuple[str, ...]:
+    """Return the rules that read a setting."""
+    return tuple(name for name in RULES if setting in needs(name))
+
+
 def sources(name: str) -> tuple[str, ...]:
     """Return the sources of the map that tell all that a rule needs."""
     told = [EVIDENCE[need] for need in needs(name) if need in EVIDENCE]

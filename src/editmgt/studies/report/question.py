@@ -8,36 +8,16 @@ from typing import Any
 import yaml
 
 from editmgt.config import show
+from editmgt.config.keys import acts_through, marked
 from editmgt.errors import UserError, nearest
 from editmgt.metrics.registry import REGISTRY
+from editmgt.settings.declaration import Mark
 from editmgt.studies.contrasts import Design, Factor, Levels, same
-from editmgt.studies.effects import MAP_SOURCE, Seed
+from editmgt.studies.effects import Seed
 from editmgt.studies.report.stored import Line
 
 STUDY = "study.yaml"
 PRIMARY = "edit/success"
-# Replicates, names and what only moves speed or logs: no question of a study.
-_NOT_FACTORS = {"seed", "benchmark.seed", "benchmark.batch_size", "data.cache_dir", "name", "task", "device"}
-_NOT_FACTORS |= {"reuse", "resume", "experiment", "debug", "plan", "study"}
-_NOT_GROUPS = ("logger.", "metrics.", "hydra.", "study.")
-
-# Without a study file: which settings change pictures only where another has a value. Data that contradict this
-# win, metric by metric (Scores.design_for).
-_HOLD = {"model.region_hold": True}
-_ATTENTION = (
-    "consolidation",
-    *(f"localization.{k}" for k in ("layers", "average", "smoothing", "single_layer")),
-)
-ACTS_THROUGH: dict[str, dict[str, Any]] = {
-    **dict.fromkeys((MAP_SOURCE, "model.hold.rule", "model.hold.when"), _HOLD),
-    **{f"model.{key}": _HOLD | {MAP_SOURCE: "attention"} for key in _ATTENTION},
-    "model.hold.threshold": _HOLD | {"model.hold.rule": "threshold"},
-    "model.hold.quantile": _HOLD | {"model.hold.rule": "quantile"},
-    "sampler.matched_steps": _HOLD | {"model.hold.when": "first_pass"},
-    "model.injection_fallback": {"model.attention_injection": False},
-    "model.reference_strength": {"model.attention_injection": True},
-    "model.reference_strength_scope": {"model.attention_injection": True},
-}
 
 
 @dataclass(frozen=True)
@@ -77,7 +57,7 @@ def read_study(directory: Path, lines: Sequence[Line]) -> Study:
         design = _design(path, values, settings)
     else:
         factors = _derive(settings, cells)
-        design = Design(factors, _gates(factors, ACTS_THROUGH))
+        design = Design(factors, _gates(factors, acts_through()))
     primary = values.get("primary", PRIMARY)
     if primary not in REGISTRY:
         raise UserError(f"{path}: primary={primary} is no metric.{nearest(primary, REGISTRY)}")
@@ -207,11 +187,12 @@ def _derive(settings: dict[str, dict[str, Any]], cells: Sequence[Line]) -> tuple
     """
     flats = list(settings.values())
     swept = {text.lstrip("+").partition("=")[0] for line in cells for text in line.overrides}
-    asked = {key: [same(flat.get(key)) for flat in flats] for key in swept - _NOT_FACTORS}
+    no_factors = {"task", *marked(Mark.REPLICATE), *(marked(Mark.RUNNING, Mark.MEASURED) - swept)}
+    asked = {key: [same(flat.get(key)) for flat in flats] for key in swept - no_factors}
     found: dict[tuple[int, ...], Factor] = {}
     seeds = [same(_training_seed(flat)) for flat in flats]
     for key in dict.fromkeys(key for flat in flats for key in flat):
-        if key in _NOT_FACTORS or key.startswith(_NOT_GROUPS):
+        if key in no_factors or key.partition(".")[0] in {*no_factors, "hydra"}:
             continue
         texts = [same(flat.get(key)) for flat in flats]
         distinct = list(dict.fromkeys(texts))

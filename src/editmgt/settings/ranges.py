@@ -3,11 +3,17 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from editmgt import limits
 from editmgt.limits import Limit
+
+
+class Strict(BaseModel):
+    """Nothing but what is declared, of the very type that is declared, and no number without end."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 def _up_to(limit: Limit) -> AfterValidator:
@@ -59,3 +65,4 @@ Strength = Annotated[float, Field(ge=0), _up_to(limits.REFERENCE_STRENGTH)]
 Temperature = Annotated[float, Field(ge=0), _up_to(limits.TEMPERATURE)]
 Interval = Annotated[list[Fraction], Field(min_length=2, max_length=2), AfterValidator(_rising)]
 Temperatures = Annotated[list[Temperature], Field(min_length=2, max_length=2)]
+Layers = Annotated[list[NotNegative], Field(min_length=1)]

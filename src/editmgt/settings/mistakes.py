@@ -1,7 +1,7 @@
 """Pydantic's errors as lines that name the key, the value and the nearest valid choice."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -31,14 +31,19 @@ _PATTERNS = {
 }
 
 
-def mistakes(schema: type[BaseModel], values: Any, parent: str = "") -> list[str]:
-    """Return what is wrong with ``values``, which lie at the key ``parent``, by their types and ranges alone."""
+def mistakes(
+    schema: type[BaseModel], values: Any, parent: str = "", called: Callable[[str], str] = str
+) -> list[str]:
+    """Return what is wrong with ``values``, which lie at the key ``parent``, by their types and ranges alone.
+
+    ``called`` says how the user calls a key.
+    """
     try:
         schema.model_validate(values)
     except ValidationError as error:
         rules: dict[str, list[str]] = {}  # of one value several, where it may be of several kinds
         for entry in error.errors():
-            told, rule = _told(schema, dict(entry), parent)
+            told, rule = _told(schema, dict(entry), parent, called)
             rules.setdefault(told, []).append(rule)
         return [f"{told} {' Or it '.join(dict.fromkeys(found))}".rstrip() for told, found in rules.items()]
     return []
@@ -46,7 +51,7 @@ def mistakes(schema: type[BaseModel], values: Any, parent: str = "") -> list[str
 
 def show(value: Any) -> str:
     """Return a value as it is written on a command line."""
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return f"[{','.join(map(show, value))}]"
     if value is None or isinstance(value, bool):
         return {True: "true", False: "false", None: "null"}[value]
@@ -54,12 +59,15 @@ def show(value: Any) -> str:
     return text if text.isprintable() else repr(text)  # a message is one line
 
 
-def _told(schema: type[BaseModel], entry: dict[str, Any], parent: str) -> tuple[str, str]:
+def _told(
+    schema: type[BaseModel], entry: dict[str, Any], parent: str, called: Callable[[str], str]
+) -> tuple[str, str]:
     """One pydantic error as what is wrong and the rule that it breaks."""
     # pydantic names the branch of a union as if it were a key
     branch = re.compile(r"[\[(]|^constrained|^(int|float|str|bool|list|dict)$")
     loc = [part for part in entry["loc"] if not (isinstance(part, str) and branch.search(part))]
-    key = ".".join(filter(None, [parent, *map(str, loc)]))
+    first, *rest = filter(None, [parent, *map(str, loc)])
+    key = ".".join([called(first), *rest])
     kind, value = entry["type"], entry["input"]
     if kind == "extra_forbidden":
         return f"Unknown key '{key}'.{_sibling(schema, loc)}", ""
@@ -77,10 +85,17 @@ def _rule(key: str, kind: str, value: Any, entry: dict[str, Any]) -> str:
         return f"must be true or false.{nearest(value, ('true', 'false'))}"
     if kind == "string_pattern_mismatch" or (kind == "string_type" and key.endswith(tuple(_PATTERNS))):
         return next((rule for ending, rule in _PATTERNS.items() if key.endswith(ending)), _PATTERNS["name"])
+    if kind in ("too_short", "too_long"):
+        word, bound = ("at least", "min_length") if kind == "too_short" else ("at most", "max_length")
+        return (
+            f"must have {word} {context[bound]} entries."
+            if context[bound] != 1
+            else f"must have {word} one entry."
+        )
     if kind in _BOUNDS:
         word, bound = _BOUNDS[kind]
         return f"must be {word} {context[bound]:g}."
-    if kind == "limit":
+    if kind in ("limit", "rising"):
         return f"{entry['msg']}."
     named = next((rule for beginning, rule in _KINDS.items() if kind.startswith(beginning)), None)
     return named or f"is not valid: {str(entry['msg'])[0].lower()}{str(entry['msg'])[1:]}."
@@ -91,14 +106,14 @@ def _sibling(schema: type[BaseModel], loc: list[Any]) -> str:
     models: list[Any] = [schema]
     for part in loc[:-1]:
         fields = [model.model_fields[part].annotation for model in models if part in model.model_fields]
-        models = list(_models(fields)) or models  # a name that is free, as a dataset's, is no field
+        models = list(models_in(fields)) or models  # a name that is free, as a dataset's, is no field
     return nearest(loc[-1], sorted({name for model in models for name in model.model_fields}))
 
 
-def _models(annotations: Iterable[Any]) -> Iterator[Any]:
-    """The models inside annotations such as ``A | B | None``, ``Annotated[A, ...]`` or ``dict[str, A]``."""
+def models_in(annotations: Iterable[Any]) -> Iterator[Any]:
+    """Yield the models inside annotations such as ``A | B | None``, ``Annotated[A, ...]`` or ``dict[str, A]``."""
     for annotation in annotations:
         if hasattr(annotation, "model_fields"):
             yield annotation
         else:
-            yield from _models(get_args(annotation))
+            yield from models_in(get_args(annotation))

@@ -1,0 +1,71 @@
+"""What follows from the keys of a configuration, as the schema and the settings of an edit declare it."""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel
+
+from editmgt.config.schema import SCHEMAS, Benchmark
+from editmgt.editing.settings import SETTINGS
+from editmgt.settings.declaration import Mark, Setting, Under, allowed
+from editmgt.settings.mistakes import models_in
+
+
+@cache
+def marked(*marks: Mark) -> frozenset[str]:
+    """Return the keys, of any command, that the schema marks so; below a group that is marked, all are."""
+    schemas = [("", schema) for schema in SCHEMAS.values()] + [("benchmark.", Benchmark)]
+    fields = [field for parent, schema in schemas for field in _fields(schema, parent)]
+    return frozenset(key for key, notes in fields if any(mark in notes for mark in marks))
+
+
+def without(config: Mapping[str, Any], keys: frozenset[str], parent: str = "") -> dict[str, Any]:
+    """Return a configuration without some keys, and without the groups that are empty then."""
+    left = {}
+    for name, value in config.items():
+        key = f"{parent}{name}"
+        if key in keys:
+            continue
+        if isinstance(value, Mapping) and value and not (value := without(value, keys, f"{key}.")):
+            continue
+        left[name] = value
+    return left
+
+
+@cache
+def inference_only() -> frozenset[str]:
+    """Return the keys of edits that no training reads: trained weights do not depend on them."""
+    return frozenset(setting.key for setting in SETTINGS.values() if setting.key and not setting.trained)
+
+
+@cache
+def acts_through() -> dict[str, dict[str, Any]]:
+    """Return key -> the other keys, each with its value, without which it changes no picture."""
+    found = {setting.key: _conditions(setting) for setting in SETTINGS.values() if setting.key}
+    for schema in SCHEMAS.values():
+        for key, notes in _fields(schema):
+            for note in notes:
+                if isinstance(note, Under):
+                    found[key] = dict(note.conditions)
+    return {key: conditions for key, conditions in found.items() if conditions}
+
+
+def _conditions(setting: Setting) -> dict[str, Any]:
+    """A setting's conditions by key, and those of the settings in them; of several values none is the one."""
+    found: dict[str, Any] = {"model.region_hold": True} if setting.of_map else {}
+    for name, wanted in setting.under.items():
+        other, values = SETTINGS.get(name), allowed(wanted)
+        found |= _conditions(other) if other else {}
+        key = other.key if other else name if "." in name else None
+        if key and len(values) == 1:
+            found[key] = values[0]
+    return found
+
+
+def _fields(schema: type[BaseModel], parent: str = "") -> Iterator[tuple[str, list[Any]]]:
+    """Every key with what its annotation notes, dotted."""
+    for name, field in schema.model_fields.items():
+        yield f"{parent}{name}", field.metadata
+        for model in models_in([field.annotation]):
+            yield from _fields(model, f"{parent}{name}.")
