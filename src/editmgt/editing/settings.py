@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, create_model
 
 from editmgt.editing.hold_rules import EVIDENCE, RULES, needs, readers, sources
+from editmgt.editing.smoothings import SMOOTHINGS
 from editmgt.errors import UserError, nearest
 from editmgt.settings.declaration import Setting, declared, silenced, silencer
 from editmgt.settings.mistakes import mistakes, show
@@ -27,7 +28,6 @@ from editmgt.settings.ranges import (
 
 SCHEDULES = ("cosine", "linear")
 SCOPES = ("all", "image")
-SMOOTHINGS = ("adaptive", "gaussian", "none")  # of an attention map, see :mod:`editmgt.editing.localization`
 CODE_SOURCES = ("posterior", "guidance")  # of maps on the codes' grid
 MAP_SOURCES = ("attention", *CODE_SOURCES)
 HOLD_TIMES = ("every_step", "first_pass")
@@ -68,7 +68,7 @@ class EditSettings:
         layers: blocks that are averaged, double blocks counted first.
         single_layer: the block that is read where nothing is averaged.
         average: overrides consolidation's averaging alone.
-        smoothing: overrides consolidation's smoothing alone, ``adaptive``, ``gaussian`` or ``none``.
+        smoothing: overrides consolidation's smoothing alone, a module of :mod:`editmgt.editing.smoothings`.
         resolution: an edit works on about resolution^2 pixels, whatever the aspect ratio.
         negative_prompt: text of the unconditional pass.
     """
