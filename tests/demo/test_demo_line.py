@@ -7,8 +7,8 @@ from hypothesis import given, settings, strategies
 from PIL import Image
 
 from editmgt.config.presets import presets
+from editmgt.demo.drawing import drawn_mask
 from editmgt.demo.line import CHOSEN, edit_arguments, hold_words
-from editmgt.demo.masks import drawn_mask
 from editmgt.editing.edit_command import check_settings
 from editmgt.editing.edit_options import read_line
 from editmgt.editing.hold_rules import RULES, needs, sources

@@ -10,9 +10,9 @@ from picture_of_blocks import INSTRUCTIONS, picture, same
 from PIL import Image
 
 from editmgt.editing import Editor, EditResult, InstructionCut
+from editmgt.editing.attention_map import score_maps
 from editmgt.editing.composite import edited_region, largest_change, with_detail
 from editmgt.editing.images import resize, to_image, to_pixels
-from editmgt.editing.localization import score_maps
 from editmgt.errors import UserError
 
 

@@ -27,8 +27,8 @@ from editmgt.studies.report.csv_tables import effects_csv, summary_csv
 from editmgt.studies.report.document import Paragraph, Table, document
 from editmgt.studies.report.latex import escape, latex
 from editmgt.studies.report.markdown import markdown
-from editmgt.studies.report.page import page
 from editmgt.studies.report.strip import disagreement
+from editmgt.studies.report.web_page import page
 from editmgt.studies.report.words import answer
 
 HOLD, INJECTION = "model.region_hold", "model.attention_injection"

@@ -75,7 +75,7 @@ def _check(options: argparse.Namespace) -> None:
 
 def _serve(options: argparse.Namespace, folder: Path) -> None:
     """Load the editor in a process of its own, and serve the page meanwhile."""
-    from editmgt.demo.worker import Worker
+    from editmgt.demo.editor_process import Worker
 
     worker = Worker(options)
     os.environ["GRADIO_TEMP_DIR"] = str(folder / "uploads")

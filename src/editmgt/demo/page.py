@@ -10,10 +10,10 @@ from typing import Any
 import gradio as gr
 
 from editmgt.config.presets import presets
+from editmgt.demo.editor_process import Worker
+from editmgt.demo.examples import write_scenes
 from editmgt.demo.panel import Panel
-from editmgt.demo.scenes import write_scenes
 from editmgt.demo.session import NOTHING, SPEEDS, Picture, Session, Shown
-from editmgt.demo.worker import Worker
 from editmgt.editing.hold_rules import RULES
 from editmgt.editing.settings import HOLD_TIMES, MAP_SOURCES
 from editmgt.errors import UserError

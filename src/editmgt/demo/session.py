@@ -12,10 +12,10 @@ from typing import Any
 from PIL import Image, ImageChops
 
 from editmgt.config.presets import presets
+from editmgt.demo.drawing import drawn_mask
+from editmgt.demo.editor_process import Worker
 from editmgt.demo.line import edit_arguments, effective, hold_words, shell
-from editmgt.demo.masks import drawn_mask
 from editmgt.demo.messages import Edited, Line, Looked
-from editmgt.demo.worker import Worker
 from editmgt.editing.box import box_mask, read_box, write_box
 from editmgt.editing.picture_files import png
 from editmgt.errors import UserError

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from editmgt.editing.attention_map import layer_maps, localize
 from editmgt.editing.hold import held_codes
-from editmgt.editing.localization import layer_maps, localize
 from editmgt.editing.maps import CodeMaps
 from editmgt.editing.predictor import Prediction, Predictor
 from editmgt.editing.sampler import Randomness, Schedule, draw_codes, least_confident, softmax_

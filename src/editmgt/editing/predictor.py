@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from editmgt.editing.localization import of_rows
+from editmgt.editing.attention_map import of_rows
 from editmgt.editing.settings import EditSettings
 from editmgt.model import MGTransformer
 from editmgt.model.embeddings import side_by_side

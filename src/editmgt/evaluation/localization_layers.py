@@ -17,7 +17,7 @@ from torch import Tensor
 
 from editmgt.benchmarks.benchmark_sample import BenchmarkSample, Samples
 from editmgt.editing import Editor, EditSettings
-from editmgt.editing.localization import score_maps
+from editmgt.editing.attention_map import score_maps
 from editmgt.editing.smoothings import SMOOTHINGS
 from editmgt.evaluation.faults import by_machine
 from editmgt.evaluation.scoring import Group, kind

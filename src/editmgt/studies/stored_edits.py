@@ -22,7 +22,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from editmgt.editing import Editor, EditResult, EditSettings
-from editmgt.editing.localization import score_maps
+from editmgt.editing.attention_map import score_maps
 from editmgt.files import read_json, write_atomic, write_json
 from editmgt.lock import locked
 from editmgt.studies.fingerprint import digest, source_digest

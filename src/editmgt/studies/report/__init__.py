@@ -24,7 +24,7 @@ def build(directory: Path, console: Console | None = None) -> list[Line]:
     # late: drawing takes a second to import
     from editmgt.studies.report import csv_tables, figures, latex, markdown, pairwise, terminal
     from editmgt.studies.report.gallery import gallery
-    from editmgt.studies.report.page import page
+    from editmgt.studies.report.web_page import page
 
     analysis = analyse(directory)
     pictures, shown, absent = figures.draw_all(analysis)

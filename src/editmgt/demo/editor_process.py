@@ -33,7 +33,7 @@ class Worker:
     def do(
         self, job: str, line: Line, progress: Callable[[int, int], None] = lambda done, total: None
     ) -> Any:
-        """Have a function of :mod:`editmgt.demo.edits` called with ``line``, and return what it returns.
+        """Have a function of :mod:`editmgt.demo.jobs` called with ``line``, and return what it returns.
 
         Raises:
             UserError: as the function does; whatever else goes wrong there is one too.
@@ -98,18 +98,18 @@ def _work(connection: Connection, options: argparse.Namespace) -> None:
     def load() -> dict[str, Any]:
         return editors.own(options).settings.to_dict()
 
-    from editmgt.demo import edits
+    from editmgt.demo import jobs
     from editmgt.demo.editors import Editors
 
     editors = Editors()
     connection.send(outcome(load))
-    jobs = {"look": edits.look, "make": edits.make}
+    work = {"look": jobs.look, "make": jobs.make}
     while True:
         try:
             job, line = connection.recv()
         except EOFError:
             return
         done = outcome(
-            lambda: jobs[job](editors, line, lambda *step: connection.send(("step", step)))  # noqa: B023
+            lambda: work[job](editors, line, lambda *step: connection.send(("step", step)))  # noqa: B023
         )
         connection.send(done)

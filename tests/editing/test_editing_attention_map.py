@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from scipy import ndimage
 
+from editmgt.editing.attention_map import layer_maps, localize, of_rows, score_maps
 from editmgt.editing.filters import rescale
 from editmgt.editing.hold import scores_at_codes
 from editmgt.editing.hold_rules.threshold import held
-from editmgt.editing.localization import layer_maps, localize, of_rows, score_maps
 from editmgt.editing.smoothings import smooth
 
 
