@@ -1,4 +1,4 @@
-"""Numbers that are none: NaN and infinities make pictures and scores that look like results."""
+"""Checks that tensors and numbers are finite: NaN and infinities would make pictures and scores that look like results."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Names and paths that a data set brings along: they lead into it and nowhere else."""
+"""Checks of names and paths that come with a data set: they must lead into it."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What can be told of weights from the files beside them, without loading any."""
+"""What the files beside weights say of them, without loading any."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One edit in the page: source and edit under one slider, the map, what is held, its command, its file."""
+"""One edit in the page: before/after slider, map, held tokens, playback, its command and its file."""
 
 from typing import Any
 

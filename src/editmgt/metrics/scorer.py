@@ -1,4 +1,4 @@
-"""The metrics of a run: which were asked for, which of them can be had, and what they say of a batch."""
+"""The metrics of a run: those that were asked for and have their weights, and the values that they give a batch."""
 
 import copy
 import json

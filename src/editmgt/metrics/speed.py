@@ -1,4 +1,4 @@
-"""What an edit took."""
+"""The time that an edit took."""
 
 from torch import Tensor
 

@@ -1,1 +1,1 @@
-"""What makes an ablation: plan every cell, train once, run each, collect, report."""
+"""Ablations: plan every cell, train once, edit once, score each, report."""

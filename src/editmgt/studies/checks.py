@@ -56,10 +56,11 @@ def check_machine(configs: Iterable[Config]) -> None:
 
 def check_data(configs: Iterable[Config]) -> None:
     """Raise a ``UserError`` for data sets that cannot be opened, a line each; nothing of one is copied."""
-    from editmgt.data.edit_data import open_all
-    from editmgt.data.sources import split_names
 
     def check(config: Config) -> None:
+        from editmgt.data.edit_data import open_all  # late: it imports Lightning
+        from editmgt.data.sources import split_names
+
         data = config["data"]
         with TemporaryDirectory() as temporary:
             # the user's cache where there is one, which may be all that is at hand without a network; it is not made

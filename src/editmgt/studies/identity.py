@@ -1,4 +1,4 @@
-"""What makes a cell the one it is: the settings of its edits, its fingerprints, and so where shared work lives."""
+"""A cell's edit settings and fingerprints, and the directories of the trainings and edits that it shares by them."""
 
 import os
 from functools import cache, lru_cache

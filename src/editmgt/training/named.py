@@ -1,4 +1,4 @@
-"""What is wrong with the arguments that a configuration gives to a class: found out by making one and trying it."""
+"""What is wrong with the arguments that a configuration gives to a class, found by constructing one."""
 
 import inspect
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""More ways to ask than the seven plain edits have: so many that the words around object and value stop to matter.
+"""More phrasings than the seven plain edits have, so many that the words around object and value no longer matter.
 
 None is one of the test slice ``paraphrase``, whose words (should, want, rid, belongs ...) stay out where another would do.
 """
