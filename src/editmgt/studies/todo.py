@@ -5,9 +5,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from editmgt.errors import UserError
+from editmgt.results import RunDirectory, readable
 from editmgt.studies import trainings
 from editmgt.studies.changes import changes
 from editmgt.studies.compose import Composition
@@ -46,7 +45,7 @@ def check_old_results(plan: Plan, composition: Composition) -> None:
         if status.get("state") != "done" or all(status.get(k) == v for k, v in fingerprints.items()):
             continue
         old += 1
-        found |= dict.fromkeys(_changed_keys(directory / "config.yaml", cell.config))
+        found |= dict.fromkeys(_changed_keys(directory, cell.config))
     if old:
         what = "; ".join(found) or "the code, or the weights that it starts from"
         raise UserError(
@@ -56,12 +55,9 @@ def check_old_results(plan: Plan, composition: Composition) -> None:
         )
 
 
-def _changed_keys(path: Path, config: dict[str, Any]) -> list[str]:
-    try:
-        stored = yaml.safe_load(path.read_text())
-    except (OSError, ValueError, yaml.YAMLError):
-        return []
-    return changes(_effective(stored), _effective(config))
+def _changed_keys(directory: Path, config: dict[str, Any]) -> list[str]:
+    stored = readable(RunDirectory(directory).config)
+    return changes(_effective(stored), _effective(config)) if stored else []
 
 
 def _effective(config: dict[str, Any]) -> dict[str, Any]:
