@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from editmgt.results import BrokenFile, RunDirectory, StoredPlan, SweepDirectory
+from editmgt.results import BrokenFile, RunDirectory, SweepDirectory
+from editmgt.results.sweep_directory import StoredPlan
 
 
 def test_a_plan_is_read_back(tmp_path: Path) -> None:

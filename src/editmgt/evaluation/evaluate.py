@@ -23,15 +23,8 @@ from editmgt.evaluation.scoring import Group, Outcome, kind, score
 from editmgt.evaluation.summary import summarise
 from editmgt.files import WriteError, write_atomic
 from editmgt.metrics import Scorer, SetScores
-from editmgt.results import Row, RunDirectory
-from editmgt.results.reference import (
-    CODEC_SOURCE,
-    CODEC_TARGET,
-    CONTROL_TITLES,
-    COPY_SOURCE,
-    ORACLE_MASK,
-    SHOWN_CONTROLS,
-)
+from editmgt.results import Row, RunDirectory, reference
+from editmgt.results.rows import OF_SAMPLE
 
 Progress = Callable[[int, int], None]
 Produce = Callable[[Group], Outcome]
@@ -157,17 +150,20 @@ def controls(
     with everything outside the true edit mask held and region hold off, as if it knew where to edit. A control
     that needs a target or a mask is left out where no row has one; rows that lack it have no value. Metrics of maps and of
     time do not apply and are left out. Each control's rows go to a directory of its own in ``out_dir``; the pictures
-    of ``SHOWN_CONTROLS``, source and target, are kept there where ``picture_path`` says.
+    of ``reference.SHOWN_CONTROLS``, source and target, are kept there where ``picture_path`` says.
     """
     scorer = metrics if isinstance(metrics, Scorer) else Scorer(metrics)
     scorer = scorer.without({"localization", "held", "seconds"})
     oracle = replace(settings, region_hold=False)
     # what is scored in the edit's place: what it needs, and a group's pictures
     ways: dict[str, tuple[str, Produce]] = {
-        COPY_SOURCE: ("source", lambda group: Outcome(group.source)),
-        CODEC_SOURCE: ("source", lambda group: Outcome(group.source_codec)),
-        CODEC_TARGET: ("target", lambda group: Outcome(group.target_codec)),
-        ORACLE_MASK: ("edit_mask", lambda group: Outcome(_edit(group, oracle, seed, group.masks).images)),
+        reference.COPY_SOURCE: ("source", lambda group: Outcome(group.source)),
+        reference.CODEC_SOURCE: ("source", lambda group: Outcome(group.source_codec)),
+        reference.CODEC_TARGET: ("target", lambda group: Outcome(group.target_codec)),
+        reference.ORACLE_MASK: (
+            "edit_mask",
+            lambda group: Outcome(_edit(group, oracle, seed, group.masks).images),
+        ),
     }
     known = _known(samples)
     ways = {name: way for name, way in ways.items() if way[0] in known}
@@ -179,9 +175,9 @@ def controls(
             if progress is not None:
                 progress(before * total + done, len(ways) * total)
 
-        to, shown = Path(out_dir) / name, name in SHOWN_CONTROLS.values()
+        to, shown = Path(out_dir) / name, name in reference.SHOWN_CONTROLS.values()
         keep = _keep_pictures(to, picture_path) if shown and picture_path else _keep_nothing
-        found[CONTROL_TITLES[name]] = run.write(produce, to, resume, advance, keep, needs)
+        found[reference.CONTROL_TITLES[name]] = run.write(produce, to, resume, advance, keep, needs)
     return found
 
 
@@ -226,11 +222,7 @@ class _Run:
         """
         run = RunDirectory(out_dir)
         file = run.row_file(self.scorer.names)
-        if resume:
-            rows = file.resume()
-        else:
-            file.begin()
-            rows = []
+        rows = file.resume() if resume else file.begin()
         total, sets = len(self.samples), self.scorer.set_scores()
         again = [index for index, row in enumerate(rows) if row.may_work_again]
         done = len(rows) - len(again)
@@ -252,8 +244,7 @@ class _Run:
         summary |= sets.compute(int(summary["n"]))
         if self.scorer.not_run:
             summary |= {f"{name}/not_run": summary["n"] for name in self.scorer.not_run}
-            run.write_not_run(self.scorer.not_run)
-        run.write_metrics(summary)
+        run.write_metrics(summary, self.scorer.not_run)
         return summary
 
     def _batches(self, indexes: Sequence[int]) -> list[Sequence[int]]:
@@ -303,16 +294,8 @@ class _Run:
 
 def _row(sample: BenchmarkSample, seed: int, error: str = "", values: dict[str, float] | None = None) -> Row:
     """The row of a sample that could be loaded."""
-    return Row(
-        sample_id=sample.sample_id,
-        seed=seed,
-        source_id=sample.source_id,
-        edit_type=sample.edit_type,
-        slice=sample.slice,
-        instruction=sample.instruction,
-        error=error,
-        values=values or {},
-    )
+    texts = {name: getattr(sample, name) for name in OF_SAMPLE}
+    return Row(seed=seed, error=error, values=values or {}, **texts)
 
 
 def _known(samples: Samples) -> set[str]:

@@ -13,8 +13,8 @@ from scipy.stats import binomtest
 from editmgt.errors import UserError
 from editmgt.files import write_atomic
 from editmgt.metrics import UNTOUCHED
-from editmgt.results import Reference, RunDirectory, SweepDirectory
-from editmgt.results.reference import CODEC_TARGET, COPY_SOURCE, ORACLE_MASK
+from editmgt.results import RunDirectory, SweepDirectory
+from editmgt.results.reference import CODEC_TARGET, COPY_SOURCE, ORACLE_MASK, Reference
 
 _FEWEST = 10  # samples of an edit type that are named as failing
 _READ = ("edit/success", "edit/success_strict", "outside_codec/changed")

@@ -5,18 +5,8 @@ Every reader raises :class:`BrokenFile` for a file that is not what was written,
 """
 
 from editmgt.results.broken import BrokenFile, readable
-from editmgt.results.reference import Reference
 from editmgt.results.rows import Row, RowFile
 from editmgt.results.run_directory import RunDirectory
-from editmgt.results.sweep_directory import StoredPlan, SweepDirectory
+from editmgt.results.sweep_directory import SweepDirectory
 
-__all__ = [
-    "BrokenFile",
-    "Reference",
-    "Row",
-    "RowFile",
-    "RunDirectory",
-    "StoredPlan",
-    "SweepDirectory",
-    "readable",
-]
+__all__ = ["BrokenFile", "Row", "RowFile", "RunDirectory", "SweepDirectory", "readable"]

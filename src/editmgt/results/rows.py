@@ -12,7 +12,8 @@ from editmgt.spreadsheet import from_csv, to_csv
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMNS = ("sample_id", "source_id", "edit_type", "slice", "instruction", "seed", "status", "error")
+OF_SAMPLE = ("sample_id", "source_id", "edit_type", "slice", "instruction")
+COLUMNS = (*OF_SAMPLE, "seed", "status", "error")  # before those of the metrics
 # What begins the error of a row that failed by the machine: the same command does such rows again.
 BY_MACHINE = "by the machine: "
 
@@ -57,9 +58,10 @@ class RowFile:
     def __init__(self, path: Path, names: Sequence[str]) -> None:
         self.path, self.names = path, tuple(names)
 
-    def begin(self) -> None:
-        """Start anew, with the header alone."""
+    def begin(self) -> list[Row]:
+        """Start anew, with the header alone; returns the rows, which are none."""
         self.replace([])
+        return []
 
     def replace(self, rows: Sequence[Row]) -> None:
         """Have these rows and no others."""
@@ -74,10 +76,9 @@ class RowFile:
         try:
             names, rows = _parse(whole)
         except ValueError:
-            names, rows = None, []
-        if names != self.names:
-            self.begin()
-            return []
+            names, rows = (), []
+        if not rows or names != self.names:
+            return self.begin()
         if len(whole) != self.path.stat().st_size:
             write_atomic(self.path, whole)
         return rows
@@ -101,13 +102,11 @@ def read_samples(path: Path) -> "pd.DataFrame":
     import pandas as pd  # late: it takes a second
 
     names, rows = _parse(path.read_bytes())
-    seen = set()
-    for row in rows:
-        if (row.sample_id, row.seed) in seen:
-            raise ValueError(f"sample {row.sample_id} is there twice")
-        seen.add((row.sample_id, row.seed))
     records = [[*(str(getattr(row, column)) for column in COLUMNS), *_values(row, names)] for row in rows]
-    return pd.DataFrame(records, columns=[*COLUMNS, *names])
+    samples = pd.DataFrame(records, columns=[*COLUMNS, *names])
+    for sample_id in samples["sample_id"][samples.duplicated(["sample_id", "seed"])]:
+        raise ValueError(f"sample {sample_id} is there twice")
+    return samples
 
 
 def one_line(value: object) -> str:
@@ -131,12 +130,10 @@ def _parse(content: bytes) -> tuple[tuple[str, ...], list[Row]]:
         texts = dict(zip(COLUMNS, cells, strict=False))
         seed, status = texts.pop("seed"), texts.pop("status")
         try:
-            values = [float(cell or "nan") for cell in cells[len(COLUMNS) :]]
-            row = Row(
-                seed=int(seed),
-                values={} if texts["error"] else dict(zip(names, values, strict=True)),
-                **texts,
-            )
+            values = {
+                name: float(cell or "nan") for name, cell in zip(names, cells[len(COLUMNS) :], strict=True)
+            }
+            row = Row(seed=int(seed), values={} if texts["error"] else values, **texts)
         except ValueError as error:
             raise ValueError(f"line {number}: {error}") from error
         if status != row.status:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 STATUS, METRICS, SAMPLES, CONFIG = "status.json", "metrics.json", "samples.csv", "config.yaml"
 PROTOCOL, PROGRESS, NOT_RUN, ERROR = "protocol.json", "progress.json", "not_run.json", "error.txt"
-JUDGED, REPLIES, PAGE = "judge.csv", "judge.jsonl", "samples.png"
+JUDGED, REPLIES, PAGE, WANDB = "judge.csv", "judge.jsonl", "samples.png", "wandb.json"
 _RESULTS = (METRICS, SAMPLES, CONFIG, PROTOCOL, PROGRESS, NOT_RUN, JUDGED, REPLIES)
 
 
@@ -67,13 +67,11 @@ class RunDirectory:
                 raise BrokenFile(f"{self.path / METRICS} is corrupt: {key} is {value!r}, not a number")
         return metrics
 
-    def write_metrics(self, metrics: Mapping[str, float]) -> None:
-        """Keep the means and counts."""
+    def write_metrics(self, metrics: Mapping[str, float], not_run: Mapping[str, str] | None = None) -> None:
+        """Keep the means and counts, and why metrics that were asked for were not computed."""
+        if not_run:
+            write_json(self.path / NOT_RUN, not_run)
         write_json(self.path / METRICS, metrics)
-
-    def write_not_run(self, reasons: Mapping[str, str]) -> None:
-        """Keep why metrics that were asked for were not computed, by name."""
-        write_json(self.path / NOT_RUN, reasons)
 
     def row_file(self, names: Sequence[str]) -> RowFile:
         """The rows as they are written, with a column for each of the metrics ``names``."""
@@ -114,6 +112,14 @@ class RunDirectory:
         """Remove what an earlier attempt came to."""
         for name in (METRICS, ERROR):
             (self.path / name).unlink(missing_ok=True)
+
+    def wandb_run(self) -> dict[str, str]:
+        """The ``id`` and the ``mode`` of the W&B run it was last logged to; empty where there is none."""
+        return json_object(self.path / WANDB) if (self.path / WANDB).is_file() else {}
+
+    def write_wandb_run(self, run_id: str, mode: str) -> None:
+        """Keep the W&B run that it is logged to."""
+        write_json(self.path / WANDB, {"id": run_id, "mode": mode})
 
     def files(self) -> dict[str, Path]:
         """The files of numbers and settings that are there, by name."""

@@ -9,7 +9,8 @@ from typing import Any
 
 from editmgt.errors import UserError
 from editmgt.lock import locked
-from editmgt.results import RunDirectory, StoredPlan, SweepDirectory, readable
+from editmgt.results import RunDirectory, SweepDirectory, readable
+from editmgt.results.sweep_directory import StoredPlan
 from editmgt.studies import study as studies
 from editmgt.studies.changes import changes
 from editmgt.studies.compose import Composition
@@ -140,12 +141,9 @@ def read_plan(directory: Path) -> Plan:
     sweep = SweepDirectory(directory)
     stored = sweep.plan()
     cells = {name: tuple(overrides) for name, overrides in stored.cells.items()}
-    return Plan(
-        stored.task,
-        directory,
-        dict.fromkeys(sweep.cells(), ()) if stored.adaptive else cells,
-        stored.adaptive,
-    )
+    if stored.adaptive:
+        cells = dict.fromkeys(sweep.cells(), ())
+    return Plan(stored.task, directory, cells, stored.adaptive)
 
 
 def cell_name(overrides: Sequence[str], varying: Sequence[str]) -> str:

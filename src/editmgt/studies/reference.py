@@ -8,8 +8,8 @@ from editmgt import assets
 from editmgt.errors import UserError
 from editmgt.lock import locked
 from editmgt.progress import progress_bar
-from editmgt.results import Reference, RunDirectory, SweepDirectory, readable
-from editmgt.results.reference import SHIPPED
+from editmgt.results import RunDirectory, SweepDirectory, readable
+from editmgt.results.reference import SHIPPED, Reference
 from editmgt.results.run_directory import METRICS, SAMPLES
 from editmgt.studies.cell import judge
 from editmgt.studies.fingerprint import digest, protocol, weights_digest
@@ -32,12 +32,9 @@ def finished_cells(plan: Plan) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield directory and configuration of the cells that edited their benchmark to its end."""
     for name in plan.cells:
         directory = plan.cell_directory(name)
-        config = readable(RunDirectory(directory).config)  # of a broken one the report tells
-        if (
-            config
-            and status_of(directory).get("state") == "done"
-            and config["model"].get("kind", "editor") == "editor"
-        ):
+        config = readable(RunDirectory(directory).config) or {}  # of a broken one the report tells
+        done = status_of(directory).get("state") == "done"
+        if done and config and config["model"].get("kind", "editor") == "editor":
             yield directory, config
 
 

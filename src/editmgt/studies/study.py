@@ -111,9 +111,11 @@ def read(directory: Path) -> Study | None:
         BrokenFile: for a file that is none, in one line.
     """
     values = SweepDirectory(directory).study()
-    if found := [] if values is None else mistakes(Study, values):
+    if values is None:
+        return None
+    if found := mistakes(Study, values):
         raise BrokenFile(f"{directory / STUDY}: {' '.join(found)}")
-    return None if values is None else Study.model_validate(values)
+    return Study.model_validate(values)
 
 
 def _literal(value: Any) -> str:

@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import urlparse
 
-from editmgt.files import read_object, write_json
 from editmgt.results import RunDirectory, readable
 from editmgt.results.run_directory import SAMPLES
 from editmgt.studies.study import read as read_study
 
-_ID = "wandb.json"
 _LONGEST_TAG = 64  # characters: W&B refuses a run with a longer one
 
 
@@ -79,12 +77,12 @@ class WandbTracker(Tracker):
         self._logger, self._benchmark = config["logger"], config.get("benchmark")
         import wandb
 
-        stored, mode = read_object(directory / _ID) or {}, wandb_mode()
+        stored, mode = readable(RunDirectory(directory).wandb_run) or {}, wandb_mode()
         last = stored.get("id")
         goes_on = last and mode == stored.get("mode", "online") == "online"
         of_agent = os.environ.get("WANDB_RUN_ID") if os.environ.get("WANDB_SWEEP_ID") else None
-        run_id = of_agent or (last if goes_on else secrets.token_hex(4))
-        write_json(directory / _ID, {"id": run_id, "mode": mode})
+        run_id = of_agent or (str(last) if goes_on else secrets.token_hex(4))
+        RunDirectory(directory).write_wandb_run(run_id, mode)
         notes = {"git_commit": _commit(), "resumes": None if goes_on else last}
         self._run = wandb.init(
             project=config["logger"]["project"],

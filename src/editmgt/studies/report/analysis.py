@@ -228,7 +228,7 @@ def pictures(analysis: Analysis) -> dict[str, Path]:
     titles = {"source": "source", "target": "target (codec)"}
     found = {titles[of]: reference.control(name).path for of, name in SHOWN_CONTROLS.items()}
     first = analysis.scores.seeds[0] if analysis.scores else None
-    by_place = {place: line.directory for line in analysis.lines if (place := _place(analysis, line))}
+    by_place = {place: line.run.path for line in analysis.lines if (place := _place(analysis, line))}
     for levels in analysis.distinct:
         if (levels, first) in by_place:
             found[analysis.design.label(levels)] = by_place[levels, first]

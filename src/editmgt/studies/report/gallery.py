@@ -13,7 +13,6 @@ from PIL import Image
 
 from editmgt.evaluation.kept_maps import KeptMap, read_maps
 from editmgt.metrics.registry import REGISTRY
-from editmgt.results import RunDirectory
 from editmgt.results.reference import SHOWN_CONTROLS
 from editmgt.studies.contrasts import Levels
 from editmgt.studies.report.analysis import Analysis
@@ -40,7 +39,7 @@ def gallery(analysis: Analysis) -> dict[str, Any] | None:
         return None
     scores, seed = analysis.scores, analysis.scores.seeds[0]
     shown = [name for name in dict.fromkeys((analysis.primary, *_SCORES)) if name in scores.metrics]
-    maps = {levels: read_maps(_line(analysis, levels).directory) for levels in cells}
+    maps = {levels: read_maps(_line(analysis, levels).run.path) for levels in cells}
     ids = [str(key[0]) for key in scores.samples]
     first = {
         name: i for i, name in reversed([*enumerate(ids)])
@@ -81,7 +80,7 @@ def pages(analysis: Analysis) -> Iterator[tuple[str, str]]:
     """Yield each row's name and page of pictures as a data URI, for runs that kept no other; as many as fit."""
     left = BYTES
     for line in analysis.lines:
-        path = RunDirectory(line.directory).page
+        path = line.run.page
         if line.metrics and path.is_file():
             with Image.open(path) as image:
                 uri = _uri(_scaled(image.convert("RGB"), 1200, 16000))
@@ -96,15 +95,15 @@ def _folders(analysis: Analysis) -> dict[Any, dict[str, str]]:
         name: {
             sample: path
             for line in analysis.lines
-            if line.kind == "control" and line.directory.name == control
-            for sample, path in _pictures(line.directory).items()
+            if line.kind == "control" and line.run.path.name == control
+            for sample, path in _pictures(line.run.path).items()
         }
         for name, control in SHOWN_CONTROLS.items()
     }
     assert analysis.scores is not None
     for levels in analysis.distinct:
         if (levels, analysis.scores.seeds[0]) in analysis.scores.frames:
-            found[levels] = _pictures(_line(analysis, levels).directory)
+            found[levels] = _pictures(_line(analysis, levels).run.path)
     return {name: paths for name, paths in found.items() if paths}
 
 

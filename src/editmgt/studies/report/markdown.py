@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from editmgt.results import RunDirectory
 from editmgt.studies.report.analysis import Analysis
 from editmgt.studies.report.document import Block, Figure, Heading, Paragraph, Table
 
@@ -21,7 +20,7 @@ def markdown(title: str, blocks: Sequence[Block]) -> str:
 
 def gallery(analysis: Analysis) -> str:
     """Return a section that links each row's own page of pictures, with its path from ``report/``."""
-    pages = {line.name: RunDirectory(line.directory).page for line in analysis.lines if line.metrics}
+    pages = {line.name: line.run.page for line in analysis.lines if line.metrics}
     pages = {name: page for name, page in pages.items() if page.is_file()}
     if not pages:
         return ""

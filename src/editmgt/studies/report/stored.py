@@ -23,7 +23,7 @@ class Line:
     Attributes:
         name: of the cell, the shipped editor or the control.
         kind: ``cell``, ``reference`` or ``control``.
-        directory: of its rows.
+        run: the directory of its rows.
         status: what its ``status.json`` says; what cannot be read is ``failed`` here.
         metrics: what its ``metrics.json`` says; empty for a failed cell.
         config: what its ``config.yaml`` says; empty where there is none.
@@ -33,7 +33,7 @@ class Line:
 
     name: str
     kind: str
-    directory: Path
+    run: RunDirectory
     status: dict[str, Any]
     metrics: dict[str, float] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
@@ -99,9 +99,9 @@ def _line(
         status = (owner or run).status()
         config = run.config()
         if status.get("state") != "done":
-            return Line(name, kind, run.path, status, config=config, overrides=overrides)
+            return Line(name, kind, run, status, config=config, overrides=overrides)
         metrics, samples = run.results()
     except (OSError, BrokenFile) as error:
         status = status | {"state": "failed", "error": " ".join(str(error).split())}
-        return Line(name, kind, run.path, status, config=config, overrides=overrides)
-    return Line(name, kind, run.path, status, metrics, config, overrides, samples)
+        return Line(name, kind, run, status, config=config, overrides=overrides)
+    return Line(name, kind, run, status, metrics, config, overrides, samples)
