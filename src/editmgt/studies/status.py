@@ -21,9 +21,10 @@ def is_done(directory: Path, fingerprints: dict[str, str | None]) -> bool:
 
 
 def has_results(directory: Path) -> bool:
-    """Whether a directory holds judged metrics and the very rows that they are of."""
-    results = readable(RunDirectory(directory).results)
-    return results is not None and not _to_do_again(results[0])
+    """Whether a directory holds judged metrics and the very rows that they are of, as a report reads them."""
+    run = RunDirectory(directory)
+    results, config = readable(run.results), readable(run.config)
+    return results is not None and config is not None and not _to_do_again(results[0])
 
 
 def status_of(directory: Path) -> dict[str, Any]:
