@@ -93,12 +93,3 @@ def write_json(path: Path | str, value: Any) -> None:
 def read_json(path: Path | str) -> Any:
     """Read a JSON file."""
     return json.loads(Path(path).read_text())
-
-
-def read_object(path: Path | str) -> dict[str, Any] | None:
-    """Return a JSON object; None for what is absent or broken."""
-    try:
-        values = read_json(path)
-    except (OSError, ValueError):
-        return None
-    return values if isinstance(values, dict) else None

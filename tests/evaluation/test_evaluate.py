@@ -19,11 +19,12 @@ from editmgt.data.scenes import EDIT_TYPES
 from editmgt.editing import Editor
 from editmgt.errors import UserError
 from editmgt.evaluation import controls, evaluate
-from editmgt.evaluation.row_file import COLUMNS, summarise
 from editmgt.evaluation.scoring import round_trip
+from editmgt.evaluation.summary import summarise
 from editmgt.files import read_json
 from editmgt.metrics import REGISTRY, metric_names
 from editmgt.metrics.registry import EditBatch
+from editmgt.results.rows import COLUMNS
 
 # The tests' text encoder reads 16 tokens.
 pytestmark = pytest.mark.filterwarnings("ignore::editmgt.editing.InstructionCut")

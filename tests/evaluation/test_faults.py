@@ -14,8 +14,9 @@ from editmgt.data.sample import EditSample
 from editmgt.editing import Editor
 from editmgt.errors import UserError
 from editmgt.evaluation import evaluate
-from editmgt.evaluation.faults import BY_MACHINE, by_machine, told
+from editmgt.evaluation.faults import by_machine, told
 from editmgt.files import WriteError, read_json
+from editmgt.results.rows import BY_MACHINE
 
 pytestmark = pytest.mark.filterwarnings("ignore::editmgt.editing.InstructionCut")
 METRICS = ["outside/l1", "edit/success"]

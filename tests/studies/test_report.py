@@ -309,14 +309,20 @@ def test_the_front_is_what_no_other_beats_on_both() -> None:
             f"baseline {HOLD}=maybe is none of the factor's values (true, false)",
         ),
         ({"baseline": {"model.hold": True}}, "baseline names model.hold, which is no factor"),
-        ({"correction": "bonferroni"}, "correction=bonferroni is not known"),
-        ({"factors": None}, "names no factors"),
+        ({"correction": "bonferroni"}, "correction=bonferroni must be one of holm"),
+        ({"factors": None}, "factors=null must be a group of keys"),
     ],
 )
 def test_a_study_that_names_what_is_not_there_is_one_line(
     tmp_path: Path, change: dict[str, Any], said: str
 ) -> None:
-    study = {"factors": {HOLD: [True, False]}, "baseline": {HOLD: True}, "primary": "edit/success"} | change
+    study = {
+        "factors": {HOLD: [True, False]},
+        "baseline": {HOLD: True},
+        "seeds": [0],
+        "primary": "edit/success",
+        "correction": "holm",
+    } | change
     write_sweep(
         tmp_path, {HOLD: [True, False]}, [0], lambda *_: {"edit/success": 1.0}, samples=2, study=study
     )

@@ -293,7 +293,8 @@ def test_a_group_is_told_by_the_choice_that_was_made(tmp_path: Path) -> None:
     assert [e.contrast.name for e in analyse(tmp_path).effects["edit/success"]] == [
         "benchmark: scenes → scenes_basic"
     ]
-    study = {"factors": {"benchmark": ["scenes_basic", "scenes"]}, "seeds": [0], "primary": "edit/success"}
+    study = {"factors": {"benchmark": ["scenes_basic", "scenes"]}, "seeds": [0]}
+    study |= {"primary": "edit/success", "baseline": {}, "correction": "holm"}
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
     assert [e.contrast.name for e in analyse(tmp_path).effects["edit/success"]] == [
         "benchmark: scenes_basic → scenes"

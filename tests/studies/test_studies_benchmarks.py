@@ -17,7 +17,7 @@ from PIL import Image
 from editmgt.benchmarks.published import LABEL
 from editmgt.evaluation import robustness
 from editmgt.files import read_json, write_json
-from editmgt.studies.report.stored import IDENTITY
+from editmgt.results.rows import COLUMNS
 
 ROOT = Path(__file__).parent.parent.parent
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -266,7 +266,7 @@ def test_a_protocols_own_metrics_stand_beside_published_ones(
     write_json(tmp_path / "status.json", {"state": "done", "error": None})
     write_json(tmp_path / "metrics.json", {"n": 1, "failed": 0, **metrics})
     row = ["a", "a", "add", "", "add a hat", "0", "ok", "", *(str(metrics[name]) for name in scored)]
-    (tmp_path / "samples.csv").write_text("\n".join([",".join([*IDENTITY, *scored]), ",".join(row)]) + "\n")
+    (tmp_path / "samples.csv").write_text("\n".join([",".join([*COLUMNS, *scored]), ",".join(row)]) + "\n")
     build(tmp_path)
     report = (tmp_path / "report" / "report.md").read_text()
     [head] = (line for line in report.splitlines() if line.startswith("|  |") and "n |" in line)

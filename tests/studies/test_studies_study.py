@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from editmgt.config import Study
 from editmgt.errors import UserError
+from editmgt.results import SweepDirectory, readable
 from editmgt.studies.changes import changes
 from editmgt.studies.compose import Composition, compose_all
-from editmgt.studies.study import narrowed, narrowing_problems, problems, read, sweeps, write
+from editmgt.studies.study import narrowed, narrowing_problems, problems, read, sweeps
 
 CONF = Path(__file__).parent.parent.parent / "conf"
 KNOWN = ("model.region_hold", "model.consolidation", "sampler.steps")
@@ -148,9 +149,11 @@ def test_what_the_command_line_took_away_is_told() -> None:
 
 def test_a_study_is_stored_and_read_back(tmp_path: Path) -> None:
     study = Study.model_validate(GOOD)
-    write(study, tmp_path)
-    assert read(tmp_path) == study
-    (tmp_path / "study.yaml").write_text("factors: [")
     assert read(tmp_path) is None
+    SweepDirectory(tmp_path).write_study(study.model_dump())
+    assert read(tmp_path) == study
+    for broken in ("factors: [", "- factors", "factors: {}"):
+        (tmp_path / "study.yaml").write_text(broken)
+        assert readable(lambda: read(tmp_path)) is None
     other = study.model_copy(update={"seeds": [7]})
     assert changes(study.model_dump(), other.model_dump()) == ["seeds was [0,1] and is [7]"]

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from editmgt.errors import UserError
-from editmgt.evaluation.row_file import Row, RowFile
 from editmgt.files import read_json, write_json
+from editmgt.results import Row, RowFile
 from editmgt.studies.compose import compose_all
 from editmgt.studies.plan import create, make_plan
 

@@ -13,9 +13,9 @@ from editmgt.evaluation.evaluate import evaluate
 from editmgt.evaluation.judge import Judge
 from editmgt.evaluation.judged_pictures import judge_pictures
 from editmgt.evaluation.localization_layers import study
-from editmgt.files import write_json
 from editmgt.metrics import scorer_of
 from editmgt.metrics.instruction import CUT
+from editmgt.results import RunDirectory
 
 Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 
@@ -73,7 +73,7 @@ def run(
                 resume=resume,
                 progress=advance,
             )
-        write_json(directory / "metrics.json", metrics)
+        RunDirectory(directory).write_metrics(metrics)
     layers = config.get("localization_layers")
     if layers is not None:
         with bar("recording attention") as advance:

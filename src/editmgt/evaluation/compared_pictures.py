@@ -19,11 +19,12 @@ from editmgt.editing.images import upright_rgb
 from editmgt.editing.picture_files import png, read_image
 from editmgt.evaluation.faults import told
 from editmgt.evaluation.judge import Judge, read_winner
-from editmgt.evaluation.row_file import one_line
 from editmgt.files import WriteError, append, whole_lines, write_atomic
+from editmgt.results.rows import one_line
+from editmgt.results.run_directory import REPLIES
 from editmgt.spreadsheet import from_csv, to_csv
 
-TABLE, REPLIES, _ANSWERS = "comparisons.csv", "judge.jsonl", "answers.csv"
+TABLE, _ANSWERS = "comparisons.csv", "answers.csv"
 COLUMNS = (
     "sample_id",
     "source_id",

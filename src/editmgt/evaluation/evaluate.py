@@ -19,18 +19,18 @@ from editmgt.evaluation.faults import told
 from editmgt.evaluation.gallery import Gallery
 from editmgt.evaluation.kept_maps import FILE as MAPS
 from editmgt.evaluation.kept_maps import keep_map
-from editmgt.evaluation.row_file import Row, RowFile, summarise
 from editmgt.evaluation.scoring import Group, Outcome, kind, score
-from editmgt.files import WriteError, write_atomic, write_json
+from editmgt.evaluation.summary import summarise
+from editmgt.files import WriteError, write_atomic
 from editmgt.metrics import Scorer, SetScores
+from editmgt.results import Row, RunDirectory, reference
+from editmgt.results.rows import OF_SAMPLE
 
 Progress = Callable[[int, int], None]
 Produce = Callable[[Group], Outcome]
 PicturePath = Callable[[BenchmarkSample], Path]
 # told of every sample that was scored: its index, the sample, its group's outcome, its position in the group
 Observe = Callable[[int, BenchmarkSample, Outcome, int], None]
-
-_SHOWN = ("copy_source", "codec_target")  # controls whose pictures a report shows beside the edits
 
 
 def evaluate(
@@ -71,7 +71,7 @@ def evaluate(
         picture_path: where in ``out_dir`` each edited picture is kept as PNG, its map in ``maps.jsonl``; None: nowhere.
 
     Returns:
-        What ``metrics.json`` holds, see :func:`editmgt.evaluation.row_file.summarise`.
+        What ``metrics.json`` holds, see :func:`editmgt.evaluation.summary.summarise`.
 
     Raises:
         UserError: for an unknown metric, one without its weights or settings that cannot be, before any work.
@@ -95,7 +95,7 @@ def evaluate(
 
     run = _Run(editor, samples, settings, scorer, batch_size, seed)
     summary = run.write(lambda group: _edit(group, settings, seed), out_dir, resume, progress, keep)
-    gallery.write(out_dir / "samples.png")
+    gallery.write(RunDirectory(out_dir).page)
     if "failed/machine" not in summary:
         gallery.forget()
     return summary
@@ -150,38 +150,34 @@ def controls(
     with everything outside the true edit mask held and region hold off, as if it knew where to edit. A control
     that needs a target or a mask is left out where no row has one; rows that lack it have no value. Metrics of maps and of
     time do not apply and are left out. Each control's rows go to a directory of its own in ``out_dir``; the pictures
-    of those in ``_SHOWN``, source and target, are kept there where ``picture_path`` says.
+    of ``reference.SHOWN_CONTROLS``, source and target, are kept there where ``picture_path`` says.
     """
     scorer = metrics if isinstance(metrics, Scorer) else Scorer(metrics)
     scorer = scorer.without({"localization", "held", "seconds"})
     oracle = replace(settings, region_hold=False)
-    # what is scored in the edit's place: name -> (directory, what it needs, a group's pictures)
-    ways: dict[str, tuple[str, str, Produce]] = {
-        "control: copy source": ("copy_source", "source", lambda group: Outcome(group.source)),
-        "control: codec round trip of source": (
-            "codec_source", "source", lambda group: Outcome(group.source_codec),
-        ),
-        "control: codec round trip of target": (
-            "codec_target", "target", lambda group: Outcome(group.target_codec),
-        ),
-        "control: oracle mask": (
-            "oracle_mask", "edit_mask",
+    # what is scored in the edit's place: what it needs, and a group's pictures
+    ways: dict[str, tuple[str, Produce]] = {
+        reference.COPY_SOURCE: ("source", lambda group: Outcome(group.source)),
+        reference.CODEC_SOURCE: ("source", lambda group: Outcome(group.source_codec)),
+        reference.CODEC_TARGET: ("target", lambda group: Outcome(group.target_codec)),
+        reference.ORACLE_MASK: (
+            "edit_mask",
             lambda group: Outcome(_edit(group, oracle, seed, group.masks).images),
         ),
-    }  # fmt: skip
+    }
     known = _known(samples)
-    ways = {title: way for title, way in ways.items() if way[1] in known}
+    ways = {name: way for name, way in ways.items() if way[0] in known}
     found = {}
     run = _Run(editor, samples, settings, scorer, batch_size, seed)
-    for position, (title, (directory, needs, produce)) in enumerate(ways.items()):
+    for position, (name, (needs, produce)) in enumerate(ways.items()):
 
         def advance(done: int, total: int, before: int = position) -> None:
             if progress is not None:
                 progress(before * total + done, len(ways) * total)
 
-        to = Path(out_dir) / directory
-        keep = _keep_pictures(to, picture_path) if directory in _SHOWN and picture_path else _keep_nothing
-        found[title] = run.write(produce, to, resume, advance, keep, needs)
+        to, shown = Path(out_dir) / name, name in reference.SHOWN_CONTROLS.values()
+        keep = _keep_pictures(to, picture_path) if shown and picture_path else _keep_nothing
+        found[reference.CONTROL_TITLES[name]] = run.write(produce, to, resume, advance, keep, needs)
     return found
 
 
@@ -224,12 +220,9 @@ class _Run:
 
         A sample that lacks what the pictures are made from, ``needs``, has a row without values.
         """
-        file = RowFile(out_dir / "samples.csv", self.scorer.names)
-        if resume:
-            rows = file.resume()
-        else:
-            file.begin()
-            rows = []
+        run = RunDirectory(out_dir)
+        file = run.row_file(self.scorer.names)
+        rows = file.resume() if resume else file.begin()
         total, sets = len(self.samples), self.scorer.set_scores()
         again = [index for index, row in enumerate(rows) if row.may_work_again]
         done = len(rows) - len(again)
@@ -251,8 +244,7 @@ class _Run:
         summary |= sets.compute(int(summary["n"]))
         if self.scorer.not_run:
             summary |= {f"{name}/not_run": summary["n"] for name in self.scorer.not_run}
-            write_json(out_dir / "not_run.json", self.scorer.not_run)
-        write_json(out_dir / "metrics.json", summary)
+        run.write_metrics(summary, self.scorer.not_run)
         return summary
 
     def _batches(self, indexes: Sequence[int]) -> list[Sequence[int]]:
@@ -269,7 +261,7 @@ class _Run:
             scores = score(group, outcome, self.settings, self.scorer, sets)
             for position, (index, sample) in enumerate(batch.items()):
                 observe(index, sample, outcome, position)
-                rows[index] = Row.of(sample, self.seed, values=scores[position])
+                rows[index] = _row(sample, self.seed, values=scores[position])
 
         def attempt(batch: dict[int, BenchmarkSample]) -> None:
             try:
@@ -282,7 +274,7 @@ class _Run:
                         attempt({index: sample})
                 else:
                     [(index, sample)] = batch.items()
-                    rows[index] = Row.of(sample, self.seed, error=told(error))
+                    rows[index] = _row(sample, self.seed, error=told(error))
 
         groups: dict[object, dict[int, BenchmarkSample]] = {}
         for index in indexes:
@@ -292,12 +284,18 @@ class _Run:
                 rows[index] = Row(sample_id=f"#{index}", seed=self.seed, error=told(error))
                 continue
             if getattr(sample, needs) is None:
-                rows[index] = Row.of(sample, self.seed, values=dict.fromkeys(self.scorer.names, math.nan))
+                rows[index] = _row(sample, self.seed, values=dict.fromkeys(self.scorer.names, math.nan))
             else:
                 groups.setdefault(kind(sample), {})[index] = sample
         for batch in groups.values():
             attempt(batch)
         return [rows[index] for index in indexes]
+
+
+def _row(sample: BenchmarkSample, seed: int, error: str = "", values: dict[str, float] | None = None) -> Row:
+    """The row of a sample that could be loaded."""
+    texts = {name: getattr(sample, name) for name in OF_SAMPLE}
+    return Row(seed=seed, error=error, values=values or {}, **texts)
 
 
 def _known(samples: Samples) -> set[str]:

@@ -5,9 +5,7 @@ import errno
 import torch
 
 from editmgt.errors import on_one_line
-
-# What begins the error of a row that failed by the machine: the same command does such rows again.
-BY_MACHINE = "by the machine: "
+from editmgt.results.rows import BY_MACHINE
 
 _LONGEST = 2000  # characters of an error that a row keeps
 

@@ -16,8 +16,9 @@ from editmgt.benchmarks.judging import Judging
 from editmgt.editing.picture_files import png
 from editmgt.evaluation.faults import told
 from editmgt.evaluation.judge import Judge, read_scores
-from editmgt.evaluation.row_file import one_line
 from editmgt.files import WriteError, append, whole_lines, write_atomic
+from editmgt.results.rows import one_line
+from editmgt.results.run_directory import JUDGED, REPLIES
 from editmgt.spreadsheet import from_csv, to_csv
 
 _COLUMNS = ("sample_id", "edit_type", "status", "error")
@@ -50,11 +51,11 @@ def judge_pictures(
         resume: see above.
         progress: called with (samples done, samples in all).
     """
-    stored = directory / "judge.csv"
+    stored = directory / JUDGED
     rows = _read(stored, judging.scores) if resume else {}
     write_atomic(stored, to_csv([[*_COLUMNS, *judging.scores], *rows.values()]))
     if not resume:
-        (directory / "judge.jsonl").unlink(missing_ok=True)
+        (directory / REPLIES).unlink(missing_ok=True)
     lock = Lock()
 
     def work(index: int) -> None:
@@ -79,7 +80,7 @@ def judge_pictures(
 
     def record(facts: Mapping[str, Any]) -> None:
         with lock:
-            append(directory / "judge.jsonl", json.dumps(facts) + "\n")
+            append(directory / REPLIES, json.dumps(facts) + "\n")
 
     with ThreadPoolExecutor(parallel) as pool:
         list(pool.map(work, range(len(samples))))

@@ -29,6 +29,7 @@ from editmgt.metrics.localization import (
     pointing_game,
     reliability,
 )
+from editmgt.results.run_directory import METRICS, SAMPLES
 from editmgt.spreadsheet import to_csv
 
 BINS = 10  # of the reliability curve
@@ -228,14 +229,14 @@ def _other_source(settings: EditSettings) -> str:
         return ""
     return (
         f"These edits' own map is model.localization.source={settings.map_source}, which reads no layer and is not in this "
-        "table: its localization metrics are in metrics.json.\n\n"
+        f"table: its localization metrics are in {METRICS}.\n\n"
     )
 
 
 def _coverage(total: int, unknown: int, broken: int) -> str:
     left_out = []
     if broken:
-        left_out.append(f"{broken} that could not be read or edited (samples.csv says why)")
+        left_out.append(f"{broken} that could not be read or edited ({SAMPLES} says why)")
     if unknown:
         left_out.append(f"{unknown} without an edit mask of one edit")
     rest = f" Left out: {' and '.join(left_out)}." if left_out else ""

@@ -8,21 +8,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pandas
-import yaml
 from scipy.stats import binomtest
 
 from editmgt.errors import UserError
 from editmgt.files import write_atomic
 from editmgt.metrics import UNTOUCHED
-from editmgt.spreadsheet import unshield
+from editmgt.results import RunDirectory, SweepDirectory
+from editmgt.results.reference import CODEC_TARGET, COPY_SOURCE, ORACLE_MASK, Reference
 
 _FEWEST = 10  # samples of an edit type that are named as failing
 _READ = ("edit/success", "edit/success_strict", "outside_codec/changed")
 _CONTROLS = (
-    ("copy_source", "copy source"),
-    ("codec_target", "codec of target"),
-    ("oracle_mask", "oracle mask"),
+    (COPY_SOURCE, "copy source"),
+    (CODEC_TARGET, "codec of target"),
+    (ORACLE_MASK, "oracle mask"),
 )
 
 
@@ -34,25 +33,27 @@ def table(directory: Path) -> str:
     the edit mask. Even a perfect edit touches the codec's cells around it: the codec of the target says how much.
 
     Raises:
-        UserError: where there is no finished cell.
+        UserError: where there is no finished cell, or a file is broken.
     """
-    cells = sorted(path.parent for path in directory.glob("*/metrics.json"))
+    sweep = SweepDirectory(directory)
+    references = dict(sweep.references())
     rows, worst = [], []
-    for cell in cells:
-        config = yaml.safe_load((cell / "config.yaml").read_text())
-        samples = pandas.read_csv(cell / "samples.csv", keep_default_na=False)
+    for cell in (RunDirectory(directory / name) for name in sweep.cells()):
+        if not cell.has_metrics():
+            continue
+        config, samples = cell.config(), cell.samples()
         scored = samples[samples["status"] == "ok"]
-        measured = scored.reindex(columns=[*_READ]).apply(pandas.to_numeric, errors="coerce")
         name, checkpoint = config["benchmark"]["name"], Path(config["checkpoint"]).name
-        success, strict, outside = (measured[column].dropna() for column in _READ)
-        controls = _controls(directory, name)
+        success, strict, outside = _measured(scored)
+        # a sweep over one benchmark keeps the controls without its name
+        controls = _controls(references.get(name, references[""]))
         rows.append([
             f"`{name}`", checkpoint, rate(success), rate(strict),
             f"{_restraint(outside)} (n={len(outside)})" if len(outside) else "",
             *(controls.get(folder, "") for folder, _ in _CONTROLS),
             f"{len(scored)}" + (f" ({len(samples) - len(scored)} failed)" if len(scored) < len(samples) else ""),
         ])  # fmt: skip
-        by_type = success.groupby(scored["edit_type"].map(unshield)).agg(["mean", "count"])
+        by_type = success.groupby(scored["edit_type"]).agg(["mean", "count"])
         worst += [
             (mean, f"{name}, {checkpoint}, {kind}: {mean:.2f} (n={count})")
             for kind, mean, count in by_type.itertuples()
@@ -81,16 +82,18 @@ def _restraint(outside: Any) -> str:
     return f"{(outside <= UNTOUCHED).mean():.3f}" if len(outside) else ""
 
 
-def _controls(directory: Path, benchmark: str) -> dict[str, str]:
-    """Success and restraint of the controls of a benchmark; a sweep over one benchmark keeps them without its name."""
-    reference = directory / "reference"
-    home = reference / benchmark if (reference / benchmark).is_dir() else reference
+def _measured(rows: Any) -> list[Any]:
+    """The defined values of each of ``_READ``."""
+    return [column.dropna() for _, column in rows.reindex(columns=[*_READ]).items()]
+
+
+def _controls(reference: Reference) -> dict[str, str]:
+    """Success and restraint of the controls of a benchmark."""
     found = {}
     for folder, _ in _CONTROLS:
-        path = home / "controls" / folder
-        if (path / "metrics.json").is_file():
-            rows = pandas.read_csv(path / "samples.csv").reindex(columns=[*_READ])
-            success, _, outside = (rows[column].dropna() for column in _READ)
+        control = reference.control(folder)
+        if control.has_metrics():
+            success, _, outside = _measured(control.samples())
             found[folder] = f"{success.mean():.3f} / {_restraint(outside)}" if len(success) else ""
     return found
 

@@ -15,9 +15,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from editmgt.errors import UserError, on_one_line
-from editmgt.files import WriteError, read_json, read_object, write_atomic, write_json
+from editmgt.files import WriteError, write_atomic
 from editmgt.lock import locked
 from editmgt.progress import progress_bar
+from editmgt.results import RunDirectory, readable
+from editmgt.results.run_directory import ERROR, JUDGED, METRICS, SAMPLES
 from editmgt.studies import trainings
 from editmgt.studies.compose import settle
 from editmgt.studies.fingerprint import weights_digest
@@ -93,7 +95,7 @@ class Cell:
         say: Callable[[str], None],
     ) -> None:
         self.config, self.directory, self.name, self.sweep, self.say = config, directory, name, sweep, say
-        self.layers = layers
+        self.layers, self.run_directory = layers, RunDirectory(directory)
         self._fingerprints: dict[str, str | None] = {
             "training_fingerprint": None,
             "protocol_fingerprint": None,
@@ -116,7 +118,7 @@ class Cell:
             self._fingerprints |= identify(self.config)
             if is_done(self.directory, self._fingerprints):
                 self.say("done before, skipped")
-                return dict(read_json(self.directory / "metrics.json"))
+                return self.run_directory.metrics()
             resume = was_cut_off(self.directory, self._fingerprints)
             self._prepare()
             with self._tracker() as tracker, _interrupts():
@@ -130,7 +132,7 @@ class Cell:
         except Exception as error:  # the other cells go on
             plain = isinstance(error, UserError | WriteError)
             message = " ".join(str(error).split()) if plain else on_one_line(error)
-            where = "" if plain else f" (see {self.directory / 'error.txt'})"
+            where = "" if plain else f" (see {self.directory / ERROR})"
             print(f"{self.name} failed: {message}{where}", file=sys.stderr, flush=True)
             self._fail(message, "" if isinstance(error, WriteError) else traceback.format_exc())
             return None
@@ -138,20 +140,18 @@ class Cell:
     def _prepare(self) -> None:
         """Make the directory, without what an earlier attempt said of itself."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        results = self.directory / "metrics.json"
-        if results.is_file() and read_object(results) is None:
-            self.say("metrics.json cannot be read: judging again")
-        for stale in ("metrics.json", "error.txt"):
-            (self.directory / stale).unlink(missing_ok=True)
-        write_atomic(self.directory / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(self.config)))
-        write_json(self.directory / "protocol.json", protocol_of(self.config))
+        run = self.run_directory
+        if run.has_metrics() and readable(run.metrics) is None:
+            self.say(f"{METRICS} cannot be read: judging again")
+        run.forget_end()
+        run.write_config(self.config, protocol_of(self.config))
         self._status("running")
 
     def _fail(self, message: str, details: str = "") -> None:
         try:
             self._status("failed", message)
             if details:
-                write_atomic(self.directory / "error.txt", details)
+                self.run_directory.write_error(details)
         except OSError as error:  # such as a full disk: the cell is then one that did not run to its end
             print(f"{self.name}: even that could not be written: {error}", file=sys.stderr, flush=True)
 
@@ -180,12 +180,12 @@ class Cell:
         tracker.link_training(log)
         tracker.link_weights(finished, weights_digest(str(finished)), made_here=log == tracker.log)
         self._link_checkpoint(finished)
-        progress = read_object(directory / "progress.json")
-        if progress is not None:
-            write_json(self.directory / "progress.json", progress)
+        progress = readable(RunDirectory(directory).progress) or {}
+        if progress:
+            self.run_directory.write_progress(progress)
         if config["model"]["kind"] != "editor":  # a codec or a base model edits nothing
-            after = dict((progress or {}).get("after", {}))
-            write_json(self.directory / "metrics.json", after)
+            after = progress.get("after", {})
+            self.run_directory.write_metrics(after)
             return after
         return self._judge(str(finished), resume)
 
@@ -214,7 +214,7 @@ class Cell:
         tracker.finish(failed=False)
 
     def _status(self, state: str, error: str | None = None) -> None:
-        write_json(self.directory / "status.json", {"state": state, "error": error, **self._fingerprints})
+        self.run_directory.write_status(state, error, **self._fingerprints)
 
     def _link_checkpoint(self, target: Path | None) -> None:
         """Put a relative link to the weights, which cells share, at ``checkpoints/editor``."""
@@ -256,7 +256,7 @@ def judge(
     start = time.perf_counter()
     with warnings.catch_warnings():
         if line:
-            say(f"{line} ({CUT} in samples.csv says which)")
+            say(f"{line} ({CUT} in {SAMPLES} says which)")
             warnings.simplefilter("ignore", InstructionCut)
         metrics = run(
             editor,
@@ -268,14 +268,14 @@ def judge(
             resume,
         )
     if not metrics["n"]:
-        raise RuntimeError(f"none of the {size} samples could be edited; samples.csv says why")
+        raise RuntimeError(f"none of the {size} samples could be edited; {SAMPLES} says why")
     faults = metrics.get("failed/machine")
     why = f"; {faults:g} by the machine: the same command does them again" if faults else ""
-    failed = f", {metrics['failed']:g} failed (samples.csv names them{why})" if metrics["failed"] else ""
+    failed = f", {metrics['failed']:g} failed ({SAMPLES} names them{why})" if metrics["failed"] else ""
     say(f"{metrics['n']:g} scored in {time.perf_counter() - start:.0f} s{failed}")
     if "judge/n" in metrics:
         unjudged = metrics["judge/failed"]
-        again = f", {unjudged:g} not (judge.csv says why; the same command asks again)" if unjudged else ""
+        again = f", {unjudged:g} not ({JUDGED} says why; the same command asks again)" if unjudged else ""
         say(f"{metrics['judge/n']:g} judged{again}")
     return metrics
 

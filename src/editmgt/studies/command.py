@@ -15,8 +15,9 @@ from typing import Any, NoReturn
 from editmgt.config import show
 from editmgt.editing.cuts import told_once
 from editmgt.errors import UserError, on_one_line
-from editmgt.files import read_json, write_atomic
+from editmgt.files import write_atomic
 from editmgt.lock import locked
+from editmgt.results import SweepDirectory, readable
 from editmgt.studies.checks import (
     check_data,
     check_machine,
@@ -310,9 +311,7 @@ def _how_to_resume(task: str, plan: Plan, composition: Composition, arguments: S
     named = plan.is_sweep or any(text.startswith("hydra.run.dir=") for text in arguments)
     here = [] if named else [f"hydra.run.dir={plan.directory}"]  # left out, it is another run's
     command = shlex.join(["python", f"{task}.py", *arguments, *here])
-    try:
-        read_json(plan.directory / "plan.json")
-    except (OSError, ValueError):
+    if readable(SweepDirectory(plan.directory).plan) is None:
         return "Nothing had started."
     if plan.is_sweep:
         return f"The same command goes on where this stopped, finished cells are kept: {command}"

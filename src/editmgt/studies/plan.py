@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from editmgt.errors import UserError
-from editmgt.files import read_json, write_json
 from editmgt.lock import locked
+from editmgt.results import RunDirectory, SweepDirectory, readable
+from editmgt.results.sweep_directory import StoredPlan
 from editmgt.studies import study as studies
 from editmgt.studies.changes import changes
 from editmgt.studies.compose import Composition
 
 RUNS, SWEEPS = Path("outputs/runs"), Path("outputs/sweeps")
 TRAININGS, EDITS = Path("outputs/trainings"), Path("outputs/edits")
-PLAN = "plan.json"
 _LOCK = "plan"  # of a directory: whoever writes its plan
 _LONGEST = 100  # characters of a directory's name
 
@@ -81,11 +81,10 @@ def _check_named(plan: Plan, composition: Composition) -> None:
     named = composition.directory
     if named is None or not named.exists():
         return
-    if (named / PLAN).is_file():
-        if (read_plan(named).task, _sorted(read_json(named / PLAN)["cells"])) == (
-            plan.task,
-            _sorted(_asked_for(plan, composition)),
-        ):
+    sweep = SweepDirectory(named)
+    if sweep.has_plan():
+        stored = sweep.plan()
+        if (stored.task, _sorted(stored.cells)) == (plan.task, _sorted(_asked_for(plan, composition))):
             return
         if plan.is_sweep:
             raise UserError(_another_sweep(named, composition))
@@ -93,12 +92,12 @@ def _check_named(plan: Plan, composition: Composition) -> None:
         return
     if plan.is_sweep:
         raise UserError(f"hydra.sweep.dir={named} is not empty and holds no sweep: name a new directory.")
-    what = "holds another run" if (named / "status.json").is_file() else "is not empty"
+    what = "holds another run" if RunDirectory(named).has_status() else "is not empty"
     raise UserError(f"hydra.run.dir={named} {what}: name a new directory, or leave it out for one.")
 
 
 def _another_sweep(named: Path, composition: Composition) -> str:
-    old, new = studies.read(named), composition.study
+    old, new = readable(lambda: studies.read(named)), composition.study
     found = changes(old.model_dump(), new.model_dump()) if old and new else []
     which = f" ({'; '.join(found)})" if found else ""
     return f"hydra.sweep.dir={named} holds another sweep{which}: name a new directory."
@@ -114,17 +113,13 @@ def create(plan: Plan, composition: Composition, layers: Iterable[int]) -> Plan:
     """
     if not plan.is_sweep and composition.directory is None:
         plan = Plan(plan.task, _claim(plan.directory), plan.cells)
-    values = {
-        "task": plan.task,
-        "adaptive": plan.adaptive,
-        "layers": sorted(layers),
-        "cells": _asked_for(plan, composition),
-    }
+    sweep = SweepDirectory(plan.directory)
+    stored = StoredPlan(plan.task, plan.adaptive, sorted(layers), _asked_for(plan, composition))
     with locked(plan.directory / _LOCK, lambda: None):  # held for a moment
         _check_named(plan, composition)  # another command, started at the same time, may have taken it
-        write_json(plan.directory / PLAN, values)
+        sweep.write_plan(stored)
         if composition.study is not None:
-            studies.write(composition.study, plan.directory)
+            sweep.write_study(composition.study.model_dump())
     return plan
 
 
@@ -138,19 +133,17 @@ def _asked_for(plan: Plan, composition: Composition) -> dict[str, list[str]]:
 
 def read_layers(directory: Path) -> set[int]:
     """Return the blocks whose attention maps the cells of a sweep read."""
-    return set(read_json(directory / PLAN).get("layers", []))
+    return set(SweepDirectory(directory).plan().layers)
 
 
 def read_plan(directory: Path) -> Plan:
-    """Read the plan of a run or a sweep."""
-    try:
-        values = read_json(directory / PLAN)
-        cells = {name: tuple(map(str, texts)) for name, texts in values["cells"].items()}
-        if values.get("adaptive"):
-            cells = {path.parent.name: () for path in sorted(directory.glob("*/config.yaml"))}
-        return Plan(values["task"], directory, cells, values.get("adaptive", False))
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise UserError(f"{directory} is no run and no sweep: it has no readable {PLAN}.") from error
+    """Read the plan of a run or a sweep; a :class:`BrokenFile` where there is none."""
+    sweep = SweepDirectory(directory)
+    stored = sweep.plan()
+    cells = {name: tuple(overrides) for name, overrides in stored.cells.items()}
+    if stored.adaptive:
+        cells = dict.fromkeys(sweep.cells(), ())
+    return Plan(stored.task, directory, cells, stored.adaptive)
 
 
 def cell_name(overrides: Sequence[str], varying: Sequence[str]) -> str:

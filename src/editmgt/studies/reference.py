@@ -4,21 +4,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from editmgt import assets
 from editmgt.errors import UserError
-from editmgt.files import read_json, write_json
 from editmgt.lock import locked
 from editmgt.progress import progress_bar
+from editmgt.results import RunDirectory, SweepDirectory, readable
+from editmgt.results.reference import SHIPPED, Reference
+from editmgt.results.run_directory import METRICS, SAMPLES
 from editmgt.studies.cell import judge
 from editmgt.studies.fingerprint import digest, protocol, weights_digest
 from editmgt.studies.identity import edit_seed, edit_settings, edits_directory, load_editor, ready_editor
 from editmgt.studies.plan import Plan
 from editmgt.studies.status import has_results, status_of, was_cut_off
-
-SHIPPED = "tiny_editor"
-FOLDER, CONTROLS = "reference", "controls"
 
 
 def run_references(plan: Plan, say: Callable[[str], None]) -> None:
@@ -27,29 +24,26 @@ def run_references(plan: Plan, say: Callable[[str], None]) -> None:
     for directory, config in finished_cells(plan):
         first.setdefault(config["benchmark"]["name"], (directory, config))
     for benchmark, (directory, config) in first.items():
-        out = plan.directory / FOLDER
-        _run(plan, directory, config, out if len(first) == 1 else out / benchmark, say)
+        out = SweepDirectory(plan.directory).reference(benchmark if len(first) > 1 else "")
+        _run(plan, directory, config, out, say)
 
 
 def finished_cells(plan: Plan) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield directory and configuration of the cells that edited their benchmark to its end."""
     for name in plan.cells:
         directory = plan.cell_directory(name)
-        try:
-            done = read_json(directory / "status.json")["state"] == "done"
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-        config = yaml.safe_load((directory / "config.yaml").read_text())
-        if done and config["model"].get("kind", "editor") == "editor":
+        config = readable(RunDirectory(directory).config) or {}  # of a broken one the report tells
+        done = status_of(directory).get("state") == "done"
+        if done and config and config["model"].get("kind", "editor") == "editor":
             yield directory, config
 
 
-def _run(plan: Plan, cell: Path, config: dict[str, Any], out: Path, say: Callable[[str], None]) -> None:
+def _run(plan: Plan, cell: Path, config: dict[str, Any], out: Reference, say: Callable[[str], None]) -> None:
     own = config["checkpoint"] if config["task"] == "evaluate" else str(cell / "checkpoints" / "editor")
     if plan.task == "train":
         if SHIPPED in assets.names():
             _once(
-                out / SHIPPED,
+                out.shipped.path,
                 SHIPPED,
                 config,
                 say,
@@ -57,7 +51,7 @@ def _run(plan: Plan, cell: Path, config: dict[str, Any], out: Path, say: Callabl
             )
         else:
             say(f"{SHIPPED} is not there: the table goes without its row")
-    _once(out / CONTROLS, own, config, say, lambda to, resume: _controls(own, config, to, say, resume))
+    _once(out.controls.path, own, config, say, lambda to, resume: _controls(own, config, to, say, resume))
 
 
 def _shipped(plan: Plan, config: dict[str, Any], out: Path, say: Callable[[str], None], resume: bool) -> None:
@@ -112,20 +106,19 @@ def _once(
         "training_fingerprint": weights_digest(weights),
         "protocol_fingerprint": digest(protocol(config, settings, edit_seed(config))),
     }
-    status = {"state": "done", "error": None, **identity}
+    run = RunDirectory(out)
     with locked(out, lambda: say(f"{out.name}: waiting for another process, which judges them")):
-        if status_of(out) == status and _is_whole(out):
+        if status_of(out) == {"state": "done", "error": None, **identity} and _is_whole(out):
             return
         resume = was_cut_off(out, identity)
-        write_json(out / "status.json", {**status, "state": "running"})
+        run.write_status("running", **identity)
         work(out, resume)
-        write_json(out / "status.json", status)
+        run.write_status("done", **identity)
 
 
 def _is_whole(out: Path) -> bool:
     """Whether every table of rows in ``out``, or in its folders, is the one that its metrics are of."""
-    results = ("metrics.json", "samples.csv")
     folders = [
-        folder for folder in (out, *out.glob("*/")) if any((folder / name).exists() for name in results)
+        folder for folder in (out, *out.glob("*/")) if {METRICS, SAMPLES} & {*RunDirectory(folder).files()}
     ]
     return all(has_results(folder) for folder in folders)

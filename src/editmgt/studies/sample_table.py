@@ -2,7 +2,6 @@
 
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +12,7 @@ from editmgt.benchmarks import BenchmarkSample, build
 from editmgt.benchmarks.lookup import picture_path
 from editmgt.editing.picture_files import read_image
 from editmgt.evaluation.kept_maps import KeptMap, read_maps
-from editmgt.evaluation.row_file import COLUMNS
-from editmgt.spreadsheet import from_csv
+from editmgt.results import RunDirectory
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,14 +20,6 @@ if TYPE_CHECKING:
 PICTURES = ("source", "target", "edited", "map")
 SIDE = 512  # the longest of a picture, in pixels: a released editor's own are megabytes each
 _FIRST = ("sample_id", *PICTURES, "instruction", "edit_type")
-_TEXTS = {*COLUMNS} - {"seed"}  # whatever they look like: tables of cells are joined by sample_id
-
-
-def read_table(path: Path) -> tuple[list[str], list[list[Any]]]:
-    """Return a CSV file's columns and rows; columns of numbers as numbers, and None for what is empty."""
-    header, *rows = from_csv(path.read_bytes().decode())
-    columns = [_typed(name, column) for name, *column in zip(header, *rows, strict=True)]
-    return header, [list(row) for row in zip(*columns, strict=True)]
 
 
 def sample_table(
@@ -45,9 +35,11 @@ def sample_table(
         benchmark: its configuration; None: no pictures.
         pictures: in all rows together, at most.
     """
-    header, rows = read_table(directory / "samples.csv")
-    columns = [*_FIRST, *(name for name in header if name not in _FIRST)]
-    records = [dict(zip(header, row, strict=True)) for row in rows]
+    frame = RunDirectory(directory).samples().astype({"seed": float})
+    columns = [*_FIRST, *(name for name in frame if name not in _FIRST)]
+    records: list[dict[str, Any]] = (
+        frame.astype(object).where(frame.notna() & (frame != ""), None).to_dict("records")
+    )
     shown = [] if benchmark is None else _shown(records)[: max(0, pictures) // len(PICTURES)]
     if shown:
         assert benchmark is not None
@@ -56,13 +48,6 @@ def sample_table(
             records[index] |= _pictures(directory, benchmark, index, maps)
     order = [*shown, *(index for index in range(len(records)) if index not in set(shown))]
     return columns, [[records[index].get(name) for name in columns] for index in order]
-
-
-def _typed(name: str, column: Sequence[str]) -> list[Any]:
-    if name not in _TEXTS:
-        with suppress(ValueError):
-            return [float(text) if text else None for text in column]
-    return [text or None for text in column]
 
 
 def _shown(records: Sequence[Mapping[str, Any]]) -> list[int]:

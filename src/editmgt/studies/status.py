@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from editmgt.files import CANNOT_WRITE, read_json, read_object
+from editmgt.files import CANNOT_WRITE
+from editmgt.results import RunDirectory, readable
 
 INTERRUPTED = "interrupted"  # the error of a cell that the user stopped
 _FROM_OUTSIDE = (INTERRUPTED, CANNOT_WRITE)  # what begins the error of a cell that did nothing wrong
@@ -20,14 +21,15 @@ def is_done(directory: Path, fingerprints: dict[str, str | None]) -> bool:
 
 
 def has_results(directory: Path) -> bool:
-    """Whether a directory holds judged metrics and the very rows that they are of."""
-    metrics = read_object(directory / "metrics.json")
-    return metrics is not None and not _to_do_again(metrics) and _has_rows(directory, metrics)
+    """Whether a directory holds judged metrics and the very rows that they are of, as a report reads them."""
+    run = RunDirectory(directory)
+    results, config = readable(run.results), readable(run.config)
+    return results is not None and config is not None and not _to_do_again(results[0])
 
 
 def status_of(directory: Path) -> dict[str, Any]:
-    """Return what ``status.json`` says; nothing, where it is absent or broken."""
-    return read_object(directory / "status.json") or {}
+    """Return the status of a run; nothing, where it is absent or broken."""
+    return readable(RunDirectory(directory).status) or {}
 
 
 def was_cut_off(directory: Path, fingerprints: dict[str, str | None]) -> bool:
@@ -36,27 +38,12 @@ def was_cut_off(directory: Path, fingerprints: dict[str, str | None]) -> bool:
     A full disk, a judge that did not answer and rows that failed by the machine are such things. A run that failed by
     itself is not: it is tried again from its first row.
     """
-    try:
-        status = read_json(directory / "status.json")
-        stopped = status["state"] == "running" or str(status["error"]).startswith(_FROM_OUTSIDE)
-        again = status["state"] == "done" and _to_do_again(read_object(directory / "metrics.json") or {})
-        return (stopped or again) and all(status.get(key) == value for key, value in fingerprints.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
+    status = status_of(directory)
+    state, error = status.get("state"), str(status.get("error"))
+    again = state == "done" and _to_do_again(readable(RunDirectory(directory).metrics) or {})
+    stopped = state == "running" or error.startswith(_FROM_OUTSIDE)
+    return (stopped or again) and all(status.get(key) == value for key, value in fingerprints.items())
 
 
 def _to_do_again(metrics: dict[str, Any]) -> bool:
     return bool(metrics.get("judge/failed") or metrics.get("failed/machine"))
-
-
-def _has_rows(directory: Path, metrics: dict[str, Any]) -> bool:
-    """Whether the rows are there that the metrics are of; a codec's or a base model's training has none."""
-    from editmgt.studies.report.stored import read_samples  # late: pandas
-
-    if "n" not in metrics:
-        return True
-    try:
-        samples, _ = read_samples(directory / "samples.csv")
-    except (OSError, ValueError):
-        return False
-    return bool((samples["status"] == "ok").sum() == metrics["n"])

@@ -10,9 +10,9 @@ from hydra.core.override_parser.types import Quote, QuotedString
 
 from editmgt.config import Study, mistakes, show
 from editmgt.errors import nearest
-from editmgt.files import write_atomic
+from editmgt.results import BrokenFile, SweepDirectory
+from editmgt.results.sweep_directory import STUDY
 
-STUDY = "study.yaml"
 SEED = "seed"  # varies in a study, and is no factor: it tells how far a difference can be trusted
 PRIMARY = "edit/success"  # where no study says what a sweep is about
 
@@ -104,18 +104,18 @@ def narrowing_problems(study: Study) -> list[str]:
     return [*_cell_problems("study.baseline", study.baseline, study)]
 
 
-def write(study: Study, directory: Path) -> None:
-    """Write ``study.yaml`` beside the cells, for reports to come."""
-    write_atomic(directory / STUDY, yaml.safe_dump(study.model_dump(), sort_keys=False))
-
-
 def read(directory: Path) -> Study | None:
-    """Return the study that a sweep's directory holds; None where there is none that can be read."""
-    try:
-        values = yaml.safe_load((directory / STUDY).read_text())
-        return Study.model_validate(values)
-    except (OSError, ValueError, yaml.YAMLError):
+    """Return the study that a sweep's directory holds; None where it has none.
+
+    Raises:
+        BrokenFile: for a file that is none, in one line.
+    """
+    values = SweepDirectory(directory).study()
+    if values is None:
         return None
+    if found := mistakes(Study, values):
+        raise BrokenFile(f"{directory / STUDY}: {' '.join(found)}")
+    return Study.model_validate(values)
 
 
 def _literal(value: Any) -> str:

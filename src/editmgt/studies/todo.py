@@ -5,10 +5,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from editmgt.config.keys import marked, without
 from editmgt.errors import UserError
+from editmgt.results import RunDirectory, readable
 from editmgt.settings.declaration import Mark
 from editmgt.studies import trainings
 from editmgt.studies.changes import changes
@@ -34,7 +33,7 @@ def check_old_results(plan: Plan, composition: Composition) -> None:
         if status.get("state") != "done" or all(status.get(k) == v for k, v in fingerprints.items()):
             continue
         old += 1
-        found |= dict.fromkeys(_changed_keys(directory / "config.yaml", cell.config))
+        found |= dict.fromkeys(_changed_keys(directory, cell.config))
     if old:
         what = "; ".join(found) or "the code, or the weights that it starts from"
         raise UserError(
@@ -44,13 +43,9 @@ def check_old_results(plan: Plan, composition: Composition) -> None:
         )
 
 
-def _changed_keys(path: Path, config: dict[str, Any]) -> list[str]:
-    try:
-        stored = yaml.safe_load(path.read_text())
-    except (OSError, ValueError, yaml.YAMLError):
-        return []
-    harmless = marked(Mark.RUNNING, Mark.PRESET)
-    return changes(without(stored, harmless), without(config, harmless))
+def _changed_keys(directory: Path, config: dict[str, Any]) -> list[str]:
+    stored, harmless = readable(RunDirectory(directory).config), marked(Mark.RUNNING, Mark.PRESET)
+    return changes(without(stored, harmless), without(config, harmless)) if stored else []
 
 
 def shared_layers(composition: Composition) -> set[int]:

@@ -12,20 +12,10 @@ from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import urlparse
 
-from editmgt.files import read_object, write_json
+from editmgt.results import RunDirectory, readable
+from editmgt.results.run_directory import SAMPLES
 from editmgt.studies.study import read as read_study
 
-_ID = "wandb.json"
-_RESULTS = (
-    "metrics.json",
-    "samples.csv",
-    "config.yaml",
-    "protocol.json",
-    "progress.json",
-    "not_run.json",
-    "judge.csv",
-    "judge.jsonl",
-)
 _LONGEST_TAG = 64  # characters: W&B refuses a run with a longer one
 
 
@@ -87,12 +77,12 @@ class WandbTracker(Tracker):
         self._logger, self._benchmark = config["logger"], config.get("benchmark")
         import wandb
 
-        stored, mode = read_object(directory / _ID) or {}, wandb_mode()
+        stored, mode = readable(RunDirectory(directory).wandb_run) or {}, wandb_mode()
         last = stored.get("id")
         goes_on = last and mode == stored.get("mode", "online") == "online"
         of_agent = os.environ.get("WANDB_RUN_ID") if os.environ.get("WANDB_SWEEP_ID") else None
-        run_id = of_agent or (last if goes_on else secrets.token_hex(4))
-        write_json(directory / _ID, {"id": run_id, "mode": mode})
+        run_id = of_agent or (str(last) if goes_on else secrets.token_hex(4))
+        RunDirectory(directory).write_wandb_run(run_id, mode)
         notes = {"git_commit": _commit(), "resumes": None if goes_on else last}
         self._run = wandb.init(
             project=config["logger"]["project"],
@@ -148,22 +138,21 @@ class WandbTracker(Tracker):
             finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
             specs = {name: REGISTRY.get(name.partition("[")[0]) for name in finite}
             define_goals(self._run, {name: spec.direction for name, spec in specs.items() if spec})
-            pictures, page = self._logger.get("pictures", 0), self.directory / "samples.png"
-            tables = {}
-            if (self.directory / "samples.csv").is_file():
+            run = RunDirectory(self.directory)
+            pictures, files, tables = self._logger.get("pictures", 0), run.files(), {}
+            if SAMPLES in files:
                 tables["samples_table"] = sample_table(self.directory, self._benchmark, pictures - 1)
             log_with_artifact(
                 self._run,
                 f"results-{self._run.id}",
-                {name: path for name in _RESULTS if (path := self.directory / name).is_file()},
+                files,
                 tables,
-                finite | ({"samples": page} if pictures and page.is_file() else {}),
+                finite | ({"samples": run.page} if pictures and run.page.is_file() else {}),
             )
 
     def log_report(self) -> None:
         """Log a sweep's tables and figures, as ``directory/report`` has them; all of the report is an artifact."""
-        from editmgt.studies.sample_table import read_table
-        from editmgt.studies.wandb_files import log_with_artifact
+        from editmgt.studies.wandb_files import log_with_artifact, read_table
 
         report = self.directory / "report"
         log_with_artifact(
@@ -202,7 +191,7 @@ def start(
 
 def log_study(directory: Path, logger: dict[str, Any], tags: Sequence[str] = ()) -> None:
     """Log the report of the sweep in ``directory`` to a W&B run beside those of its cells, where W&B is online one for all reruns."""
-    study = read_study(directory)
+    study = readable(lambda: read_study(directory))
     config = {"logger": logger} | ({"study": study.model_dump()} if study else {})
     tracker = start(directory, config, directory.name, "summary", "summary", tags)
     if isinstance(tracker, WandbTracker):

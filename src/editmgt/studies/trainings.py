@@ -13,8 +13,9 @@ import psutil
 
 from editmgt.config import BUNDLE
 from editmgt.errors import UserError
-from editmgt.files import read_json, write_atomic, write_json
+from editmgt.files import read_json
 from editmgt.lock import locked
+from editmgt.results import BrokenFile, RunDirectory, readable
 from editmgt.training import EDITOR, ERROR, LAST, LOG
 
 
@@ -26,10 +27,8 @@ def state(directory: Path) -> str:
     if not directory.exists():
         return "absent"
     try:
-        claimed = read_json(directory / "status.json").get("state")
-    except FileNotFoundError:
-        claimed = None
-    except (ValueError, AttributeError):
+        claimed = RunDirectory(directory).status().get("state")
+    except BrokenFile:
         return "corrupt"
     if _is_whole(directory / EDITOR):
         return "finished" if _readable(directory / EDITOR) else "corrupt"
@@ -57,11 +56,11 @@ def obtain(
     """
     from editmgt.devices import check_accelerator  # late: it imports torch
 
-    name = directory.name
+    name, run = directory.name, RunDirectory(directory)
     with locked(directory, lambda: say(f"waiting for training {name}, which another process runs")) as lock:
         found = state(directory)
         if found == "finished":
-            status = read_json(directory / "status.json") if (directory / "status.json").is_file() else {}
+            status = run.status()
             here = sweep and status.get("sweep") == sweep and status.get("cell") != cell
             say(f"training shared with cell {status['cell']}" if here else f"reusing training {name}")
             return directory / EDITOR
@@ -73,33 +72,24 @@ def obtain(
         elif found == "unfinished" and resume is None:
             resume = directory / LAST
         say(f"continuing training {name} from {resume}" if resume else f"training {name}")
-        status = {
-            "state": "running",
-            "error": None,
-            "training_fingerprint": name,
-            "cell": cell,
-            "sweep": sweep,
-            "log": log,
-        }
-        write_json(directory / "status.json", status)
-        write_atomic(directory / "config.yaml", _yaml(config))
+        facts = {"training_fingerprint": name, "cell": cell, "sweep": sweep, "log": log}
+        run.write_status("running", **facts)
+        run.write_config(config)
         try:
             editor = _train(config, directory, resume, make_logger(), lock)
         except BaseException as error:
             said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
             with suppress(OSError):  # on a full disk the first error is the one to tell
-                write_json(directory / "status.json", status | {"state": "failed", "error": said})
+                run.write_status("failed", said, **facts)
             raise
-        write_json(directory / "status.json", status | {"state": "done"})
+        run.write_status("done", **facts)
         return editor
 
 
 def log_of(directory: Path) -> str | None:
     """Return the W&B run that the training in ``directory`` was logged to, where there is one."""
-    with suppress(OSError, ValueError, AttributeError):
-        found = read_json(directory / "status.json").get("log")
-        return None if found is None else str(found)
-    return None
+    found = (readable(RunDirectory(directory).status) or {}).get("log")
+    return None if found is None else str(found)
 
 
 def _train(config: dict[str, Any], directory: Path, resume: Path | None, logger: Any, lock: int) -> Path:
@@ -202,9 +192,3 @@ def _aside(directory: Path) -> Path:
     while (aside := directory.with_name(f"{directory.name}.corrupt-{number}")).exists():
         number += 1
     return directory.rename(aside)
-
-
-def _yaml(config: dict[str, Any]) -> str:
-    from omegaconf import OmegaConf
-
-    return OmegaConf.to_yaml(OmegaConf.create(config))

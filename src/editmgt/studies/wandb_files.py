@@ -9,6 +9,7 @@ artifact's files are named from the run's folder: ``wandb sync .`` in there find
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from PIL import Image
 from wandb.proto.wandb_internal_pb2 import MetricRecord  # type: ignore[attr-defined]  # made when it is imported
 from wandb.sdk.artifacts.staging import get_staging_dir
 
+from editmgt.spreadsheet import from_csv
 from editmgt.weights import SUFFIX
 
 Table = tuple[Sequence[str], Sequence[Sequence[Any]]]  # columns and rows; a cell may be a picture
@@ -38,6 +40,13 @@ class _Table(wandb.Table):
             for row in content["data"]
         ]
         return content | {"data": rows, "column_types": self._column_types.to_json(self.artifact)}
+
+
+def read_table(path: Path) -> Table:
+    """Return a CSV file's columns and rows; columns of numbers as numbers, and None for what is empty."""
+    header, *rows = from_csv(path.read_bytes().decode())
+    columns = [_typed(column) for _, *column in zip(header, *rows, strict=True)]
+    return header, [list(row) for row in zip(*columns, strict=True)]
 
 
 def log_with_artifact(
@@ -107,6 +116,12 @@ def define_goals(run: wandb.Run, directions: Mapping[str, str]) -> None:
             record = MetricRecord(name=name, goal=_GOALS[direction])
             record.options.defined = True
             run._metric_callback(record)
+
+
+def _typed(column: Sequence[str]) -> list[Any]:
+    with suppress(ValueError):
+        return [float(text) if text else None for text in column]
+    return [text or None for text in column]
 
 
 def _add_table(run: wandb.Run, artifact: wandb.Artifact, key: str, table: Table) -> _Table:

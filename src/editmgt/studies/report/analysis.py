@@ -8,12 +8,15 @@ from pathlib import Path
 import pandas as pd
 
 from editmgt.metrics.registry import REGISTRY
+from editmgt.results import SweepDirectory
+from editmgt.results.reference import SHOWN_CONTROLS
+from editmgt.results.run_directory import SAMPLES
 from editmgt.studies.contrasts import Design, Levels
 from editmgt.studies.effects import KEY, Effect, Scores, Seed, Summary, estimate, family, summarise_all
 from editmgt.studies.report.numbers import JUDGED
 from editmgt.studies.report.pairwise import Tournament, read_tournaments
 from editmgt.studies.report.question import Study, read_study
-from editmgt.studies.report.stored import REFERENCE, Line, collect
+from editmgt.studies.report.stored import Line, collect
 
 # The columns of tables for people; the files hold every metric.
 MAIN = (
@@ -182,9 +185,7 @@ def _notes(lines: list[Line], study: Study) -> list[str]:
     ]
     unknown = sorted({name for line in lines for name in line.unknown})
     if unknown:
-        notes.append(
-            f"samples.csv has columns that this version does not know, left out: {', '.join(unknown)}"
-        )
+        notes.append(f"{SAMPLES} has columns that this version does not know, left out: {', '.join(unknown)}")
     return [*notes, *study.notes]
 
 
@@ -223,10 +224,11 @@ def pictures(analysis: Analysis) -> dict[str, Path]:
 
     A row's pictures lie in its directory, in ``images/SAMPLE_ID.png``.
     """
-    controls = analysis.directory / REFERENCE / "controls"
-    found = {"source": controls / "copy_source", "target (codec)": controls / "codec_target"}
+    reference = SweepDirectory(analysis.directory).reference()
+    titles = {"source": "source", "target": "target (codec)"}
+    found = {titles[of]: reference.control(name).path for of, name in SHOWN_CONTROLS.items()}
     first = analysis.scores.seeds[0] if analysis.scores else None
-    by_place = {place: line.directory for line in analysis.lines if (place := _place(analysis, line))}
+    by_place = {place: line.run.path for line in analysis.lines if (place := _place(analysis, line))}
     for levels in analysis.distinct:
         if (levels, first) in by_place:
             found[analysis.design.label(levels)] = by_place[levels, first]

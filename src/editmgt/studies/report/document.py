@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from editmgt.benchmarks import published
 from editmgt.config import show
-from editmgt.files import read_object
 from editmgt.metrics.registry import REGISTRY
+from editmgt.results import readable
 from editmgt.studies.contrasts import Levels
 from editmgt.studies.effects import Effect, Seed
 from editmgt.studies.ratings import ESTIMATOR
@@ -171,7 +171,7 @@ def trainings(lines: Sequence[Line]) -> list[str]:
     """Return what each training learned, a line each."""
     found, seen = [], set()
     for line in lines:
-        progress = read_object(line.directory / "progress.json") or {}
+        progress = readable(line.run.progress) or {}
         training = line.status.get("training_fingerprint")
         before, after = progress.get("before", {}), progress.get("after", {})
         if line.kind != "cell" or training in seen or not after:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from editmgt.evaluation.kept_maps import KeptMap, read_maps
 from editmgt.metrics.registry import REGISTRY
+from editmgt.results.reference import SHOWN_CONTROLS
 from editmgt.studies.contrasts import Levels
 from editmgt.studies.report.analysis import Analysis
 from editmgt.studies.report.numbers import metric_title
@@ -23,7 +24,6 @@ BYTES = 11_000_000  # of their sheets and maps, as text in the page
 SIDE = 160  # pixels: larger pictures are scaled down to it
 _COLUMNS = 32  # of a sheet: browsers decode none that is very wide
 _SCORES = ("inside/l1", "outside/l1", "whole/l1")  # shown and sorted by, beside the primary metric
-_LAID_OUT = ("source", "target")
 
 
 def gallery(analysis: Analysis) -> dict[str, Any] | None:
@@ -34,12 +34,12 @@ def gallery(analysis: Analysis) -> dict[str, Any] | None:
     if analysis.scores is None:
         return None
     folders = _folders(analysis)
-    cells = {levels: paths for levels, paths in folders.items() if levels not in _LAID_OUT}
+    cells = {levels: paths for levels, paths in folders.items() if levels not in SHOWN_CONTROLS}
     if not cells:
         return None
     scores, seed = analysis.scores, analysis.scores.seeds[0]
     shown = [name for name in dict.fromkeys((analysis.primary, *_SCORES)) if name in scores.metrics]
-    maps = {levels: read_maps(_line(analysis, levels).directory) for levels in cells}
+    maps = {levels: read_maps(_line(analysis, levels).run.path) for levels in cells}
     ids = [str(key[0]) for key in scores.samples]
     first = {
         name: i for i, name in reversed([*enumerate(ids)])
@@ -66,7 +66,7 @@ def gallery(analysis: Analysis) -> dict[str, Any] | None:
     position = {i: at for at, i in enumerate(made)}
     return {
         "cells": [analysis.design.label(levels) for levels in cells],
-        "fixed": [name for name in _LAID_OUT if name in folders],
+        "fixed": [name for name in SHOWN_CONTROLS if name in folders],
         "metrics": [metric_title(name) for name in shown],
         "binary": [name.startswith("edit/success") for name in shown],
         "orders": [[title, [position[i] for i in order if i in position]] for title, order in orders.items()],
@@ -80,7 +80,7 @@ def pages(analysis: Analysis) -> Iterator[tuple[str, str]]:
     """Yield each row's name and page of pictures as a data URI, for runs that kept no other; as many as fit."""
     left = BYTES
     for line in analysis.lines:
-        path = line.directory / "samples.png"
+        path = line.run.page
         if line.metrics and path.is_file():
             with Image.open(path) as image:
                 uri = _uri(_scaled(image.convert("RGB"), 1200, 16000))
@@ -91,20 +91,19 @@ def pages(analysis: Analysis) -> Iterator[tuple[str, str]]:
 
 def _folders(analysis: Analysis) -> dict[Any, dict[str, str]]:
     """Pictures by sample: of source and target, then of the first seed's distinct cells, by their levels."""
-    of_controls = {"source": "copy_source", "target": "codec_target"}
     found: dict[Any, dict[str, str]] = {
         name: {
             sample: path
             for line in analysis.lines
-            if line.kind == "control" and line.directory.name == control
-            for sample, path in _pictures(line.directory).items()
+            if line.kind == "control" and line.run.path.name == control
+            for sample, path in _pictures(line.run.path).items()
         }
-        for name, control in of_controls.items()
+        for name, control in SHOWN_CONTROLS.items()
     }
     assert analysis.scores is not None
     for levels in analysis.distinct:
         if (levels, analysis.scores.seeds[0]) in analysis.scores.frames:
-            found[levels] = _pictures(_line(analysis, levels).directory)
+            found[levels] = _pictures(_line(analysis, levels).run.path)
     return {name: paths for name, paths in found.items() if paths}
 
 

@@ -20,13 +20,14 @@ def markdown(title: str, blocks: Sequence[Block]) -> str:
 
 def gallery(analysis: Analysis) -> str:
     """Return a section that links each row's own page of pictures, with its path from ``report/``."""
-    lines = [line for line in analysis.lines if line.metrics and (line.directory / "samples.png").is_file()]
-    if not lines:
+    pages = {line.name: line.run.page for line in analysis.lines if line.metrics}
+    pages = {name: page for name, page in pages.items() if page.is_file()}
+    if not pages:
         return ""
     text = ["## Pictures", "", "Source, instruction, target, edited, map, held cells."]
-    for line in lines:
-        relative = (line.directory / "samples.png").relative_to(analysis.directory).as_posix()
-        text += ["", f"### {_text(line.name)}", "", f"![{_text(line.name)}](../{relative})"]
+    for name, page in pages.items():
+        relative = page.relative_to(analysis.directory).as_posix()
+        text += ["", f"### {_text(name)}", "", f"![{_text(name)}](../{relative})"]
     return "\n".join(text) + "\n"
 
 

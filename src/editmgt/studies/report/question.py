@@ -11,13 +11,12 @@ from editmgt.config import show
 from editmgt.config.keys import acts_through, marked
 from editmgt.errors import UserError, nearest
 from editmgt.metrics.registry import REGISTRY
+from editmgt.results.sweep_directory import STUDY
 from editmgt.settings.declaration import Mark
+from editmgt.studies import study as studies
 from editmgt.studies.contrasts import Design, Factor, Levels, same
 from editmgt.studies.effects import Seed
 from editmgt.studies.report.stored import Line
-
-STUDY = "study.yaml"
-PRIMARY = "edit/success"
 
 
 @dataclass(frozen=True)
@@ -52,13 +51,13 @@ def read_study(directory: Path, lines: Sequence[Line]) -> Study:
     cells = [line for line in lines if line.kind == "cell"]
     settings = {line.name: found for line in cells if (found := _settings(line, cells)) is not None}
     path = directory / STUDY
-    values = _read(path) if path.is_file() else {}
-    if values:
-        design = _design(path, values, settings)
+    asked = studies.read(directory)
+    if asked:
+        design = _design(path, asked, settings)
     else:
         factors = _derive(settings, cells)
         design = Design(factors, _gates(factors, acts_through()))
-    primary = values.get("primary", PRIMARY)
+    primary = asked.primary if asked else studies.PRIMARY
     if primary not in REGISTRY:
         raise UserError(f"{path}: primary={primary} is no metric.{nearest(primary, REGISTRY)}")
     scored = [
@@ -79,10 +78,10 @@ def read_study(directory: Path, lines: Sequence[Line]) -> Study:
         else:
             places[line.name] = place, _training_seed(settings[line.name])
     seeds = tuple(dict.fromkeys(seed for _, seed in places.values()))
-    if seeds != (None,):
-        seeds = tuple(dict.fromkeys([*seeds, *_listed(path, values, "seeds")]))
+    if asked and seeds != (None,):
+        seeds = tuple(dict.fromkeys([*seeds, *asked.seeds]))
     planned = set(places.values())
-    if values:
+    if asked:
         planned |= {(levels, seed) for levels in design.combinations() for seed in seeds}
     known = {design.canonical(levels) for levels, _ in planned}
     full = all(design.canonical(levels) in known for levels in design.combinations())
@@ -112,60 +111,37 @@ def _settings(line: Line, cells: Sequence[Line]) -> dict[str, Any] | None:
     return known | overrides
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
-    if not isinstance(values, dict) or not isinstance(values.get("factors"), dict):
-        raise UserError(f"{path} names no factors: it needs 'factors: {{key: [values]}}'.")
-    return values
-
-
 def _training_seed(flat: dict[str, Any]) -> Seed:
     """None where nothing is trained: there ``seed`` is of the edits' noise, which the rows tell."""
     return None if flat.get("task") == "evaluate" else flat.get("seed")
 
 
-def _listed(path: Path, values: dict[str, Any], key: str) -> list[Any]:
-    found = values.get(key) or []
-    if not isinstance(found, list):
-        raise UserError(f"{path}: {key} must be a list, not {show(found)}.")
-    return found
-
-
-def _design(path: Path, values: dict[str, Any], settings: dict[str, dict[str, Any]]) -> Design:
-    baseline = values.get("baseline") or {}
-    correction = values.get("correction", "holm")
-    if correction != "holm":
-        raise UserError(f"{path}: correction={correction} is not known; holm is.")
-    names = list(values["factors"])
+def _design(path: Path, asked: studies.Study, settings: dict[str, dict[str, Any]]) -> Design:
+    baseline, names = asked.baseline, list(asked.factors)
     if unknown := [key for key in baseline if key not in names]:
         raise UserError(
             f"{path}: baseline names {unknown[0]}, which is no factor.{nearest(unknown[0], names)}"
         )
     keys = list(dict.fromkeys(key for flat in settings.values() for key in flat))
     factors = []
-    for key in names:
-        levels = _listed(path, values["factors"], key)
+    for key, levels in asked.factors.items():
         if keys and key not in keys and f"{key}.name" not in keys:
             raise UserError(f"{path}: factors names {key}, which no cell has.{nearest(key, keys)}")
-        first = baseline.get(key, levels[0] if levels else None)
+        first = baseline.get(key, levels[0])
         if same(first) not in map(same, levels):
             choices = ", ".join(map(show, levels))
             raise UserError(
                 f"{path}: baseline {key}={show(first)} is none of the factor's values ({choices})."
             )
         factors.append(Factor(key, (first, *(value for value in levels if same(value) != same(first)))))
-    acts_through = values.get("acts_through") or {}
-    for key, gates in acts_through.items():
+    for key, gates in asked.acts_through.items():
         for other, value in gates.items():
             factor = next((factor for factor in factors if factor.key == other), None)
             if factor is not None and factor.level(value) is None:
                 raise UserError(
                     f"{path}: acts_through: {key} acts where {other}={show(value)}, which is no value of that factor."
                 )
-    return Design(tuple(factors), _gates(factors, acts_through))
+    return Design(tuple(factors), _gates(factors, asked.acts_through))
 
 
 def _gates(factors: Sequence[Factor], acts_through: dict[str, dict[str, Any]]) -> dict[str, dict[str, int]]:

@@ -1,18 +1,15 @@
-"""samples.csv and the means: nothing dropped, nothing guessed."""
+"""samples.csv: nothing dropped, nothing guessed."""
 
 import csv
-import json
 import math
 from dataclasses import replace
 from pathlib import Path
 
-import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from editmgt.evaluation.row_file import COLUMNS, Row, RowFile, one_line, summarise
-from editmgt.studies.report.stored import read_samples
+from editmgt.results.rows import COLUMNS, Row, RowFile, one_line, read_samples
 
 NAMES = ("edit/success", "outside/psnr")
 
@@ -38,30 +35,6 @@ def write(path: Path) -> None:
     file.append(rows()[2:])
 
 
-def test_means_are_over_what_is_defined_and_counts_stand_beside_them() -> None:
-    assert summarise(rows(), NAMES) == {
-        "n": 3,
-        "failed": 2,
-        "edit/success": 2 / 3,
-        "outside/psnr": 25.0625,
-        "outside/psnr/undefined": 1,
-        "n[add]": 2,
-        "failed[add]": 1,
-        "edit/success[add]": 0.5,
-        "n[remove]": 1,
-        "failed[remove]": 0,
-        "edit/success[remove]": 1.0,
-    }
-
-
-def test_a_metric_that_is_never_defined_has_no_mean() -> None:
-    only = [Row("a", 0, values={"edit/success": math.nan, "outside/psnr": math.nan})]
-    summary = summarise(only, NAMES)
-    assert summary == {"n": 1, "failed": 0, "edit/success/undefined": 1, "outside/psnr/undefined": 1}
-    json.dumps(summary, allow_nan=False)
-    assert summarise([], NAMES) == {"n": 0, "failed": 0}
-
-
 def test_the_csv_holds_every_row_as_it_is(tmp_path: Path) -> None:
     write(tmp_path / "samples.csv")
     with (tmp_path / "samples.csv").open(newline="") as file:
@@ -71,12 +44,6 @@ def test_the_csv_holds_every_row_as_it_is(tmp_path: Path) -> None:
     assert lines[1][-1] == ""  # not defined
     assert lines[2][6:] == ["failed", "ValueError: no, not this", "", ""]
     assert lines[4][0] == "#4"
-
-    table = pandas.read_csv(tmp_path / "samples.csv")
-    summary = summarise(rows(), NAMES)
-    assert table["outside/psnr"].mean() == pytest.approx(summary["outside/psnr"])
-    by_type = table.groupby("edit_type")["edit/success"].mean()
-    assert by_type["add"] == pytest.approx(summary["edit/success[add]"])
 
 
 def test_stored_rows_are_read_back_as_they_were(tmp_path: Path) -> None:
@@ -125,7 +92,7 @@ def test_formulas_are_texts_and_come_back(tmp_path_factory: pytest.TempPathFacto
     assert [replace(found, values={}) for found in file.resume()] == [row]
     with path.open(newline="") as stored:
         assert not any(cell.startswith(("=", "+", "-", "@", "\t")) for cell in [*csv.reader(stored)][1])
-    table, _ = read_samples(path)
+    table = read_samples(path)
     assert table["sample_id"].tolist() == [row.sample_id] and table["edit_type"].tolist() == [row.edit_type]
 
 
@@ -135,3 +102,22 @@ def test_rows_that_cannot_be_read_are_made_anew(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("30.125", "much"))
     assert RowFile(path, NAMES).resume() == []
     assert path.read_text().count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (",ok,", ",fine,", "line 2: status is 'fine'"),
+        ("30.125", "much", "line 2: could not convert"),
+        (",3,ok", ",third,ok", "line 2: invalid literal"),
+        ("s1,", "s0,", "sample s0 is there twice"),
+        ("1.0,30.125", "1.0", "line 2 has 9 values for 10 columns"),
+        ("sample_id", "id", "its columns are not sample_id, "),
+    ],
+)
+def test_a_file_that_is_none_says_where(tmp_path: Path, before: str, after: str, said: str) -> None:
+    path = tmp_path / "samples.csv"
+    write(path)
+    path.write_text(path.read_text().replace(before, after, 1))
+    with pytest.raises(ValueError, match=said):
+        read_samples(path)

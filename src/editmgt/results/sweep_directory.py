@@ -1,0 +1,84 @@
+"""The directory of a sweep, or of a single run: its plan, its question, its cells and what stands beside them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from editmgt.files import write_atomic, write_json
+from editmgt.results.broken import BrokenFile, json_object, yaml_object
+from editmgt.results.reference import CONTROLS, SHIPPED, Reference
+from editmgt.results.run_directory import CONFIG
+
+PLAN, STUDY = "plan.json", "study.yaml"
+REFERENCE = "reference"  # folder of what stands beside the cells
+
+
+@dataclass(frozen=True)
+class StoredPlan:
+    """What a command is going to do.
+
+    Attributes:
+        task: ``train`` or ``evaluate``.
+        adaptive: whether a sweeper chooses the cells as it goes.
+        layers: blocks whose attention maps the cells read.
+        cells: name -> overrides, in the order they run; of an adaptive sweep, examples that bound them.
+    """
+
+    task: str
+    adaptive: bool
+    layers: list[int]
+    cells: dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class SweepDirectory:
+    """What a command leaves in ``path`` beside its cells."""
+
+    path: Path
+
+    def has_plan(self) -> bool:
+        """Whether a plan was written, whole or not."""
+        return (self.path / PLAN).is_file()
+
+    def plan(self) -> StoredPlan:
+        """The plan; a :class:`BrokenFile` where there is none that can be read."""
+        try:
+            values = json_object(self.path / PLAN)
+            cells = {name: [*map(str, overrides)] for name, overrides in values["cells"].items()}
+            return StoredPlan(
+                values["task"], values.get("adaptive", False), [*values.get("layers", [])], cells
+            )
+        except (OSError, BrokenFile, KeyError, AttributeError, TypeError) as error:
+            raise BrokenFile(f"{self.path} is no run and no sweep: it has no readable {PLAN}.") from error
+
+    def write_plan(self, plan: StoredPlan) -> None:
+        """Keep the plan, before the first cell starts."""
+        write_json(self.path / PLAN, asdict(plan))
+
+    def study(self) -> dict[str, Any] | None:
+        """What the sweep asks, as it is written; None where nobody said."""
+        return yaml_object(self.path / STUDY) if (self.path / STUDY).is_file() else None
+
+    def write_study(self, study: Mapping[str, Any]) -> None:
+        """Keep what the sweep asks, for reports to come."""
+        write_atomic(self.path / STUDY, yaml.safe_dump(dict(study), sort_keys=False))
+
+    def cells(self) -> list[str]:
+        """The cells that have begun, sorted; of a single run none."""
+        return sorted(
+            path.parent.name for path in self.path.glob(f"*/{CONFIG}") if path.parent.name != REFERENCE
+        )
+
+    def reference(self, benchmark: str = "") -> Reference:
+        """What stands beside the cells; a sweep over several benchmarks has a folder for each."""
+        return Reference(self.path / REFERENCE / benchmark)
+
+    def references(self) -> Iterator[tuple[str, Reference]]:
+        """Yield what is there of them: the benchmark, empty where the cells have one, and its folder."""
+        yield "", self.reference()
+        for path in sorted((self.path / REFERENCE).glob("*/")):
+            if path.name not in (SHIPPED, CONTROLS):
+                yield path.name, Reference(path)
