@@ -7,13 +7,14 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 
 from editmgt.benchmarks.benchmark_sample import BenchmarkSample, Samples
-from editmgt.editing import Editor, EditSettings, validate
+from editmgt.editing import Editor, EditResult, EditSettings, validate
 from editmgt.editing.picture_files import png
 from editmgt.evaluation.faults import told
 from editmgt.evaluation.gallery import Gallery
@@ -24,6 +25,7 @@ from editmgt.evaluation.scoring import Group, Outcome, kind, score
 from editmgt.files import WriteError, write_atomic, write_json
 from editmgt.metrics import Scorer, SetScores
 
+Edit = Callable[..., EditResult]  # called as Editor.edit is
 Progress = Callable[[int, int], None]
 Produce = Callable[[Group], Outcome]
 PicturePath = Callable[[BenchmarkSample], Path]
@@ -45,6 +47,7 @@ def evaluate(
     progress: Progress | None = None,
     resume: bool = False,
     picture_path: PicturePath | None = None,
+    edit: Edit | None = None,
 ) -> dict[str, float]:
     """Edit and score ``samples``; write ``samples.csv``, ``metrics.json`` and ``samples.png`` to ``out_dir``.
 
@@ -69,6 +72,7 @@ def evaluate(
         resume: go on after the rows that ``out_dir`` holds, which must be of the same editor, samples and
             settings, and do again those that failed by the machine; otherwise start anew.
         picture_path: where in ``out_dir`` each edited picture is kept as PNG, its map in ``maps.jsonl``; None: nowhere.
+        edit: makes the edits, or has them; None: the editor's own.
 
     Returns:
         What ``metrics.json`` holds, see :func:`editmgt.evaluation.row_file.summarise`.
@@ -94,22 +98,21 @@ def evaluate(
         gallery.offer(index, sample, edited, localization, held)
 
     run = _Run(editor, samples, settings, scorer, batch_size, seed)
-    summary = run.write(lambda group: _edit(group, settings, seed), out_dir, resume, progress, keep)
+    make = edit or editor.edit
+    summary = run.write(lambda group: _edit(make, group, settings, seed), out_dir, resume, progress, keep)
     gallery.write(out_dir / "samples.png")
     if "failed/machine" not in summary:
         gallery.forget()
     return summary
 
 
-def _edit(
-    group: Group, settings: EditSettings, seed: int, masks: Sequence[Image.Image] | None = None
-) -> Outcome:
-    """Edit a group's pictures; ``masks`` hold for the last instruction of each."""
+def _edit(edit: Edit, group: Group, settings: EditSettings, seed: int, **last: Any) -> Outcome:
+    """Edit a group's pictures; ``last`` are more options of the last instruction of each."""
     images, seconds = list(group.source), 0.0
     options = settings.to_dict() | {"seed": seed, "batch_size": len(group.samples)}
     for turn in range(max(len(sample.before) for sample in group.samples)):
         active = [i for i, sample in enumerate(group.samples) if turn < len(sample.before)]
-        result = group.editor.edit(
+        result = edit(
             [images[i] for i in active],
             [group.samples[i].before[turn] for i in active],
             sample_ids=[f"{group.samples[i].sample_id}@{turn}" for i in active],
@@ -118,14 +121,12 @@ def _edit(
         seconds += result.seconds
         for i, image in zip(active, result.images, strict=True):
             images[i] = image
-    result = group.editor.edit(
+    result = edit(
         images,
         [sample.instruction for sample in group.samples],
         sample_ids=[sample.sample_id for sample in group.samples],
-        mask=None
-        if masks is None
-        else [np.asarray(mask) for mask in masks],  # booleans: nothing may change, too
         **options,
+        **last,
     )
     maps, held = (torch.stack(list(rows)) for rows in (result.localization, result.held))
     return Outcome(result.images, maps, held, seconds + result.seconds)
@@ -155,6 +156,11 @@ def controls(
     scorer = metrics if isinstance(metrics, Scorer) else Scorer(metrics)
     scorer = scorer.without({"localization", "held", "seconds"})
     oracle = replace(settings, region_hold=False)
+
+    def with_masks(group: Group) -> Outcome:
+        masks = [np.asarray(mask) for mask in group.masks]  # booleans: nothing may change, too
+        return Outcome(_edit(editor.edit, group, oracle, seed, mask=masks).images)
+
     # what is scored in the edit's place: name -> (directory, what it needs, a group's pictures)
     ways: dict[str, tuple[str, str, Produce]] = {
         "control: copy source": ("copy_source", "source", lambda group: Outcome(group.source)),
@@ -164,10 +170,7 @@ def controls(
         "control: codec round trip of target": (
             "codec_target", "target", lambda group: Outcome(group.target_codec),
         ),
-        "control: oracle mask": (
-            "oracle_mask", "edit_mask",
-            lambda group: Outcome(_edit(group, oracle, seed, group.masks).images),
-        ),
+        "control: oracle mask": ("oracle_mask", "edit_mask", with_masks),
     }  # fmt: skip
     known = _known(samples)
     ways = {title: way for title, way in ways.items() if way[1] in known}
