@@ -209,7 +209,7 @@ class StoredEdits:
 
     def _recall(self, keys: list[str], settings: EditSettings, made: "dict[Path, _File]") -> EditResult:
         places = [self._places[key] for key in keys]
-        files = {path: made.get(path) or _read(path) for path, _ in places}
+        files = {path: made.get(path) or _read(path) for path in {path for path, _ in places}}
 
         def column(name: str) -> Tensor:
             return torch.stack([files[path].tensors[name][row] for path, row in places])
