@@ -202,6 +202,29 @@ def test_a_fresh_edit_is_what_is_read_back_bit_for_bit(
     assert fresh.seconds == again.seconds
 
 
+def test_a_round_trip_is_taken_once_and_again_where_it_is_broken(
+    tiny_editor: Editor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = [image.tobytes() for image in tiny_editor.round_trip(pictures(), 32)]
+    taken: list[int] = []
+    real = Editor.round_trip
+
+    def counting(self: Editor, images: Any, resolution: int) -> list[Image.Image]:
+        taken.append(len(images))
+        return real(self, images, resolution)
+
+    monkeypatch.setattr(Editor, "round_trip", counting)
+    for _ in range(2):
+        found = store(tiny_editor, tmp_path).round_trip(pictures(), 32)
+        assert [image.tobytes() for image in found] == wanted and taken == [3]
+    store(tiny_editor, tmp_path).round_trip(pictures()[:2], 32)
+    assert taken == [3, 2]
+    for path in tmp_path.iterdir():
+        path.write_bytes(path.read_bytes()[:-7])
+    found = store(tiny_editor, tmp_path).round_trip(pictures(), 32)
+    assert [image.tobytes() for image in found] == wanted and taken == [3, 2, 3]
+
+
 def test_edits_that_are_not_kept_are_refused(tiny_editor: Editor, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no edit setting 'mask'"):
         store(tiny_editor, tmp_path).edit(pictures(), WORDS, sample_ids=IDS, mask=[None] * 3)

@@ -9,10 +9,11 @@ from editmgt.benchmarks.lookup import build, instructions, picture_path
 from editmgt.benchmarks.protocols import protocol
 from editmgt.editing import Editor, EditSettings
 from editmgt.editing.cuts import cuts_of
-from editmgt.evaluation.evaluate import Edit, evaluate
+from editmgt.evaluation.evaluate import evaluate
 from editmgt.evaluation.judge import Judge
 from editmgt.evaluation.judged_pictures import judge_pictures
 from editmgt.evaluation.localization_layers import study
+from editmgt.evaluation.scoring import Edits
 from editmgt.files import write_json
 from editmgt.metrics import scorer_of
 from editmgt.metrics.instruction import CUT
@@ -22,7 +23,7 @@ Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 
 def run(
     editor: Editor,
-    edit: Edit,
+    edits: Edits,
     settings: EditSettings,
     config: Mapping[str, Any],
     directory: Path,
@@ -36,7 +37,7 @@ def run(
 
     Args:
         editor: what is judged.
-        edit: makes its edits, or has them.
+        edits: makes its edits, or has them.
         settings: of its edits.
         config: the composed configuration.
         directory: of the run.
@@ -62,7 +63,7 @@ def run(
             progress=advance,
             resume=resume,
             picture_path=lambda sample: picture_path(benchmark, sample),
-            edit=edit,
+            edits=edits,
         )
     if judge is not None and judge["endpoint"] is not None and judge["kind"] == "scores":
         with bar("judging") as advance:

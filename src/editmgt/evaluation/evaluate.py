@@ -14,18 +14,17 @@ import torch
 from PIL import Image
 
 from editmgt.benchmarks.benchmark_sample import BenchmarkSample, Samples
-from editmgt.editing import Editor, EditResult, EditSettings, validate
+from editmgt.editing import Editor, EditSettings, validate
 from editmgt.editing.picture_files import png
 from editmgt.evaluation.faults import told
 from editmgt.evaluation.gallery import Gallery
 from editmgt.evaluation.kept_maps import FILE as MAPS
 from editmgt.evaluation.kept_maps import keep_map
 from editmgt.evaluation.row_file import Row, RowFile, summarise
-from editmgt.evaluation.scoring import Group, Outcome, kind, score
+from editmgt.evaluation.scoring import Edits, Group, Outcome, kind, score
 from editmgt.files import WriteError, write_atomic, write_json
 from editmgt.metrics import Scorer, SetScores
 
-Edit = Callable[..., EditResult]  # called as Editor.edit is
 Progress = Callable[[int, int], None]
 Produce = Callable[[Group], Outcome]
 PicturePath = Callable[[BenchmarkSample], Path]
@@ -47,7 +46,7 @@ def evaluate(
     progress: Progress | None = None,
     resume: bool = False,
     picture_path: PicturePath | None = None,
-    edit: Edit | None = None,
+    edits: Edits | None = None,
 ) -> dict[str, float]:
     """Edit and score ``samples``; write ``samples.csv``, ``metrics.json`` and ``samples.png`` to ``out_dir``.
 
@@ -72,7 +71,7 @@ def evaluate(
         resume: go on after the rows that ``out_dir`` holds, which must be of the same editor, samples and
             settings, and do again those that failed by the machine; otherwise start anew.
         picture_path: where in ``out_dir`` each edited picture is kept as PNG, its map in ``maps.jsonl``; None: nowhere.
-        edit: makes the edits, or has them; None: the editor's own.
+        edits: makes the edits, or has them; None: ``editor`` makes them.
 
     Returns:
         What ``metrics.json`` holds, see :func:`editmgt.evaluation.row_file.summarise`.
@@ -97,22 +96,21 @@ def evaluate(
             keep_map(out_dir, sample.sample_id, localization, held)
         gallery.offer(index, sample, edited, localization, held)
 
-    run = _Run(editor, samples, settings, scorer, batch_size, seed)
-    make = edit or editor.edit
-    summary = run.write(lambda group: _edit(make, group, settings, seed), out_dir, resume, progress, keep)
+    run = _Run(editor, samples, settings, scorer, batch_size, seed, edits)
+    summary = run.write(lambda group: _edit(group, settings, seed), out_dir, resume, progress, keep)
     gallery.write(out_dir / "samples.png")
     if "failed/machine" not in summary:
         gallery.forget()
     return summary
 
 
-def _edit(edit: Edit, group: Group, settings: EditSettings, seed: int, **last: Any) -> Outcome:
+def _edit(group: Group, settings: EditSettings, seed: int, **last: Any) -> Outcome:
     """Edit a group's pictures; ``last`` are more options of the last instruction of each."""
     images, seconds = list(group.source), 0.0
     options = settings.to_dict() | {"seed": seed, "batch_size": len(group.samples)}
     for turn in range(max(len(sample.before) for sample in group.samples)):
         active = [i for i, sample in enumerate(group.samples) if turn < len(sample.before)]
-        result = edit(
+        result = group.edits.edit(
             [images[i] for i in active],
             [group.samples[i].before[turn] for i in active],
             sample_ids=[f"{group.samples[i].sample_id}@{turn}" for i in active],
@@ -121,7 +119,7 @@ def _edit(edit: Edit, group: Group, settings: EditSettings, seed: int, **last: A
         seconds += result.seconds
         for i, image in zip(active, result.images, strict=True):
             images[i] = image
-    result = edit(
+    result = group.edits.edit(
         images,
         [sample.instruction for sample in group.samples],
         sample_ids=[sample.sample_id for sample in group.samples],
@@ -159,7 +157,7 @@ def controls(
 
     def with_masks(group: Group) -> Outcome:
         masks = [np.asarray(mask) for mask in group.masks]  # booleans: nothing may change, too
-        return Outcome(_edit(editor.edit, group, oracle, seed, mask=masks).images)
+        return Outcome(_edit(group, oracle, seed, mask=masks).images)
 
     # what is scored in the edit's place: name -> (directory, what it needs, a group's pictures)
     ways: dict[str, tuple[str, str, Produce]] = {
@@ -210,9 +208,10 @@ class _Run:
         scorer: Scorer,
         batch_size: int,
         seed: int,
+        edits: Edits | None = None,
     ) -> None:
         self.editor, self.samples, self.settings, self.scorer = editor, samples, settings, scorer
-        self.batch_size, self.seed = batch_size, seed
+        self.batch_size, self.seed, self.edits = batch_size, seed, edits
 
     def write(
         self,
@@ -267,7 +266,7 @@ class _Run:
         rows: dict[int, Row] = {}
 
         def work(batch: dict[int, BenchmarkSample]) -> None:
-            group = Group(list(batch.values()), self.editor, self.settings.resolution)
+            group = Group(list(batch.values()), self.editor, self.settings.resolution, self.edits)
             outcome = produce(group)
             scores = score(group, outcome, self.settings, self.scorer, sets)
             for position, (index, sample) in enumerate(batch.items()):

@@ -3,6 +3,7 @@
 import io
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,16 +45,17 @@ class Gallery:
         first = edit_type not in {name for _, _, name in kept} and len({name for _, _, name in kept}) < ROWS
         if not first and sum(kind == "other" for kind, _, _ in kept) >= ROWS:
             return
+        parts: dict[str, Any] = {
+            "instruction": np.array(sample.instruction),
+            "source": sample.source,
+            "edited": np.asarray(edited),
+            "localization": localization.numpy(),
+            "held": held.numpy(),
+        }
+        if sample.target is not None:
+            parts["target"] = sample.target
         content = io.BytesIO()
-        np.savez(
-            content,
-            instruction=np.array(sample.instruction),
-            source=sample.source,
-            edited=np.asarray(edited),
-            localization=localization.numpy(),
-            held=held.numpy(),
-            **({} if sample.target is None else {"target": sample.target}),
-        )
+        np.savez(content, **parts)
         name = f"{'first' if first else 'other'}-{index:08d}-{edit_type}.npz"
         write_atomic(self.directory / name, content.getvalue())
 

@@ -261,7 +261,7 @@ def judge(
             warnings.simplefilter("ignore", InstructionCut)
         metrics = run(
             stored.editor,
-            stored.edit,
+            stored,
             settings,
             config,
             directory,

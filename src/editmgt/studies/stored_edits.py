@@ -2,7 +2,8 @@
 
 What a cell varies may change how an edit's map is read and not the edit: with region hold off, consolidation and the
 source of the map do. So raw attention and the maps of every other source are kept with the pictures, and every cell reads
-them its own way. Where a hold rule decided, the map is a part of the edit and is kept as it was.
+them its own way. Where a hold rule decided, the map is a part of the edit and is kept as it was. The sources' round trips
+through the codec, which every cell compares with, are kept beside them.
 Shapes: B samples, S steps, L layers, H W codes, h w cells.
 """
 
@@ -18,7 +19,7 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from editmgt.editing import Editor, EditResult, EditSettings
@@ -98,8 +99,8 @@ def opened(
         finished = before.get("state") == "done"
         stored = StoredEdits(editor, directory, sorted(layers), say)
         if not finished:
-            if len(stored):
-                say(f"continuing edits {directory.name}, {len(stored)} are there")
+            if stored.found:
+                say(f"continuing edits {directory.name}, {stored.found} are there")
             write_json(directory / "status.json", {"state": "running", **owner})
         yield stored
         if not finished:
@@ -133,9 +134,7 @@ class StoredEdits:
             except (SafetensorError, OSError, ValueError, KeyError):
                 path.replace(path.with_suffix(".corrupt"))
                 say(f"{path} is corrupt: moved aside, its samples are edited again")
-
-    def __len__(self) -> int:
-        return len(self._places)
+        self.found = len(self._places)  # edits that were there at first
 
     def edit(
         self,
@@ -174,9 +173,21 @@ class StoredEdits:
             made = self._keep([keys[i] for i in missing], result, settings)
         return self._recall(keys, settings, made)
 
+    def round_trip(self, images: Sequence[Image.Image], resolution: int) -> list[Image.Image]:
+        """Return :meth:`Editor.round_trip`, which is taken once of the same pictures in the same order."""
+        content = digest([resolution, *(_key("", image, "") for image in images)])
+        path = self._directory / f"{content}.codec"  # safetensors, too, but no edits
+        try:
+            pictures = load(path.read_bytes())["images"]
+        except (OSError, SafetensorError):
+            made = self.editor.round_trip(images, resolution)
+            write_atomic(path, save({"images": _stack(made)}))
+            return made
+        return [Image.fromarray(picture) for picture in pictures.numpy()]
+
     def _keep(self, keys: list[str], result: EditResult, settings: EditSettings) -> "dict[Path, _File]":
         tensors = {
-            "images": torch.from_numpy(np.stack([np.asarray(image) for image in result.images])),
+            "images": _stack(result.images),
             "tokens": _one_size(result.tokens).to(torch.int32),
             "held": _one_size(result.held),
             "changed": _one_size(result.changed),
@@ -255,6 +266,11 @@ def _read(path: Path) -> _File:
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no dict)
         return _File(tensors, json.loads(file.metadata()["layers"]))
+
+
+def _stack(images: Sequence[Image.Image]) -> Tensor:
+    """uint8 [B,H,W,3]."""
+    return torch.from_numpy(np.stack([np.asarray(image) for image in images]))
 
 
 def _one_size(tensors: Tensor | list[Tensor]) -> Tensor:
