@@ -19,7 +19,6 @@ from editmgt.data.scenes import EDIT_TYPES
 from editmgt.editing import Editor
 from editmgt.errors import UserError
 from editmgt.evaluation import controls, evaluate
-from editmgt.evaluation.scoring import round_trip
 from editmgt.evaluation.summary import summarise
 from editmgt.files import read_json
 from editmgt.metrics import REGISTRY, metric_names
@@ -246,7 +245,7 @@ def test_controls(tiny_editor: Editor, samples: list[EditSample], tmp_path: Path
 
     # The target's round trip, by hand.
     sample = samples[0]
-    [image] = round_trip(tiny_editor, [Image.fromarray(sample.target)], 32)
+    [image] = tiny_editor.round_trip([Image.fromarray(sample.target)], 32)
     by_hand = np.abs(np.asarray(image) / 255 - sample.target / 255).mean()
     table = read(tmp_path / "codec_target" / "samples.csv")
     assert table["whole/l1"][0] == pytest.approx(by_hand, rel=CLOSE)

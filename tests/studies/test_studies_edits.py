@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from editmgt.editing import Editor, EditResult, EditSettings
 from editmgt.editing.hold_rules import RULES, needs
+from editmgt.errors import UserError
 from editmgt.lock import locked
 from editmgt.studies.stored_edits import StoredEdits, edits_fingerprint, layers_read, opened
 
@@ -82,7 +83,7 @@ def pictures() -> list[Image.Image]:
     ]
 
 
-def edit(editor: Editor, settings: EditSettings, chosen: slice = slice(None)) -> EditResult:
+def edit(editor: Editor | StoredEdits, settings: EditSettings, chosen: slice = slice(None)) -> EditResult:
     options = settings.to_dict() | {"steps": 2, "resolution": 32}
     return editor.edit(pictures()[chosen], WORDS[chosen], sample_ids=IDS[chosen], seed=5, **options)
 
@@ -114,13 +115,13 @@ def test_edits_of_different_numbers_of_steps_are_recalled_together(
     }
     settings = HOLD.override(**early, steps=8)
 
-    def ask(editor: Editor, rows: list[int]) -> EditResult:
+    def ask(stored: StoredEdits, rows: list[int]) -> EditResult:
         shares = {"hold_quantile": 0.9} if rows == [0] else {}  # a short edit
-        return editor.edit(
+        return stored.edit(
             [pictures()[row] for row in rows],
             [WORDS[row] for row in rows],
             sample_ids=[IDS[row] for row in rows],
-            **settings.to_dict() | shares | {"resolution": 32, "trace": True},
+            **settings.to_dict() | shares | {"resolution": 32},
         )
 
     short, long = (ask(store(tiny_editor, tmp_path), rows) for rows in ([0], [1, 2]))
@@ -190,11 +191,48 @@ def test_edits_that_an_older_version_kept_are_made_again(
     assert made == [3, 3] and not capsys.readouterr().out
 
 
-def test_a_store_is_its_editor_whatever_that_was_made_with(tiny_bundle: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("settings", [FREE, HOLD, FREE.override(map_source="posterior")])
+def test_a_fresh_edit_is_what_is_read_back_bit_for_bit(
+    tiny_editor: Editor, tmp_path: Path, settings: EditSettings
+) -> None:
+    fresh, again = (edit(store(tiny_editor, tmp_path), settings) for _ in range(2))
+    assert [a.tobytes() for a in fresh.images] == [b.tobytes() for b in again.images]
+    for name in ("tokens", "localization", "held", "changed", "layer_maps"):
+        assert torch.equal(getattr(fresh, name), getattr(again, name)), name
+    assert fresh.seconds == again.seconds
+
+
+def test_a_round_trip_is_taken_once_and_again_where_it_is_broken(
+    tiny_editor: Editor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = [image.tobytes() for image in tiny_editor.round_trip(pictures(), 32)]
+    taken: list[int] = []
+    real = Editor.round_trip
+
+    def counting(self: Editor, images: Any, resolution: int) -> list[Image.Image]:
+        taken.append(len(images))
+        return real(self, images, resolution)
+
+    monkeypatch.setattr(Editor, "round_trip", counting)
+    for _ in range(2):
+        found = store(tiny_editor, tmp_path).round_trip(pictures(), 32)
+        assert [image.tobytes() for image in found] == wanted and taken == [3]
+    store(tiny_editor, tmp_path).round_trip(pictures()[:2], 32)
+    assert taken == [3, 2]
+    for path in tmp_path.iterdir():
+        path.write_bytes(path.read_bytes()[:-7])
+    found = store(tiny_editor, tmp_path).round_trip(pictures(), 32)
+    assert [image.tobytes() for image in found] == wanted and taken == [3, 2, 3]
+
+
+def test_edits_that_are_not_kept_are_refused(tiny_editor: Editor, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no edit setting 'mask'"):
+        store(tiny_editor, tmp_path).edit(pictures(), WORDS, sample_ids=IDS, mask=[None] * 3)
+
+
+def test_a_store_edits_with_its_editor_whatever_that_was_made_with(tiny_bundle: Path, tmp_path: Path) -> None:
     editor = Editor.from_pretrained(tiny_bundle, text_encoder_afterwards="drop")
-    stored = store(editor, tmp_path)
-    assert vars(editor).items() <= vars(stored).items()
-    edit(stored, FREE)
+    edit(store(editor, tmp_path), FREE)
     assert editor.text_encoder.model.device.type == "meta"  # the reader in use did what it was asked to
 
 

@@ -22,6 +22,7 @@ from editmgt.editing.images import (
     resize,
     to_image,
     to_pixels,
+    working_size,
 )
 from editmgt.editing.loop import PerSample, Step, TokenEdit
 from editmgt.editing.masks import MaskLike, codes_that_may_change, may_change
@@ -284,6 +285,13 @@ class Editor:
                 for source in record_sources
             },
         )
+
+    def round_trip(self, images: Sequence[Image.Image], resolution: int) -> list[Image.Image]:
+        """Return RGB pictures of one size through the codec and back, at the size they would be edited at."""
+        size = working_size(images[0].size, resolution, self.pixels_per_cell)
+        pixels = torch.stack([to_pixels(resize(image, size)) for image in images])
+        decoded = self.codec.decode(self.codec.encode(pixels.to(self.device)))
+        return [resize(to_image(row), image.size) for row, image in zip(decoded, images, strict=True)]
 
     @torch.inference_mode()
     def _edit_batch(

@@ -13,6 +13,7 @@ from editmgt.evaluation.evaluate import evaluate
 from editmgt.evaluation.judge import Judge
 from editmgt.evaluation.judged_pictures import judge_pictures
 from editmgt.evaluation.localization_layers import study
+from editmgt.evaluation.scoring import Edits
 from editmgt.metrics import scorer_of
 from editmgt.metrics.instruction import CUT
 from editmgt.results import RunDirectory
@@ -22,6 +23,7 @@ Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 
 def run(
     editor: Editor,
+    edits: Edits,
     settings: EditSettings,
     config: Mapping[str, Any],
     directory: Path,
@@ -35,6 +37,7 @@ def run(
 
     Args:
         editor: what is judged.
+        edits: makes its edits, or has them.
         settings: of its edits.
         config: the composed configuration.
         directory: of the run.
@@ -60,6 +63,7 @@ def run(
             progress=advance,
             resume=resume,
             picture_path=lambda sample: picture_path(benchmark, sample),
+            edits=edits,
         )
     if judge is not None and judge["endpoint"] is not None and judge["kind"] == "scores":
         with bar("judging") as advance:

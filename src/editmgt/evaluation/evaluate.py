@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from editmgt.evaluation.faults import told
 from editmgt.evaluation.gallery import Gallery
 from editmgt.evaluation.kept_maps import FILE as MAPS
 from editmgt.evaluation.kept_maps import keep_map
-from editmgt.evaluation.scoring import Group, Outcome, kind, score
+from editmgt.evaluation.scoring import Edits, Group, Outcome, kind, score
 from editmgt.evaluation.summary import summarise
 from editmgt.files import WriteError, write_atomic
 from editmgt.metrics import Scorer, SetScores
@@ -45,6 +46,7 @@ def evaluate(
     progress: Progress | None = None,
     resume: bool = False,
     picture_path: PicturePath | None = None,
+    edits: Edits | None = None,
 ) -> dict[str, float]:
     """Edit and score ``samples``; write ``samples.csv``, ``metrics.json`` and ``samples.png`` to ``out_dir``.
 
@@ -69,6 +71,7 @@ def evaluate(
         resume: go on after the rows that ``out_dir`` holds, which must be of the same editor, samples and
             settings, and do again those that failed by the machine; otherwise start anew.
         picture_path: where in ``out_dir`` each edited picture is kept as PNG, its map in ``maps.jsonl``; None: nowhere.
+        edits: makes the edits, or has them; None: ``editor`` makes them.
 
     Returns:
         What ``metrics.json`` holds, see :func:`editmgt.evaluation.summary.summarise`.
@@ -93,7 +96,7 @@ def evaluate(
             keep_map(out_dir, sample.sample_id, localization, held)
         gallery.offer(index, sample, edited, localization, held)
 
-    run = _Run(editor, samples, settings, scorer, batch_size, seed)
+    run = _Run(editor, samples, settings, scorer, batch_size, seed, edits)
     summary = run.write(lambda group: _edit(group, settings, seed), out_dir, resume, progress, keep)
     gallery.write(RunDirectory(out_dir).page)
     if "failed/machine" not in summary:
@@ -101,15 +104,13 @@ def evaluate(
     return summary
 
 
-def _edit(
-    group: Group, settings: EditSettings, seed: int, masks: Sequence[Image.Image] | None = None
-) -> Outcome:
-    """Edit a group's pictures; ``masks`` hold for the last instruction of each."""
+def _edit(group: Group, settings: EditSettings, seed: int, **last: Any) -> Outcome:
+    """Edit a group's pictures; ``last`` are more options of the last instruction of each."""
     images, seconds = list(group.source), 0.0
     options = settings.to_dict() | {"seed": seed, "batch_size": len(group.samples)}
     for turn in range(max(len(sample.before) for sample in group.samples)):
         active = [i for i, sample in enumerate(group.samples) if turn < len(sample.before)]
-        result = group.editor.edit(
+        result = group.edits.edit(
             [images[i] for i in active],
             [group.samples[i].before[turn] for i in active],
             sample_ids=[f"{group.samples[i].sample_id}@{turn}" for i in active],
@@ -118,14 +119,12 @@ def _edit(
         seconds += result.seconds
         for i, image in zip(active, result.images, strict=True):
             images[i] = image
-    result = group.editor.edit(
+    result = group.edits.edit(
         images,
         [sample.instruction for sample in group.samples],
         sample_ids=[sample.sample_id for sample in group.samples],
-        mask=None
-        if masks is None
-        else [np.asarray(mask) for mask in masks],  # booleans: nothing may change, too
         **options,
+        **last,
     )
     maps, held = (torch.stack(list(rows)) for rows in (result.localization, result.held))
     return Outcome(result.images, maps, held, seconds + result.seconds)
@@ -155,15 +154,17 @@ def controls(
     scorer = metrics if isinstance(metrics, Scorer) else Scorer(metrics)
     scorer = scorer.without({"localization", "held", "seconds"})
     oracle = replace(settings, region_hold=False)
+
+    def with_masks(group: Group) -> Outcome:
+        masks = [np.asarray(mask) for mask in group.masks]  # booleans: nothing may change, too
+        return Outcome(_edit(group, oracle, seed, mask=masks).images)
+
     # what is scored in the edit's place: what it needs, and a group's pictures
     ways: dict[str, tuple[str, Produce]] = {
         reference.COPY_SOURCE: ("source", lambda group: Outcome(group.source)),
         reference.CODEC_SOURCE: ("source", lambda group: Outcome(group.source_codec)),
         reference.CODEC_TARGET: ("target", lambda group: Outcome(group.target_codec)),
-        reference.ORACLE_MASK: (
-            "edit_mask",
-            lambda group: Outcome(_edit(group, oracle, seed, group.masks).images),
-        ),
+        reference.ORACLE_MASK: ("edit_mask", with_masks),
     }
     known = _known(samples)
     ways = {name: way for name, way in ways.items() if way[0] in known}
@@ -203,9 +204,10 @@ class _Run:
         scorer: Scorer,
         batch_size: int,
         seed: int,
+        edits: Edits | None = None,
     ) -> None:
         self.editor, self.samples, self.settings, self.scorer = editor, samples, settings, scorer
-        self.batch_size, self.seed = batch_size, seed
+        self.batch_size, self.seed, self.edits = batch_size, seed, edits
 
     def write(
         self,
@@ -256,7 +258,7 @@ class _Run:
         rows: dict[int, Row] = {}
 
         def work(batch: dict[int, BenchmarkSample]) -> None:
-            group = Group(list(batch.values()), self.editor, self.settings.resolution)
+            group = Group(list(batch.values()), self.editor, self.settings.resolution, self.edits)
             outcome = produce(group)
             scores = score(group, outcome, self.settings, self.scorer, sets)
             for position, (index, sample) in enumerate(batch.items()):

@@ -3,7 +3,10 @@
 import io
 import shutil
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -21,9 +24,9 @@ class Gallery:
     Which samples are shown depends on their order alone, so pages of two editors show the same ones.
 
     Args:
-        directory: keeps the rows until nothing is left to do, so that an evaluation that goes on after a kill
-            shows the samples that were done before it.
-        resume: whether rows that are there belong to this evaluation.
+        directory: keeps what the rows are drawn from until nothing is left to do, so that an evaluation that goes on
+            after a kill shows the samples that were done before it.
+        resume: whether what is there belongs to this evaluation.
     """
 
     def __init__(self, directory: Path, resume: bool) -> None:
@@ -34,7 +37,7 @@ class Gallery:
     def offer(
         self, index: int, sample: BenchmarkSample, edited: Image.Image, localization: Tensor, held: Tensor
     ) -> None:
-        """Draw the sample, the ``index``-th, if the page may need it."""
+        """Keep the sample, the ``index``-th, if the page may need it: which rows are drawn is known at the end."""
         kept = [path.stem.split("-", 2) for path in self._paths()]
         if any(int(position) == index for _, position, _ in kept):
             return
@@ -42,27 +45,42 @@ class Gallery:
         first = edit_type not in {name for _, _, name in kept} and len({name for _, _, name in kept}) < ROWS
         if not first and sum(kind == "other" for kind, _, _ in kept) >= ROWS:
             return
-        row = explain_row(
-            Image.fromarray(sample.source),
-            sample.instruction,
-            edited,
-            localization,
-            held,
-            target=None if sample.target is None else Image.fromarray(sample.target),
-        )
-        name = f"{'first' if first else 'other'}-{index:08d}-{edit_type}.png"
-        write_atomic(self.directory / name, png(row))
+        parts: dict[str, Any] = {
+            "instruction": np.array(sample.instruction),
+            "source": sample.source,
+            "edited": np.asarray(edited),
+            "localization": localization.numpy(),
+            "held": held.numpy(),
+        }
+        if sample.target is not None:
+            parts["target"] = sample.target
+        content = io.BytesIO()
+        np.savez(content, **parts)
+        name = f"{'first' if first else 'other'}-{index:08d}-{edit_type}.npz"
+        write_atomic(self.directory / name, content.getvalue())
 
     def write(self, path: Path) -> None:
-        """Write the page as PNG; no sample, no page."""
-        rows = [Image.open(io.BytesIO(row.read_bytes())) for row in self._paths()[:ROWS]]
+        """Draw the page as PNG; no sample, no page."""
+        rows = [_draw(kept) for kept in self._paths()[:ROWS]]
         if rows:
             write_atomic(path, png(stack_rows(rows)))
 
     def forget(self) -> None:
-        """Remove the rows, which no later run of this evaluation will add to."""
+        """Remove what was kept, which no later run of this evaluation will add to."""
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _paths(self) -> list[Path]:
         """The firsts of their types, then the others."""
-        return sorted(self.directory.glob("*-*-*.png"))
+        return sorted(self.directory.glob("*-*-*.npz"))
+
+
+def _draw(path: Path) -> Image.Image:
+    with np.load(path) as kept:
+        return explain_row(
+            Image.fromarray(kept["source"]),
+            str(kept["instruction"]),
+            Image.fromarray(kept["edited"]),
+            torch.from_numpy(kept["localization"]),
+            torch.from_numpy(kept["held"]),
+            target=Image.fromarray(kept["target"]) if "target" in kept else None,
+        )

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -12,24 +12,47 @@ from PIL import Image
 from torch import Tensor
 
 from editmgt.benchmarks.benchmark_sample import BenchmarkSample
-from editmgt.editing import Editor, EditSettings
-from editmgt.editing.images import resize, to_image, to_pixels, working_size
+from editmgt.editing import Editor, EditResult, EditSettings
+from editmgt.editing.images import to_pixels
 from editmgt.metrics import EditBatch, Scorer, SetScores, edit_ratio
 
 _SUCCESS = ("edit/success", "edit/success_strict")
 
 
+class Edits(Protocol):
+    """Makes what is judged, or has it: an :class:`Editor`, or a store of what it made."""
+
+    def edit(self, *arguments: Any, **options: Any) -> EditResult:
+        """See :meth:`Editor.edit`."""
+
+    def round_trip(self, images: Sequence[Image.Image], resolution: int) -> list[Image.Image]:
+        """See :meth:`Editor.round_trip`."""
+
+
 class Group:
     """Samples of one picture size that know equally much of their truth, and their pictures.
+
+    Args:
+        samples: at least one.
+        editor: what is judged.
+        resolution: of its edits.
+        edits: makes or has them; None: ``editor`` makes them.
 
     Raises:
         ValueError: for a mask of another size than its target (or source, where there is no target).
     """
 
-    def __init__(self, samples: Sequence[BenchmarkSample], editor: Editor, resolution: int) -> None:
+    def __init__(
+        self,
+        samples: Sequence[BenchmarkSample],
+        editor: Editor,
+        resolution: int,
+        edits: Edits | None = None,
+    ) -> None:
         for sample in samples:
             _check_sizes(sample)
         self.samples, self.editor, self.resolution = samples, editor, resolution
+        self.edits: Edits = editor if edits is None else edits
         self.source = [Image.fromarray(sample.source) for sample in samples]
 
     @property
@@ -46,12 +69,12 @@ class Group:
     @cached_property
     def source_codec(self) -> list[Image.Image]:
         """The sources through the codec and back."""
-        return round_trip(self.editor, self.source, self.resolution)
+        return self.edits.round_trip(self.source, self.resolution)
 
     @cached_property
     def target_codec(self) -> list[Image.Image]:
         """The targets through the codec and back."""
-        return round_trip(self.editor, self.target, self.resolution)
+        return self.edits.round_trip(self.target, self.resolution)
 
 
 @dataclass(frozen=True)
@@ -62,14 +85,6 @@ class Outcome:
     localization: Tensor | None = None
     held: Tensor | None = None
     seconds: float | None = None
-
-
-def round_trip(editor: Editor, images: Sequence[Image.Image], resolution: int) -> list[Image.Image]:
-    """Return pictures of one size through the editor's codec and back, at the size it would edit them."""
-    size = working_size(images[0].size, resolution, editor.pixels_per_cell)
-    pixels = torch.stack([to_pixels(resize(image, size)) for image in images])
-    decoded = editor.codec.decode(editor.codec.encode(pixels.to(editor.device)))
-    return [resize(to_image(row), image.size) for row, image in zip(decoded, images, strict=True)]
 
 
 def kind(sample: BenchmarkSample) -> tuple[Any, ...]:

@@ -40,7 +40,8 @@ from editmgt.studies.tracking import Tracker, start, study_tags
 from editmgt.weights import local as local_directory
 
 if TYPE_CHECKING:
-    from editmgt.editing import Editor, EditSettings
+    from editmgt.editing import EditSettings
+    from editmgt.studies.stored_edits import StoredEdits
 
 
 def run_cell(composed: DictConfig) -> float | None:
@@ -230,7 +231,7 @@ class Cell:
 
 
 def judge(
-    editor: "Editor",
+    stored: "StoredEdits",
     settings: "EditSettings",
     config: dict[str, Any],
     directory: Path,
@@ -252,14 +253,15 @@ def judge(
     size = len(build(benchmark))
     most = "up to " if settings.matched_steps else ""
     say(f"{size} samples of {benchmark['name']}, {most}{settings.steps} steps each")
-    line = count_line(instructions(benchmark), editor.text_encoder, "instructions")
+    line = count_line(instructions(benchmark), stored.editor.text_encoder, "instructions")
     start = time.perf_counter()
     with warnings.catch_warnings():
         if line:
             say(f"{line} ({CUT} in {SAMPLES} says which)")
             warnings.simplefilter("ignore", InstructionCut)
         metrics = run(
-            editor,
+            stored.editor,
+            stored,
             settings,
             config,
             directory,

@@ -2,7 +2,8 @@
 
 What a cell varies may change how an edit's map is read and not the edit: with region hold off, consolidation and the
 source of the map do. So raw attention and the maps of every other source are kept with the pictures, and every cell reads
-them its own way. Where a hold rule decided, the map is a part of the edit and is kept as it was.
+them its own way. Where a hold rule decided, the map is a part of the edit and is kept as it was. The sources' round trips
+through the codec, which every cell compares with, are kept beside them.
 Shapes: B samples, S steps, L layers, H W codes, h w cells.
 """
 
@@ -10,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from editmgt.editing import Editor, EditResult, EditSettings
@@ -71,8 +72,8 @@ def opened(
         finished = before.get("state") == "done"
         stored = StoredEdits(editor, directory, sorted(layers), say)
         if not finished:
-            if len(stored):
-                say(f"continuing edits {directory.name}, {len(stored)} are there")
+            if stored.found:
+                say(f"continuing edits {directory.name}, {stored.found} are there")
             write_json(directory / "status.json", {"state": "running", **owner})
         yield stored
         if not finished:
@@ -86,11 +87,8 @@ def opened(
             say(f"edits shared with cell {before.get('cell')}" if here else f"reused edits {directory.name}")
 
 
-_NOT_KEPT = ("query", "composite", "record_layers", "record_sources")  # what a stored edit says nothing of
-
-
-class StoredEdits(Editor):
-    """An editor that finds its finished edits in a directory and adds the others to it, a file a batch.
+class StoredEdits:
+    """An editor and the directory of its finished edits: makes those that are not there, and adds them, a file a batch.
 
     It serves one choice of active settings and seed, those that ``directory`` is named for, and pictures of one
     size a call. Maps are scored by the settings of the call, whichever made the edit.
@@ -99,7 +97,7 @@ class StoredEdits(Editor):
     def __init__(
         self, editor: Editor, directory: Path, layers: Sequence[int], say: Callable[[str], None]
     ) -> None:
-        vars(self).update(vars(editor))  # all of it: settings that are forwarded by name miss the next one
+        self.editor = editor
         self._directory, self._layers, self._say = directory, list(layers), say
         self.taken = 0  # edits that were there when they were asked for
         self._places: dict[str, tuple[Path, int]] = {}
@@ -109,39 +107,60 @@ class StoredEdits(Editor):
             except (SafetensorError, OSError, ValueError, KeyError):
                 path.replace(path.with_suffix(".corrupt"))
                 say(f"{path} is corrupt: moved aside, its samples are edited again")
+        self.found = len(self._places)  # edits that were there at first
 
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def edit(self, images: Any, instructions: Any, **options: Any) -> EditResult:
+    def edit(
+        self,
+        images: Sequence[Image.Image],
+        instructions: Sequence[str],
+        *,
+        sample_ids: Sequence[str],
+        seed: int = 0,
+        batch_size: int = 16,
+        **overrides: Any,
+    ) -> EditResult:
         """Edit as :meth:`Editor.edit` does; ``seconds`` is what the edits took when they were made.
 
-        Edits in a mask, by a query, composites, and those whose raw maps are asked for, are made and not kept.
+        What is made now is returned from memory, the same bit for bit as what its file will give.
+
+        Raises:
+            UserError: for anything but settings in ``overrides``, such as a mask: those edits are not kept here.
         """
-        if options.get("mask") is not None or any(options.get(name) for name in _NOT_KEPT):
-            return super().edit(images, instructions, **options)
-        settings = self.settings.override(
-            **{name: options[name] for name in asdict(self.settings) if name in options}
-        )
-        keys = [_key(*parts) for parts in zip(options["sample_ids"], images, instructions, strict=True)]
+        settings = self.editor.settings.override(**overrides)
+        keys = [_key(*parts) for parts in zip(sample_ids, images, instructions, strict=True)]
         missing = [i for i, key in enumerate(keys) if key not in self._places]
         self.taken += len(keys) - len(missing)
+        made: dict[Path, _File] = {}
         if missing:
-            ids = [options["sample_ids"][i] for i in missing]
-            # where a rule decided, no other map is read, and edits may have taken different numbers of steps
-            layers = [] if settings.holds else self._layers
-            kept = {"record_layers": layers, "record_sources": _sources(settings)}
-            result = super().edit(
+            result = self.editor.edit(
                 [images[i] for i in missing],
                 [instructions[i] for i in missing],
-                **options | {"sample_ids": ids, **kept},
+                sample_ids=[sample_ids[i] for i in missing],
+                seed=seed,
+                batch_size=batch_size,
+                # where a rule decided, no other map is read, and edits may have taken different numbers of steps
+                record_layers=[] if settings.holds else self._layers,
+                record_sources=_sources(settings),
+                **overrides,
             )
-            self._keep([keys[i] for i in missing], result, settings)
-        return self._recall(keys, settings)
+            made = self._keep([keys[i] for i in missing], result, settings)
+        return self._recall(keys, settings, made)
 
-    def _keep(self, keys: list[str], result: EditResult, settings: EditSettings) -> None:
+    def round_trip(self, images: Sequence[Image.Image], resolution: int) -> list[Image.Image]:
+        """Return :meth:`Editor.round_trip`, which is taken once of the same pictures in the same order."""
+        content = digest([resolution, *(_key("", image, "") for image in images)])
+        path = self._directory / f"{content}.codec"  # safetensors, too, but no edits
+        try:
+            pictures = load(path.read_bytes())["images"]
+        except (OSError, SafetensorError):
+            made = self.editor.round_trip(images, resolution)
+            write_atomic(path, save({"images": _stack(made)}))
+            return made
+        return [Image.fromarray(picture) for picture in pictures.numpy()]
+
+    def _keep(self, keys: list[str], result: EditResult, settings: EditSettings) -> "dict[Path, _File]":
         tensors = {
-            "images": torch.from_numpy(np.stack([np.asarray(image) for image in result.images])),
+            "images": _stack(result.images),
             "tokens": _one_size(result.tokens).to(torch.int32),
             "held": _one_size(result.held),
             "changed": _one_size(result.changed),
@@ -158,7 +177,8 @@ class StoredEdits(Editor):
         }
         path = self._directory / f"{digest([keys, self._layers])}.safetensors"
         write_atomic(path, save(tensors, notes))
-        self._index(path)
+        self._places |= {key: (path, row) for row, key in enumerate(keys)}
+        return {path: _File(tensors, self._layers)}
 
     def _index(self, path: Path) -> None:
         with safe_open(path, framework="pt") as file:
@@ -171,9 +191,9 @@ class StoredEdits(Editor):
         if set(self._layers) <= set(json.loads(notes["layers"])):
             self._places |= {key: (path, row) for row, key in enumerate(json.loads(notes["keys"]))}
 
-    def _recall(self, keys: list[str], settings: EditSettings) -> EditResult:
+    def _recall(self, keys: list[str], settings: EditSettings, made: "dict[Path, _File]") -> EditResult:
         places = [self._places[key] for key in keys]
-        files = {path: _read(path) for path, _ in places}
+        files = {path: made.get(path) or _read(path) for path in {path for path, _ in places}}
 
         def column(name: str) -> Tensor:
             return torch.stack([files[path].tensors[name][row] for path, row in places])
@@ -219,6 +239,11 @@ def _read(path: Path) -> _File:
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no dict)
         return _File(tensors, json.loads(file.metadata()["layers"]))
+
+
+def _stack(images: Sequence[Image.Image]) -> Tensor:
+    """uint8 [B,H,W,3]."""
+    return torch.from_numpy(np.stack([np.asarray(image) for image in images]))
 
 
 def _one_size(tensors: Tensor | list[Tensor]) -> Tensor:
