@@ -79,7 +79,9 @@ class _Hold(_Strict):
     quantile: Fraction
 
 
-class _Lora(_Strict):
+class Lora(_Strict):
+    """Adapters that learn in the place of the weights they sit on; rank 0 is none."""
+
     rank: Rank
     alpha: Annotated[float, Field(gt=0)]
     stream: Literal["all", "reference"]
@@ -87,7 +89,9 @@ class _Lora(_Strict):
     merge: bool
 
 
-class _Model(_Strict):
+class Model(_Strict):
+    """What is trained, how it learns, and how it edits."""
+
     name: Text
     kind: Literal["editor", "codec", "base"]
     attention_injection: bool
@@ -105,7 +109,7 @@ class _Model(_Strict):
     edit_masking: Fraction
     optimizer: Node
     eight_bit_optimizer: bool
-    lora: _Lora
+    lora: Lora
     gradient_checkpointing: bool
     llm: Text | None
     warmup_steps: NotNegative
@@ -127,7 +131,9 @@ class _Sampler(_Strict):
     refresh: Steps
 
 
-class _Lessons(_Strict):
+class Lessons(_Strict):
+    """Shares of the training samples that ask otherwise than plain edits."""
+
     phrasing: Fraction = 0.0
     noop: Fraction = 0.0
     multi: Fraction = 0.0
@@ -136,7 +142,9 @@ class _Lessons(_Strict):
     small: Fraction = 0.0
 
 
-class _Scenes(_Strict):
+class Scenes(_Strict):
+    """Rendered scenes to learn from."""
+
     name: Literal["scenes", "scenes_basic"]
     world: Literal["full", "basic"]
     resolution: Resolution
@@ -144,10 +152,12 @@ class _Scenes(_Strict):
     batch_size: BatchSize
     seed: Seed
     cache_dir: Text
-    lessons: _Lessons
+    lessons: Lessons
 
 
-class _Columns(_Strict):
+class Columns(_Strict):
+    """The column of a dataset that holds each part of a pair; None where there is none."""
+
     source: Text | None
     target: Text
     instruction: Text | None
@@ -157,18 +167,22 @@ class _Columns(_Strict):
     edit_type: Text | None
 
 
-class _Dataset(_Strict):
+class Dataset(_Strict):
+    """One dataset of edits: where it is, its weight in the mixture and its columns."""
+
     path: Text | None
     split: Text
     config: Text | None
     revision: Text | None
     ratio: Annotated[float, Field(gt=0)]
-    columns: _Columns
+    columns: Columns
 
 
-class _Edits(_Strict):
+class Edits(_Strict):
+    """Datasets of edits to learn from, and how their pictures are cut and read."""
+
     name: Annotated[str, Field(pattern=NAME)]
-    datasets: Annotated[dict[Annotated[str, Field(pattern=NAME)], _Dataset], Field(min_length=1)]
+    datasets: Annotated[dict[Annotated[str, Field(pattern=NAME)], Dataset], Field(min_length=1)]
     streaming: bool
     resolution: Resolution
     aspect_buckets: Annotated[list[Annotated[float, Field(ge=0.25, le=4)]], Field(min_length=1)] | None
@@ -187,14 +201,20 @@ class _Edits(_Strict):
     cache_dir: Text
 
 
+def _kind_of(data: Any) -> str:
+    edits = "datasets" in data if isinstance(data, dict) else isinstance(data, Edits)
+    return "(edits)" if edits else "(scenes)"
+
+
 # The tags stand in brackets so that no error names them as if they were keys.
 _Data = Annotated[
-    Annotated[_Scenes, Tag("(scenes)")] | Annotated[_Edits, Tag("(edits)")],
-    Discriminator(lambda data: "(edits)" if isinstance(data, dict) and "datasets" in data else "(scenes)"),
+    Annotated[Scenes, Tag("(scenes)")] | Annotated[Edits, Tag("(edits)")], Discriminator(_kind_of)
 ]
 
 
-class _Trainer(_Strict):
+class Trainer(_Strict):
+    """How long a training runs, on what, in which precision, and how often it saves and measures."""
+
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"]
     devices: Processes | Literal["auto"]
     strategy: Strategy
@@ -329,10 +349,10 @@ class Train(_Common):
     task: Literal["train"]
     init_from: Text | None
     resume: Text | None
-    model: _Model
+    model: Model
     data: _Data
     sampler: _Sampler
-    trainer: _Trainer
+    trainer: Trainer
     callbacks: Node | None = None
 
 
@@ -388,7 +408,9 @@ class Evaluate(_Common):
     localization_layers: _LocalizationLayers | None = None
 
 
-class _Preparation(_Strict):
+class Preparation(_Strict):
+    """Which parts of a token cache a process makes, and how."""
+
     shard: Annotated[str, Field(pattern=r"^\d+/[1-9]\d*$")]
     part_rows: Positive
     batch_size: BatchSize
@@ -400,9 +422,9 @@ class Prepare(_Strict):
 
     task: Literal["prepare"]
     init_from: Text
-    model: _Model
+    model: Model
     data: _Data
-    prepare: _Preparation
+    prepare: Preparation
 
 
 SCHEMAS: dict[str, type[_Strict]] = {"train": Train, "evaluate": Evaluate, "prepare": Prepare}
