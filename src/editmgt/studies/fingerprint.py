@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import editmgt
+from editmgt.config.schema import Dataset
 from editmgt.data.sources import identity
 from editmgt.weights import find
 
@@ -137,7 +138,10 @@ def _data(data: dict[str, Any]) -> dict[str, Any]:
         return _without(data, {"cache_dir"})
     # a stream read by a worker has an order of its own
     kept = _without(data, {"cache_dir"} if data["streaming"] else {"cache_dir", "num_workers"})
-    files = {name: [identity(spec), spec["ratio"]] for name, spec in data["datasets"].items()}
+    files = {
+        name: [identity(Dataset.model_validate(spec)), spec["ratio"]]
+        for name, spec in data["datasets"].items()
+    }
     return kept | {"datasets": files, "token_cache": data["token_cache"] is not None}
 
 
