@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 from editmgt import config as schema
 from editmgt.codec import Codec
 from editmgt.config.edit_values import config_key
-from editmgt.config.schema import Strategy
+from editmgt.config.schema import Strategy, Train
 from editmgt.editing import EditSettings
 from editmgt.editing.bundle import check_parts
 from editmgt.studies.compose import settle
@@ -64,6 +64,13 @@ def test_every_data_set_composes_with_every_model_and_its_default_benchmark(data
         config = composed("train", f"data={data}", f"model={model}", *needed(data))
         found = [line for line in wrong(config) if "init_from" not in line and "columns.caption" not in line]
         assert found == [], model
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("data", names("data"))
+def test_what_is_validated_says_what_was_composed(data: str) -> None:
+    config = composed("train", f"data={data}", *needed(data))
+    assert Train.model_validate(config).model_dump(exclude_unset=True) == config
 
 
 @pytest.mark.parametrize("benchmark", names("benchmark"))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 import editmgt
 from editmgt.codec import Codec
+from editmgt.config.schema import Edits
 from editmgt.data import cache
 from editmgt.data.bad_rows import BadRow, BadRows
 from editmgt.data.cache import TEXTS, codes_folder, part_path, part_record
@@ -61,13 +62,13 @@ def prepare(config: dict[str, Any]) -> None:
     from editmgt.studies.checks import check_data, check_resolution
     from editmgt.training.parts import starting_parts
 
-    model, data, options = config["model"], config["data"], config["prepare"]
+    model, data, options = config["model"], Edits.model_validate(config["data"]), config["prepare"]
     device = find_device("prepare.device", options["device"])
     check_data([config])
     codec, text, transformer = starting_parts(config)
     check_resolution(model["resolution"], codec.downsampling * transformer.cell_size)
     codec, text = codec.float().to(device).eval(), text.float().to(device).eval()
-    directory, learns = Path(data["token_cache"]), model["train_text_encoder"]
+    directory, learns = Path(str(data.token_cache)), model["train_text_encoder"]
     size = options["part_rows"]
     facts = cache_facts(data, model["kind"], codec, text, learns) | {"prepare.part_rows": size}
     cache.check_facts(directory, facts)
@@ -76,9 +77,7 @@ def prepare(config: dict[str, Any]) -> None:
     texts = [rows.texts() for rows in datasets]
     sentences = list(dict.fromkeys(t for ts in texts for t in ts if t is not None))
     if not sentences:
-        raise UserError(
-            f"No row of {', '.join(data['datasets'])} has a text: nothing can be learnt from them."
-        )
+        raise UserError(f"No row of {', '.join(data.datasets)} has a text: nothing can be learnt from them.")
     known = [text for of_rows in texts for text in of_rows if text is not None]
     cut = count_line(known, text, "texts")
     numbers = {sentence: number for number, sentence in enumerate(sentences)}
@@ -97,7 +96,7 @@ def prepare(config: dict[str, Any]) -> None:
     print(f"{directory}: {total} of {sum(parts.values())} parts to make here", flush=True)
     if cut:
         print(f"{directory}: {cut}", flush=True)
-    bad = BadRows(directory / cache.BAD_ROWS, data["max_bad_share"])
+    bad = BadRows(directory / cache.BAD_ROWS, data.max_bad_share)
     made = itertools.count(1)
     with progress_bar("encoding parts") as tell:
         for number in wanted[TEXTS]:
@@ -117,7 +116,7 @@ def prepare(config: dict[str, Any]) -> None:
                 encoder.make(part_path(directory, folder, number), number * size, tables)
                 tell(next(made), total)
     names, lengths = [rows.name for rows in datasets], [len(ts) for ts in texts]
-    if missing := cache.finish(directory, names, lengths, parts, data["max_bad_share"]):
+    if missing := cache.finish(directory, names, lengths, parts, data.max_bad_share):
         print(f"{directory}: {missing} parts are left to other shards")
     else:
         bad_rows = read_json(directory / cache.INDEX)["bad"]

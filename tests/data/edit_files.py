@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from editmgt.config.schema import Dataset
+
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 TYPES = ["add", "remove", "replace", "color", "style", "background change", "motion change"]
 
@@ -140,6 +142,11 @@ def spec(path: Path | str, **changes: Any) -> dict[str, Any]:
         "ratio": 1,
         "columns": COLUMNS,
     } | changes
+
+
+def dataset(path: Path | str, **changes: Any) -> Dataset:
+    """What :func:`spec` describes, validated."""
+    return Dataset.model_validate(spec(path, **changes))
 
 
 def data_config(datasets: dict[str, dict[str, Any]], hf_cache: Path, **changes: Any) -> dict[str, Any]:

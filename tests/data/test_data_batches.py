@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from edit_files import crispedit, data_config, encoded, picture, schemas, spec, write
+from edit_files import crispedit, data_config, dataset, encoded, picture, schemas, spec, write
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
+from editmgt.config.schema import Edits
 from editmgt.data.bad_rows import BadRows
 from editmgt.data.batches import PROBLEM, Mixture, PairBatches, Share
-from editmgt.data.edit_data import EditData
+from editmgt.data.edit_data import EditData, open_all
 from editmgt.data.order import BLOCK, counts, drawn, mixed, shuffled
 from editmgt.data.rows import EditRows
 from editmgt.data.transform import Transform
@@ -62,7 +63,7 @@ def batches(
 ) -> PairBatches:
     rows = EditRows(
         "crispedit",
-        spec(files / "*.parquet"),
+        dataset(files / "*.parquet"),
         kind="editor",
         streaming=streaming,
         max_pixels=10_000,
@@ -104,7 +105,7 @@ def test_a_stream_gives_every_row_to_one_reader_an_epoch(files: Path, readers: i
     """Whether the files divide evenly among the readers (1, 2) or not (3, 4, 5: more than there are files)."""
     rows = EditRows(
         "crispedit",
-        spec(files / "*.parquet"),
+        dataset(files / "*.parquet"),
         kind="editor",
         streaming=True,
         max_pixels=10_000,
@@ -142,7 +143,7 @@ def test_datasets_are_mixed_by_ratio(files: Path, tmp_path: Path) -> None:
     write(schemas(4)["crispedit"], tmp_path / "other.parquet")
     settings = {"kind": "editor", "streaming": False, "max_pixels": 10_000, "cache_dir": tmp_path}
     both = [
-        EditRows(name, spec(path), **settings)  # type: ignore[arg-type]
+        EditRows(name, dataset(path), **settings)  # type: ignore[arg-type]
         for name, path in (("a", files / "0.parquet"), ("b", tmp_path / "other.parquet"))
     ]
     mixture = Mixture(3, (3.0, 1.0), (np.arange(4), np.arange(4)), 1)
@@ -154,10 +155,10 @@ def test_datasets_are_mixed_by_ratio(files: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("streaming", [False, True])
 def test_the_first_rows_alone(files: Path, tmp_path: Path, streaming: bool) -> None:
     data = data_config({"crispedit": spec(files / "*.parquet")}, files, streaming=streaming, train_size=6)
-    made = EditData("codec", None, None, data, text_learns=True, directory=tmp_path)
+    made = EditData("codec", None, None, Edits.model_validate(data), text_learns=True, directory=tmp_path)
     [rows] = made.datasets
     assert len(list(rows.dataset)) == 6
     assert len(made.dev_samples) == 1  # a tenth, however many dev_size asks for
     more = data_config({"crispedit": spec(files / "*.parquet")}, files, streaming=streaming, train_size=100)
-    [rows] = EditData("codec", None, None, more, text_learns=True, directory=tmp_path).datasets
+    [rows] = open_all(Edits.model_validate(more), "codec")
     assert len(list(rows.dataset)) == 9

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from edit_files import crispedit, encoded, picture, spec, write
+from edit_files import crispedit, dataset, encoded, picture, spec, write
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -15,6 +15,7 @@ from test_data_cache import losses, settings
 from torch.utils.data import DataLoader
 
 from editmgt.config.problems import problems
+from editmgt.config.schema import Edits
 from editmgt.data.bad_rows import BadRows
 from editmgt.data.batches import Mixture, PairBatches, Share, bucketed
 from editmgt.data.buckets import bucket_sizes, bucket_steps, nearest_bucket
@@ -124,7 +125,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def batches(files: Path, tmp_path: Path, share: Share) -> PairBatches:
     rows = EditRows(
         "mine",
-        spec(files / "*.parquet"),
+        dataset(files / "*.parquet"),
         kind="editor",
         streaming=False,
         max_pixels=10_000,
@@ -183,9 +184,9 @@ def test_sizes_are_read_once(files: Path, tmp_path: Path, monkeypatch: pytest.Mo
         "max_pixels": 1,
         "cache_dir": tmp_path,
     }
-    first = EditRows("mine", spec(files / "*.parquet"), **arguments).sizes()
+    first = EditRows("mine", dataset(files / "*.parquet"), **arguments).sizes()
     monkeypatch.setattr(EditRows, "size", None)
-    assert (EditRows("mine", spec(files / "*.parquet"), **arguments).sizes() == first).all()
+    assert (EditRows("mine", dataset(files / "*.parquet"), **arguments).sizes() == first).all()
 
 
 def test_training_from_the_cache_is_training_from_pixels(
@@ -209,7 +210,13 @@ def test_dev_batches_have_one_shape_each(tiny_bundle: Path, files: Path, tmp_pat
     codec, text, transformer = starting_parts(config)
     cell = codec.downsampling * transformer.cell_size
     made = EditData(
-        "editor", codec, text, config["data"], text_learns=True, directory=tmp_path, pixels_per_cell=cell
+        "editor",
+        codec,
+        text,
+        Edits.model_validate(config["data"]),
+        text_learns=True,
+        directory=tmp_path,
+        pixels_per_cell=cell,
     )
     shapes = [batch["target_tokens"].shape[1:] for batch in made.dev_batches()]
     assert len(shapes) == len(made.dev_samples) and len(set(shapes)) > 1

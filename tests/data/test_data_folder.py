@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from edit_files import encoded, picture, spec, white_square
+from edit_files import dataset, encoded, picture, white_square
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -52,7 +52,7 @@ def trained_on(path: Path, cache: Path) -> EditRows:
         "max_pixels": 10_000,
         "cache_dir": cache,
     }
-    return EditRows("mine", spec(path, columns=COLUMNS), **settings)
+    return EditRows("mine", dataset(path, columns=COLUMNS), **settings)
 
 
 def judged_by(path: Path) -> list[BenchmarkSample]:
@@ -278,7 +278,7 @@ def test_captions_alone_train_a_base(tmp_path: Path) -> None:
         "max_pixels": 10_000,
         "cache_dir": tmp_path,
     }
-    rows = EditRows("mine", spec(path, columns=COLUMNS), **settings)
+    rows = EditRows("mine", dataset(path, columns=COLUMNS), **settings)
     assert (
         rows.texts() == ["a a", "a b"] and rows.pair(1).target.size == Image.open(path / "target/b.png").size
     )

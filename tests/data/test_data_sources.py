@@ -5,10 +5,23 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from edit_files import COLUMNS, TYPES, cells, crispedit, encoded, picture, schemas, spec, white_square, write
+from edit_files import (
+    COLUMNS,
+    TYPES,
+    cells,
+    crispedit,
+    dataset,
+    encoded,
+    picture,
+    schemas,
+    spec,
+    white_square,
+    write,
+)
 from omegaconf import OmegaConf
 from PIL import Image
 
+from editmgt.config.schema import Dataset
 from editmgt.data.bad_rows import BadRow, BadRows, told
 from editmgt.data.rows import EditRows
 from editmgt.data.sources import identity
@@ -23,7 +36,7 @@ def columns_of(name: str) -> dict[str, str | None]:
 
 def opened(name: str, dataset: dict[str, object], cache: Path, **changes: object) -> EditRows:
     settings = {"kind": "editor", "streaming": False, "max_pixels": 10_000, "cache_dir": cache} | changes
-    return EditRows(name, dataset, **settings)  # type: ignore[arg-type]
+    return EditRows(name, Dataset.model_validate(dataset), **settings)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", sorted(schemas(1)))
@@ -204,12 +217,12 @@ def test_a_path_of_the_form_of_a_hub_id_is_a_path(
 
 def test_identity_follows_the_files_not_their_place(tmp_path: Path) -> None:
     table = schemas(3)["crispedit"]
-    first = identity(spec(write(table, tmp_path / "a" / "train.parquet").parent))
+    first = identity(dataset(write(table, tmp_path / "a" / "train.parquet").parent))
     write(table, tmp_path / "b" / "train.parquet")
-    assert identity(spec(tmp_path / "b")) == first
+    assert identity(dataset(tmp_path / "b")) == first
     write(schemas(4)["crispedit"], tmp_path / "b" / "train.parquet")
-    assert identity(spec(tmp_path / "b")) != first
-    assert identity(spec("a/b")) != identity(spec("a/c"))
+    assert identity(dataset(tmp_path / "b")) != first
+    assert identity(dataset("a/b")) != identity(dataset("a/c"))
 
 
 @pytest.mark.parametrize("streaming", [False, True])

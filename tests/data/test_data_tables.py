@@ -13,6 +13,7 @@ from edit_files import COLUMNS, cells, data_config, encoded, picture, schemas, s
 
 from editmgt.benchmarks.pictures import picture as benchmark_picture
 from editmgt.benchmarks.table_rows import open_table
+from editmgt.config.schema import Dataset, Edits
 from editmgt.data.bad_rows import BadRow
 from editmgt.data.edit_data import open_all
 from editmgt.data.rows import EditRows
@@ -29,7 +30,12 @@ def changed(column: str, values: pa.Array) -> pa.Table:
 
 def opened(dataset: dict[str, Any], cache: Path, streaming: bool) -> EditRows:
     return EditRows(
-        "mine", dataset, kind="editor", streaming=streaming, max_pixels=10_000, cache_dir=cache / "hf"
+        "mine",
+        Dataset.model_validate(dataset),
+        kind="editor",
+        streaming=streaming,
+        max_pixels=10_000,
+        cache_dir=cache / "hf",
     )
 
 
@@ -340,7 +346,7 @@ def test_a_copy_made_earlier_is_read_without_a_network(
     data = data_config({"mine": spec("nobody/mine")}, tmp_path / "cache")
     check_data([{"data": data, "model": {"kind": "editor"}}])
     for streaming in (False, True):
-        [rows] = open_all(data | {"streaming": streaming}, "editor")
+        [rows] = open_all(Edits.model_validate(data | {"streaming": streaming}), "editor")
         assert told(rows) == [f"make the red circle number {i} blue" for i in range(3)]
 
 

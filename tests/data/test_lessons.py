@@ -7,7 +7,7 @@ from transformers import CLIPTokenizer
 
 from editmgt import assets
 from editmgt.benchmarks.slices import SLICES
-from editmgt.config.schema import _Lessons
+from editmgt.config.schema import Lessons
 from editmgt.data.sample import EditSample
 from editmgt.data.scenes import SceneDataset
 from editmgt.data.scenes.kinds import SMALL_SHARE
@@ -26,7 +26,7 @@ def _lesson(name: str) -> SceneDataset:
 
 
 def test_every_lesson_has_its_key_and_all_but_phrasings_their_slice() -> None:
-    assert set(_Lessons.model_fields) == set(LESSONS)
+    assert set(Lessons.model_fields) == set(LESSONS)
     assert set(LESSONS) - set(SLICES) == {"phrasing"}
 
 

@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 from small_training import configuration
 
+from editmgt.config.schema import Scenes
 from editmgt.data.scene_data import SceneData
 from editmgt.data.scene_tokens import dev_batches
 from editmgt.editing import Editor
@@ -164,12 +165,12 @@ def test_the_dev_loss_does_not_depend_on_batches_or_processes(tiny_editor: Edito
             loss, hidden = torch.stack([module.dev_sums(batch) for batch in batches]).sum(0)
         return float(loss / hidden), int(hidden)
 
+    small = configuration(tmp_path, tmp_path)["data"]
+
     def dev(batch_size: int, rank: int = 0, world_size: int = 1) -> list[dict[str, torch.Tensor]]:
-        data = SceneData(
-            "editor", tiny_editor.codec, tiny_editor.text_encoder, world="basic", resolution=32, train_size=4,
-            batch_size=batch_size, seed=0, cache_dir=tmp_path,
-        )  # fmt: skip
-        return data.dev_batches(rank, world_size)
+        data = Scenes.model_validate(small | {"batch_size": batch_size})
+        made = SceneData("editor", tiny_editor.codec, tiny_editor.text_encoder, data)
+        return made.dev_batches(rank, world_size)
 
     whole = loss(dev(256))
     for batch_size in (7, 100, 300):

@@ -60,7 +60,9 @@ else:  # what edits are set by, under the groups that their keys name
     _MaybeEditsModel, _MaybeEditsSampler = section("model", nullable=True), section("sampler", nullable=True)
 
 
-class _Lora(Strict):
+class Lora(Strict):
+    """Adapters that learn in the place of the weights they sit on; rank 0 is none."""
+
     rank: Rank
     alpha: Annotated[float, Field(gt=0)]
     stream: Literal["all", "reference"]
@@ -68,7 +70,9 @@ class _Lora(Strict):
     merge: bool
 
 
-class _Model(_EditsModel):
+class Model(_EditsModel):
+    """What is trained, how it learns, and how it edits."""
+
     name: Annotated[Text, RUNNING]
     kind: Literal["editor", "codec", "base"]
     attention_injection: bool
@@ -79,7 +83,7 @@ class _Model(_EditsModel):
     edit_masking: Fraction
     optimizer: Node
     eight_bit_optimizer: bool
-    lora: _Lora
+    lora: Lora
     gradient_checkpointing: bool
     llm: Text | None
     warmup_steps: NotNegative
@@ -90,7 +94,9 @@ class _Model(_EditsModel):
     text_encoder: Node | None
 
 
-class _Lessons(Strict):
+class Lessons(Strict):
+    """Shares of the training samples that ask otherwise than plain edits."""
+
     phrasing: Fraction = 0.0
     noop: Fraction = 0.0
     multi: Fraction = 0.0
@@ -99,7 +105,9 @@ class _Lessons(Strict):
     small: Fraction = 0.0
 
 
-class _Scenes(Strict):
+class Scenes(Strict):
+    """Rendered scenes to learn from."""
+
     name: Literal["scenes", "scenes_basic"]
     world: Literal["full", "basic"]
     resolution: Resolution
@@ -107,10 +115,12 @@ class _Scenes(Strict):
     batch_size: BatchSize
     seed: Seed
     cache_dir: Annotated[Text, RUNNING]
-    lessons: _Lessons
+    lessons: Lessons
 
 
-class _Columns(Strict):
+class Columns(Strict):
+    """The column of a dataset that holds each part of a pair; None where there is none."""
+
     source: Text | None
     target: Text
     instruction: Text | None
@@ -120,18 +130,22 @@ class _Columns(Strict):
     edit_type: Text | None
 
 
-class _Dataset(Strict):
+class Dataset(Strict):
+    """One dataset of edits: where it is, its weight in the mixture and its columns."""
+
     path: Text | None
     split: Text
     config: Text | None
     revision: Text | None
     ratio: Annotated[float, Field(gt=0)]
-    columns: _Columns
+    columns: Columns
 
 
-class _Edits(Strict):
+class Edits(Strict):
+    """Datasets of edits to learn from, and how their pictures are cut and read."""
+
     name: Annotated[str, Field(pattern=NAME)]
-    datasets: Annotated[dict[Annotated[str, Field(pattern=NAME)], _Dataset], Field(min_length=1)]
+    datasets: Annotated[dict[Annotated[str, Field(pattern=NAME)], Dataset], Field(min_length=1)]
     streaming: bool
     resolution: Resolution
     aspect_buckets: Annotated[list[Annotated[float, Field(ge=0.25, le=4)]], Field(min_length=1)] | None
@@ -150,14 +164,20 @@ class _Edits(Strict):
     cache_dir: Annotated[Text, RUNNING]
 
 
+def _kind_of(data: Any) -> str:
+    edits = "datasets" in data if isinstance(data, dict) else isinstance(data, Edits)
+    return "(edits)" if edits else "(scenes)"
+
+
 # The tags stand in brackets so that no error names them as if they were keys.
 _Data = Annotated[
-    Annotated[_Scenes, Tag("(scenes)")] | Annotated[_Edits, Tag("(edits)")],
-    Discriminator(lambda data: "(edits)" if isinstance(data, dict) and "datasets" in data else "(scenes)"),
+    Annotated[Scenes, Tag("(scenes)")] | Annotated[Edits, Tag("(edits)")], Discriminator(_kind_of)
 ]
 
 
-class _Trainer(Strict):
+class Trainer(Strict):
+    """How long a training runs, on what, in which precision, and how often it saves and measures."""
+
     accelerator: Annotated[Literal["auto", "cpu", "gpu", "cuda", "mps"], RUNNING]
     devices: Processes | Literal["auto"]
     strategy: Annotated[Strategy, RUNNING]
@@ -294,10 +314,10 @@ class Train(_Common):
     task: Literal["train"]
     init_from: Text | None
     resume: Annotated[Text | None, RUNNING]
-    model: _Model
+    model: Model
     data: _Data
     sampler: _EditsSampler
-    trainer: _Trainer
+    trainer: Trainer
     callbacks: Node | None = None
 
 
@@ -320,7 +340,9 @@ class Evaluate(_Common):
     localization_layers: _LocalizationLayers | None = None
 
 
-class _Preparation(Strict):
+class Preparation(Strict):
+    """Which parts of a token cache a process makes, and how."""
+
     shard: Annotated[str, Field(pattern=r"^\d+/[1-9]\d*$")]
     part_rows: Positive
     batch_size: BatchSize
@@ -332,9 +354,9 @@ class Prepare(Strict):
 
     task: Literal["prepare"]
     init_from: Text
-    model: _Model
+    model: Model
     data: _Data
-    prepare: _Preparation
+    prepare: Preparation
 
 
 SCHEMAS: dict[str, type[Strict]] = {"train": Train, "evaluate": Evaluate, "prepare": Prepare}

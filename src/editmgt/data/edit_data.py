@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from editmgt.codec import Codec
+from editmgt.config.schema import Edits
 from editmgt.data import buckets as buckets_source
 from editmgt.data import cells as cells_source
 from editmgt.data import rows as rows_source
@@ -59,7 +60,7 @@ class EditData(LightningDataModule):
         kind: ``editor``, ``base`` or ``codec``.
         codec: None for ``codec``.
         text: None for ``codec``.
-        data: a configuration of conf/data that names ``datasets``.
+        data: the datasets, and how they are read.
         pixels_per_cell: sides of crops are multiples of it.
         text_learns: whether the text encoder trains along: then batches hold token ids, not states.
         directory: of the training; ``bad_rows.csv`` is written there.
@@ -70,7 +71,7 @@ class EditData(LightningDataModule):
         kind: str,
         codec: Codec | None,
         text: TextEncoder | None,
-        data: dict[str, Any],
+        data: Edits,
         *,
         text_learns: bool,
         directory: Path,
@@ -80,16 +81,16 @@ class EditData(LightningDataModule):
         self.kind, self.codec, self.text, self.data = kind, codec, text, data
         self.transform = make_transform(data, pixels_per_cell)
         self.datasets = open_all(data, kind)
-        self.bad = BadRows(directory / BAD_ROWS, data["max_bad_share"])
+        self.bad = BadRows(directory / BAD_ROWS, data.max_bad_share)
         self.cache: TokenCache | None = None
-        if data["token_cache"] is not None and kind != "codec":
+        if data.token_cache is not None and kind != "codec":
             assert codec is not None and text is not None
             grids = [
                 (height // codec.downsampling, width // codec.downsampling)
                 for width, height in self.transform.sizes
             ]
             facts = cache_facts(data, kind, codec, text, text_learns)
-            self.cache = TokenCache(Path(data["token_cache"]), facts, grids)
+            self.cache = TokenCache(Path(data.token_cache), facts, grids)
         self.held_out: frozenset[str] = frozenset()
         self._train_rows: tuple[NDArray[np.int64], ...] = ()
         self.dev_samples: Sequence[EditSample] = self._split()
@@ -101,7 +102,7 @@ class EditData(LightningDataModule):
         """
         if self.cache is not None:
             self.cache.verify()
-        elif self.text is not None and not self.data["streaming"]:
+        elif self.text is not None and not self.data.streaming:
             texts = [text for rows in self.datasets for text in rows.texts() if text is not None]
             if line := count_line(texts, self.text, "texts to learn from"):
                 print(line, flush=True)
@@ -109,7 +110,7 @@ class EditData(LightningDataModule):
     def train_dataloader(self) -> Iterable[dict[str, Any]]:
         """Batches from the step that the trainer has reached."""
         assert self.trainer is not None
-        trainer, size = self.trainer, self.data["batch_size"]
+        trainer, size = self.trainer, self.data.batch_size
         if size % trainer.world_size:
             raise UserError(
                 f"data.batch_size={size} must be a multiple of the {trainer.world_size} processes."
@@ -129,7 +130,7 @@ class EditData(LightningDataModule):
                 share,
                 self.held_out,
             )
-        return DataLoader(batches, batch_size=None, num_workers=self.data["num_workers"])
+        return DataLoader(batches, batch_size=None, num_workers=self.data.num_workers)
 
     def val_dataloader(self) -> Iterable[dict[str, Any]]:
         """The dev pairs, once, encoded as they come; a codec has none."""
@@ -144,7 +145,7 @@ class EditData(LightningDataModule):
         """The dev pairs' batches, one process's part of each."""
         if not hasattr(self, "_dev_tensors"):
             self._dev_tensors = self._encode_dev()
-        size = self.data["batch_size"]
+        size = self.data.batch_size
         return [
             batch for tensors in self._dev_tensors for batch in dev_batches(tensors, size, rank, world_size)
         ]
@@ -167,8 +168,8 @@ class EditData(LightningDataModule):
             print(f"Bad rows left out: {told(named)}; {self.bad.log} names them.")
 
     def _mixtures(self) -> list[Mixture]:
-        ratios = tuple(float(spec["ratio"]) for spec in self.data["datasets"].values())
-        mixture = Mixture(self.data["seed"], ratios, self._train_rows, self.transform.variants)
+        ratios = tuple(spec.ratio for spec in self.data.datasets.values())
+        mixture = Mixture(self.data.seed, ratios, self._train_rows, self.transform.variants)
         if len(self.transform.sizes) == 1:
             return [mixture]
         return bucketed(mixture, [self._buckets(rows) for rows in self.datasets])
@@ -187,11 +188,11 @@ class EditData(LightningDataModule):
 
     def _split(self) -> list[EditSample]:
         """Choose dev rows, and the training rows without them; return the dev pairs."""
-        each = max(1, self.data["dev_size"] // len(self.datasets))
+        each = max(1, self.data.dev_size // len(self.datasets))
         samples, held_out, train_rows = [], set(), []
         for rows in self.datasets:
             if rows.streaming:
-                for table in islice(rows, min(each, _tenth(self.data["train_size"] or each * 10))):
+                for table in islice(rows, min(each, _tenth(self.data.train_size or each * 10))):
                     name = rows.digest(table)
                     held_out.add(name)
                     try:
@@ -254,35 +255,32 @@ def _tenth(count: int) -> int:
     return max(1, count // 10)
 
 
-def make_transform(data: dict[str, Any], pixels_per_cell: int) -> Transform:
-    """Return the transform that a data configuration describes; sides of its crops are multiples of a cell."""
-    sizes = bucket_sizes(data["aspect_buckets"], data["resolution"], pixels_per_cell)
-    return Transform(sizes, data["crops"], data["flip"], data["min_side"], data["max_aspect_change"])
+def make_transform(data: Edits, pixels_per_cell: int) -> Transform:
+    """Return the transform that ``data`` describes; sides of its crops are multiples of a cell."""
+    sizes = bucket_sizes(data.aspect_buckets, data.resolution, pixels_per_cell)
+    return Transform(sizes, data.crops, data.flip, data.min_side, data.max_aspect_change)
 
 
-def open_all(data: dict[str, Any], kind: str) -> list[EditRows]:
-    """Open every dataset of a data configuration, in its order."""
+def open_all(data: Edits, kind: str) -> list[EditRows]:
+    """Open every dataset, in their order."""
     return [
         EditRows(
             name,
             spec,
             kind=kind,
-            streaming=data["streaming"],
-            max_pixels=data["max_pixels"],
-            cache_dir=Path(data["cache_dir"]),
-            size=data["train_size"],
+            streaming=data.streaming,
+            max_pixels=data.max_pixels,
+            cache_dir=Path(data.cache_dir),
+            size=data.train_size,
         )
-        for name, spec in data["datasets"].items()
+        for name, spec in data.datasets.items()
     ]
 
 
-def cache_facts(
-    data: dict[str, Any], kind: str, codec: Codec, text: TextEncoder, text_learns: bool
-) -> dict[str, Any]:
+def cache_facts(data: Edits, kind: str, codec: Codec, text: TextEncoder, text_learns: bool) -> dict[str, Any]:
     """Return everything that cached codes and texts depend on, by the names that a stale cache is refused with."""
-    transform = {
-        f"data.{name}": data[name]
-        for name in (
+    transform = data.model_dump(
+        include={
             "resolution",
             "aspect_buckets",
             "crops",
@@ -291,23 +289,23 @@ def cache_facts(
             "max_aspect_change",
             "max_pixels",
             "train_size",
-        )
-    }
+        }
+    )
     code = hashlib.sha256()
     data_source = (transform_source, buckets_source, rows_source, cells_source)
     for module in (*data_source, images_source, masks_source, files_source):
         code.update(Path(str(module.__file__)).read_bytes())
     return {
         "model.kind": kind,
-        "data.datasets": list(data["datasets"]),
+        "data.datasets": list(data.datasets),
         "codec": _digest_tensors(codec),
         "text encoder": "trains along" if text_learns else _digest_tensors(text),
         "tokenizer": hashlib.sha256(
             repr(([sorted(v.items()) for v in text.vocabularies], text.tokenize([_PROBE]).tolist())).encode()
         ).hexdigest()[:16],
-        **transform,
+        **{f"data.{name}": value for name, value in transform.items()},
         "transform code": code.hexdigest()[:16],
-        **{f"dataset {name}": identity(spec) for name, spec in data["datasets"].items()},
+        **{f"dataset {name}": identity(spec) for name, spec in data.datasets.items()},
     }
 
 

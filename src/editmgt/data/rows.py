@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from editmgt.config.schema import Dataset
 from editmgt.data.bad_rows import BadRow
 from editmgt.data.cells import is_missing, locate, open_picture, picture_size, storage
 from editmgt.data.sources import identity, open_dataset, told
@@ -45,7 +46,7 @@ class EditRows:
     def __init__(
         self,
         name: str,
-        spec: dict[str, Any],
+        spec: Dataset,
         *,
         kind: str,
         streaming: bool,
@@ -53,20 +54,21 @@ class EditRows:
         cache_dir: Path,
         size: int | None = None,
     ) -> None:
-        self.name, self.columns, self.max_pixels = name, spec["columns"], max_pixels
+        self.name, self.max_pixels = name, max_pixels
         self.streaming, self.cache_dir, self.spec = streaming, cache_dir, spec
+        self.columns: dict[str, str | None] = spec.columns.model_dump()
         needed = {"editor": ("source", "target", "instruction"), "base": ("target", "caption")}
         for use in needed.get(kind, ("target",)):
             if self.columns[use] is None:
                 raise UserError(
                     f"data.datasets.{name}.columns.{use}=null, but a model of kind {kind} learns from it."
                 )
-        if self.columns["mask"] is not None and self.columns.get("hole") is not None:
+        if spec.columns.mask is not None and spec.columns.hole is not None:
             raise UserError(
-                f"data.datasets.{name}.columns.mask={self.columns['mask']} and columns.hole={self.columns['hole']} "
+                f"data.datasets.{name}.columns.mask={spec.columns.mask} and columns.hole={spec.columns.hole} "
                 "both say what may change: set one of them to null."
             )
-        self.has_source = kind != "base" and self.columns["source"] is not None
+        self.has_source = kind != "base" and spec.columns.source is not None
         self.text_column = {"editor": "instruction", "base": "caption"}.get(kind)
         opened = open_dataset(name, spec, streaming, cache_dir)
         dataset: Any = opened.rows
@@ -88,6 +90,7 @@ class EditRows:
 
     def texts(self) -> list[str | None]:
         """Return the text of every row, without touching the pictures."""
+        assert self.text_column is not None  # a codec reads no texts
         found: list[str | None] = []
         for table in self.dataset.select_columns([self.columns[self.text_column]]).iter(batch_size=1000):
             for index in range(table.num_rows):
@@ -228,7 +231,7 @@ class EditRows:
 
     def _mask(self, row: "pa.Table") -> Image.Image | None:
         """What may change in white, the rest in black."""
-        use = "mask" if self.columns.get("hole") is None else "hole"
+        use = "mask" if self.columns["hole"] is None else "hole"
         if is_missing(_value(row, self.columns[use])):
             return None
         picture = self._picture(row, use)

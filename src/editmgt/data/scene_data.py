@@ -1,6 +1,6 @@
 """The LightningDataModule: which scenes a training reads."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from editmgt.codec import Codec
+from editmgt.config.schema import Scenes
 from editmgt.data.pixels import PixelBatches
 from editmgt.data.sample import EditSample
 from editmgt.data.scene_tokens import TokenBatches, dev_batches, tokenized
@@ -20,34 +21,21 @@ _DEV_SIZE = 256
 
 
 class SceneData(LightningDataModule):
-    """Training and dev scenes, tokenized once into ``cache_dir``; a codec (``kind`` codec) reads pixels instead.
+    """Training and dev scenes, tokenized once into ``data.cache_dir``; a codec (``kind`` codec) reads pixels instead.
 
     Args:
         kind: ``editor``, ``base`` or ``codec``.
-        train_size: distinct training samples.
-        batch_size: samples a step, over all processes.
-        lessons: shares of the training samples that are no plain edits (:class:`SceneDataset`).
+        data: which scenes, and how many of them are a step.
     """
 
-    def __init__(
-        self,
-        kind: str,
-        codec: Codec | None,
-        text: TextEncoder | None,
-        *,
-        world: str,
-        resolution: int,
-        train_size: int,
-        batch_size: int,
-        seed: int,
-        cache_dir: Path,
-        lessons: Mapping[str, float] | None = None,
-    ) -> None:
+    def __init__(self, kind: str, codec: Codec | None, text: TextEncoder | None, data: Scenes) -> None:
         super().__init__()
-        self.kind, self.codec, self.text = kind, codec, text
-        self.train_scenes = SceneDataset("train", seed, train_size, resolution, world, lessons=lessons)
-        self.dev_scenes = SceneDataset("dev", 0, _DEV_SIZE, resolution, world)
-        self.batch_size, self.seed, self.cache_dir = batch_size, seed, cache_dir
+        self.kind, self.codec, self.text, self.data = kind, codec, text, data
+        lessons = data.lessons.model_dump()
+        self.train_scenes = SceneDataset(
+            "train", data.seed, data.train_size, data.resolution, data.world, lessons=lessons
+        )
+        self.dev_scenes = SceneDataset("dev", 0, _DEV_SIZE, data.resolution, data.world)
 
     def prepare_data(self) -> None:
         """Render and encode on one process; the others then read the files."""
@@ -64,17 +52,15 @@ class SceneData(LightningDataModule):
         """Batches from the step that the trainer has reached."""
         assert self.trainer is not None
         step = self.trainer.global_step * self.trainer.accumulate_grad_batches
-        world_size = self.trainer.world_size
-        if self.batch_size % world_size:
-            raise UserError(
-                f"data.batch_size={self.batch_size} must be a multiple of the {world_size} processes."
-            )
+        size, world_size = self.data.batch_size, self.trainer.world_size
+        if size % world_size:
+            raise UserError(f"data.batch_size={size} must be a multiple of the {world_size} processes.")
         if self.kind == "codec":
-            return DataLoader(PixelBatches(self.train_scenes, self.batch_size, step), batch_size=None)
+            return DataLoader(PixelBatches(self.train_scenes, size, step), batch_size=None)
         batches = TokenBatches(
             self._tokens(self.train_scenes),
-            self.batch_size,
-            self.seed,
+            size,
+            self.data.seed,
             step,
             self.trainer.global_rank,
             world_size,
@@ -92,9 +78,9 @@ class SceneData(LightningDataModule):
     def dev_batches(self, rank: int = 0, world_size: int = 1) -> list[dict[str, Tensor]]:
         """The dev scenes' batches; of all but a codec's, one process's part of each."""
         if self.kind == "codec":
-            return list(PixelBatches(self.dev_scenes, self.batch_size).once())
-        return dev_batches(self._tokens(self.dev_scenes), self.batch_size, rank, world_size)
+            return list(PixelBatches(self.dev_scenes, self.data.batch_size).once())
+        return dev_batches(self._tokens(self.dev_scenes), self.data.batch_size, rank, world_size)
 
     def _tokens(self, scenes: SceneDataset) -> dict[str, Tensor]:
         assert self.codec is not None and self.text is not None
-        return tokenized(scenes, self.codec, self.text, self.kind, self.cache_dir)
+        return tokenized(scenes, self.codec, self.text, self.kind, Path(self.data.cache_dir))

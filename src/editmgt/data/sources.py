@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, DatasetBuilder, IterableDataset
 
+    from editmgt.config import schema
+
 _HUB = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 _BATCH = 100  # rows read at a time; of its own accord ``datasets`` stops at a row group without any
 _TAIL = 16 * 1024  # bytes at a file's end that identify it; a parquet file keeps its statistics there
@@ -43,10 +45,10 @@ class Column(NamedTuple):
     kind: str | None
 
 
-def open_dataset(name: str, spec: dict[str, Any], streaming: bool, cache_dir: Path) -> Opened:
+def open_dataset(name: str, spec: "schema.Dataset", streaming: bool, cache_dir: Path) -> Opened:
     """Open a dataset of ``data.datasets``.
 
-    ``spec["path"]`` is a directory (a ``folder``, or whatever ``datasets`` reads), parquet files (a name or pattern on
+    ``spec.path`` is a directory (a ``folder``, or whatever ``datasets`` reads), parquet files (a name or pattern on
     any fsspec path), or a repository on the hub. Of parquet files the columns of ``spec`` alone are read. ``streaming``
     reads as it goes instead of making a memory-mapped copy in ``cache_dir``.
 
@@ -55,15 +57,15 @@ def open_dataset(name: str, spec: dict[str, Any], streaming: bool, cache_dir: Pa
     """
     import datasets
 
-    key, path = f"data.datasets.{name}", str(spec["path"])
+    key, path = f"data.datasets.{name}", str(spec.path)
     if not is_folder(Path(path)):
         return open_table(
             f"{key}.path",
             path,
-            spec["split"],
-            _columns(key, spec),
-            config=(f"{key}.config", spec["config"]),
-            revision=spec["revision"],
+            spec.split,
+            _columns(key, spec.columns),
+            config=(f"{key}.config", spec.config),
+            revision=spec.revision,
             cache_dir=cache_dir / "datasets",
             streaming=streaming,
         )
@@ -73,7 +75,7 @@ def open_dataset(name: str, spec: dict[str, Any], streaming: bool, cache_dir: Pa
     }
     features = datasets.Features({column: datasets.Value(kind) for column, kind in kinds.items()})
     rows: Any = datasets.Dataset.from_dict(table, features)
-    _check_columns(rows.features.arrow_schema, _columns(key, spec))
+    _check_columns(rows.features.arrow_schema, _columns(key, spec.columns))
     rows = rows.to_iterable_dataset() if streaming else rows
     return Opened(rows.with_format("arrow"), f"{key}.path={path}", ())
 
@@ -133,16 +135,17 @@ def told(place: str, rows: Iterable["pa.Table"]) -> Iterator["pa.Table"]:
         yield from rows
 
 
-def identity(spec: dict[str, Any]) -> str:
+def identity(spec: "schema.Dataset") -> str:
     """Return a hash of what a dataset is: its name and place, and of local files their names, sizes and last bytes.
 
     It does not read the data, and is the same wherever equal files lie.
     """
-    path = str(spec["path"])
+    path = str(spec.path)
     digest = hashlib.sha256()
     files = local_files(path)
     place = "" if files else path
-    facts = (place, spec["split"], spec["config"], spec["revision"], sorted(spec["columns"].items()))
+    columns = sorted(spec.columns.model_dump(exclude_unset=True).items())  # as they are written
+    facts = (place, spec.split, spec.config, spec.revision, columns)
     digest.update(repr(facts).encode())
     root = Path(path) if Path(path).is_dir() else None
     for file in files:
@@ -169,11 +172,11 @@ def local_files(path: str) -> list[Path]:
     return sorted(Path(file) for file in found if Path(file).is_file())
 
 
-def _columns(key: str, spec: dict[str, Any]) -> list[Column]:
+def _columns(key: str, columns: "schema.Columns") -> list[Column]:
     kinds = {"instruction": TEXT, "caption": TEXT, "edit_type": None}
     return [
         Column(f"{key}.columns.{use}={column}", column, kinds.get(use, PICTURE))
-        for use, column in spec["columns"].items()
+        for use, column in columns
         if column is not None
     ]
 

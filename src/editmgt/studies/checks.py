@@ -58,6 +58,7 @@ def check_data(configs: Iterable[Config]) -> None:
     """Raise a ``UserError`` for data sets that cannot be opened, a line each; nothing of one is copied."""
 
     def check(config: Config) -> None:
+        from editmgt.config.schema import Edits
         from editmgt.data.edit_data import open_all  # late: it imports Lightning
         from editmgt.data.sources import split_names
 
@@ -72,7 +73,7 @@ def check_data(configs: Iterable[Config]) -> None:
                 # a stream has no parts of splits such as a[:10%]: a copy's splits are tried one by one
                 splits = [spec["split"]] if data["streaming"] else split_names(spec["split"])
                 alone = [asked | {"datasets": {name: spec | {"split": split}}} for split in splits]
-                return lambda: [open_all(one, config["model"]["kind"]) for one in alone]
+                return lambda: [open_all(Edits.model_validate(one), config["model"]["kind"]) for one in alone]
 
             together(*(opened(name, spec) for name, spec in data["datasets"].items()))
 

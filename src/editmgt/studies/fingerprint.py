@@ -8,6 +8,7 @@ from typing import Any
 
 import editmgt
 from editmgt.config.keys import inference_only, marked, without
+from editmgt.config.schema import Dataset
 from editmgt.data.sources import identity
 from editmgt.settings.declaration import Mark
 from editmgt.weights import find
@@ -119,7 +120,10 @@ def _data(data: dict[str, Any]) -> dict[str, Any]:
         return data
     # a stream read by a worker has an order of its own
     kept = data if data["streaming"] else _without(data, {"num_workers"})
-    files = {name: [identity(spec), spec["ratio"]] for name, spec in data["datasets"].items()}
+    files = {
+        name: [identity(Dataset.model_validate(spec)), spec["ratio"]]
+        for name, spec in data["datasets"].items()
+    }
     return kept | {"datasets": files, "token_cache": data["token_cache"] is not None}
 
 

@@ -13,6 +13,7 @@ from lightning.pytorch.loggers import Logger
 
 from editmgt.codec import Codec
 from editmgt.config import edit_values
+from editmgt.config.schema import Edits, Scenes
 from editmgt.data.edit_data import EditData
 from editmgt.data.scene_data import SceneData
 from editmgt.devices import resolve_precision
@@ -130,23 +131,12 @@ def _data(
             model["kind"],
             codec,
             text,
-            data,
+            Edits.model_validate(data),
             text_learns=model["train_text_encoder"],
             directory=directory,
             pixels_per_cell=pixels_per_cell,
         )
-    return SceneData(
-        model["kind"],
-        codec,
-        text,
-        world=data["world"],
-        resolution=data["resolution"],
-        train_size=data["train_size"],
-        batch_size=data["batch_size"],
-        seed=data["seed"],
-        cache_dir=Path(data["cache_dir"]),
-        lessons=data["lessons"],
-    )
+    return SceneData(model["kind"], codec, text, Scenes.model_validate(data))
 
 
 def _codec_run(
