@@ -16,6 +16,7 @@ from editmgt.editing import Editor, EditResult, EditSettings
 from editmgt.editing.hold_rules import RULES, needs
 from editmgt.errors import UserError
 from editmgt.lock import locked
+from editmgt.studies.identity import edits_directory
 from editmgt.studies.stored_edits import StoredEdits, edits_fingerprint, layers_read, opened
 
 HOLD = EditSettings(region_hold=True, hold_threshold=0.4, layers=(1, 2), single_layer=3)
@@ -71,10 +72,25 @@ def test_a_rule_without_a_threshold_holds_whatever_the_threshold(rule: str) -> N
     assert without.of_pictures == without.override(hold_threshold=0.9).of_pictures
 
 
-def test_weights_seed_and_device_count() -> None:
-    base = edits_fingerprint("w", FREE, 0, "cpu")
-    others = [("v", FREE, 0, "cpu"), ("w", FREE, 1, "cpu"), ("w", FREE, 0, "cuda")]
-    assert len({base, *(edits_fingerprint(*other) for other in others)}) == 4
+def test_weights_seed_device_and_precision_count() -> None:
+    base = ("w", FREE, 0, "cpu", "float32")
+    others = [
+        (*base[:place], other, *base[place + 1 :])
+        for place, other in ((0, "v"), (2, 1), (3, "cuda"), (4, "bfloat16"))
+    ]
+    assert len({edits_fingerprint(*parts) for parts in (base, *others)}) == 5
+
+
+def test_editors_in_two_precisions_share_no_edits() -> None:
+    """Their codes differ: the second would be judged by the first's pictures."""
+    config: dict[str, Any] = {"task": "evaluate", "seed": 0, "reuse": True, "benchmark": {"name": "scenes"}}
+    directories = {
+        edits_directory(
+            "tiny_editor", Editor.from_pretrained("tiny_editor", dtype=dtype), FREE, config, Path("owner")
+        )
+        for dtype in (torch.float32, torch.bfloat16)
+    }
+    assert len(directories) == 2
 
 
 def pictures() -> list[Image.Image]:

@@ -84,8 +84,8 @@ def edits_directory(
     """
     from editmgt.studies.stored_edits import edits_fingerprint
 
-    seed, device = edit_seed(config), editor.device.type
-    fingerprint = edits_fingerprint(weights_digest(weights), settings, seed, device)
+    seed, device, dtype = edit_seed(config), editor.device.type, str(editor.transformer.dtype)
+    fingerprint = edits_fingerprint(weights_digest(weights), settings, seed, device, dtype)
     name = f"{config['benchmark']['name']}-{fingerprint}"
     return EDITS / (name if config["reuse"] else f"{name}-{owner.name}")
 

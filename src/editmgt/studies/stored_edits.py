@@ -31,13 +31,14 @@ from editmgt.studies.fingerprint import digest, source_digest
 EDIT_SOURCE = ("model", "editing", "codec.py", "text.py")
 
 
-def edits_fingerprint(weights: str, settings: EditSettings, seed: int, device: str) -> str:
+def edits_fingerprint(weights: str, settings: EditSettings, seed: int, device: str, dtype: str) -> str:
     """Return the hash of everything but the sample that decides an edit; ``weights`` is their own hash."""
     identity = {
         "weights": weights,
         "settings": settings.of_pictures,
         "seed": seed,
         "device": device,
+        "dtype": dtype,
         "source": source_digest(*EDIT_SOURCE),
     }
     return digest(identity)

@@ -88,8 +88,10 @@ def _state(plan: Plan, name: str, config: dict[str, Any]) -> str:
 
 def _pass(config: dict[str, Any]) -> str:
     """What makes a cell's edits, apart from the device."""
-    weights = identify(config)["training_fingerprint"]
-    return json.dumps([weights, cell_settings(config).of_pictures, edit_seed(config), config["benchmark"]])
+    weights, dtype = identify(config)["training_fingerprint"], config.get("dtype")
+    return json.dumps(
+        [weights, dtype, cell_settings(config).of_pictures, edit_seed(config), config["benchmark"]]
+    )
 
 
 def _edits(config: dict[str, Any]) -> bool:
