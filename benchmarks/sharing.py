@@ -29,6 +29,7 @@ def main(arguments: list[str]) -> None:
     os.chdir(tempfile.mkdtemp())
     import train
     from editmgt.benchmarks import build
+    from editmgt.config.schema import Train
     from editmgt.editing import Editor
     from editmgt.evaluation import evaluate
     from editmgt.studies import command
@@ -43,10 +44,11 @@ def main(arguments: list[str]) -> None:
         chosen = [f"model.{name}={str(value).lower()}" for name, value in switches.items()]
         return compose_all(ROOT / "conf", "train", [*overrides, *chosen], False).cells[0].config
 
-    run_training(config(True, True, True), Path("warm"))
+    run_training(Train.model_validate(config(True, True, True)), Path("warm"))
     start = time.process_time()
     for injection in (True, False):
-        finished = run_training(config(injection, True, True), Path(f"bare-{injection}"))
+        trained = Train.model_validate(config(injection, True, True))
+        finished = run_training(trained, Path(f"bare-{injection}"))
         editor = Editor.from_pretrained(finished)
         for consolidation, hold in ((True, False), (True, True), (False, True)):
             one = config(injection, consolidation, hold)

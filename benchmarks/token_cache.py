@@ -24,6 +24,7 @@ from PIL import Image
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
 from editmgt.codec import Codec
+from editmgt.config.schema import Edits, Prepare
 from editmgt.data.edit_data import EditData
 from editmgt.data.scenes.vocabulary import scene_tokenizer
 from editmgt.editing import Editor, EditSettings
@@ -124,17 +125,19 @@ def main() -> None:
             "model.train_text_encoder=false",
         ]
         with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
-            config: Any = OmegaConf.to_container(compose("prepare", overrides=overrides), resolve=True)
+            composed = OmegaConf.to_container(compose("prepare", overrides=overrides), resolve=True)
+        config = Prepare.model_validate(composed)
         prepare(config)
         editor = Editor.from_pretrained(directory / "editor").to(options.device)
+        from_pixels = config.data.model_copy(update={"token_cache": None})
         sides = {
-            "encoding on the fly": _data(editor, config["data"] | {"token_cache": None}, directory),
-            "token cache": _data(editor, config["data"], directory),
+            "encoding on the fly": _data(editor, from_pixels, directory),
+            "token cache": _data(editor, config.data, directory),
         }
         _compare(editor, sides, options)
 
 
-def _data(editor: Editor, data: dict[str, Any], directory: Path) -> EditData:
+def _data(editor: Editor, data: Edits, directory: Path) -> EditData:
     made = EditData("editor", editor.codec, editor.text_encoder, data, text_learns=False, directory=directory)
     trainer: Any = SimpleNamespace(global_step=0, accumulate_grad_batches=1, global_rank=0, world_size=1)
     made.trainer = trainer

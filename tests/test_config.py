@@ -24,7 +24,7 @@ from editmgt.studies.compose import settle
 from editmgt.training.callbacks import chosen_callbacks
 from editmgt.training.codec_module import CodecModule
 from editmgt.training.optimizers import optimizer_maker
-from editmgt.training.parts import fresh_text_encoder, fresh_transformer, fresh_vqvae
+from editmgt.training.parts import fresh_text_encoder, fresh_transformer, fresh_vqvae, reference_mode
 
 CONF = Path(__file__).parent.parent / "conf"
 GROUPS = sorted(
@@ -113,25 +113,27 @@ def test_every_file_composes_validates_and_instantiates(group: str, name: str, t
     if task == "evaluate":
         return
     settle(config)
-    model, trainer = config["model"], config["trainer"]
-    [parameters] = optimizer_maker(model)([{"params": [torch.nn.Parameter(torch.zeros(1))]}]).param_groups
-    assert parameters["lr"] == model["optimizer"]["lr"]
+    validated = Train.model_validate(config)
+    model, trainer = validated.model, validated.trainer
+    make = optimizer_maker(model.optimizer, model.eight_bit_optimizer)
+    [parameters] = make([{"params": [torch.nn.Parameter(torch.zeros(1))]}]).param_groups
+    assert parameters["lr"] == model.optimizer["lr"]
     # the strategy is made on the CPU as for GPUs; the schema knows the accelerators
     Trainer(
         accelerator="cpu",
-        **{key: trainer[key] for key in ("devices", "strategy", "precision", "max_steps", "max_time")},
-        callbacks=chosen_callbacks(config["callbacks"]),
+        **trainer.model_dump(include={"devices", "strategy", "precision", "max_steps", "max_time"}),
+        callbacks=chosen_callbacks(validated.callbacks),
         default_root_dir=tmp_path,
         logger=False,
     )
-    if model["vqvae"] is not None:
-        CodecModule(fresh_vqvae(model["vqvae"]), optimizer_maker(model))
-    if model["transformer"] is not None:
+    if model.vqvae is not None:
+        CodecModule(fresh_vqvae(model.vqvae), make)
+    if model.transformer is not None:
         with torch.device("meta"):
-            transformer = fresh_transformer(model)
-        if model["text_encoder"] is not None:
+            transformer = fresh_transformer(model.transformer, reference_mode(model))
+        if model.text_encoder is not None:
             codec = Codec(fresh_vqvae(composed("train", "model=tiny_codec")["model"]["vqvae"]))
-            check_parts(codec, fresh_text_encoder(model["text_encoder"]), transformer)
+            check_parts(codec, fresh_text_encoder(model.text_encoder), transformer)
 
 
 @pytest.mark.parametrize("name", ["editmgt_1024", "meissonic_1024", "meissonic_512"])

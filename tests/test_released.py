@@ -11,9 +11,11 @@ import torch
 from PIL import Image
 from released_parts import LLM_LENGTH, LLM_WIDTH, copy, halve, shard, write_llm, write_released
 from safetensors.torch import load_file, save_file
+from test_config import composed
 from tiny_parts import SETTINGS, TEXT_LENGTH
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2Model
 
+from editmgt.config.schema import Model
 from editmgt.editing import Editor
 from editmgt.errors import UserError
 from editmgt.text import LanguageModel
@@ -192,19 +194,9 @@ def test_a_head_may_be_there_and_is_not_read(released: dict[str, Path], tmp_path
     Editor.from_pretrained(directory)
 
 
-def training(init_from: Path, **model: Any) -> dict[str, Any]:
-    lora = {"rank": 0, "alpha": 32.0, "stream": "all", "targets": None, "merge": False}
-    defaults = {
-        "name": "test",
-        "attention_injection": True,
-        "injection_fallback": "input",
-        "transformer": None,
-        "text_encoder": None,
-        "llm": None,
-        "lora": lora,
-        "gradient_checkpointing": False,
-    }
-    return {"init_from": str(init_from), "model": defaults | model}
+def model(**changes: Any) -> Model:
+    """What ``train.py`` composes, with ``changes``."""
+    return Model.model_validate(composed("train")["model"] | {"name": "test"} | changes)
 
 
 def test_a_base_becomes_an_editor_with_fresh_connector(
@@ -215,30 +207,28 @@ def test_a_base_becomes_an_editor_with_fresh_connector(
     base = Editor.from_pretrained(released["meissonic"]).transformer
     wanted = base.config.to_dict() | {"connector_type": "linear", "joint_attention_dim": LLM_WIDTH}
     del wanted["_class_name"]
-    config = training(released["meissonic"], transformer=wanted, llm=str(tmp_path))
-    codec, text, transformer = starting_parts(config)
+    meissonic, llm = str(released["meissonic"]), str(tmp_path)
+    codec, text, transformer = starting_parts(meissonic, model(transformer=wanted, llm=llm))
     Editor(codec, text, transformer)
     told = capsys.readouterr().out
     assert told.startswith("Starting fresh: connector.projector.weight, connector.projector.bias; all else")
     state = transformer.state_dict()
     assert all(torch.equal(state[name], value) for name, value in base.state_dict().items())
 
-    narrower = training(
-        released["meissonic"], transformer=wanted | {"num_single_layers": 2}, llm=str(tmp_path)
-    )
+    narrower = model(transformer=wanted | {"num_single_layers": 2}, llm=llm)
     with pytest.raises(
         UserError, match=r"does not fit model=test: \d+ unexpected: single_transformer_blocks.2"
     ):
-        starting_parts(narrower)
+        starting_parts(meissonic, narrower)
     with pytest.raises(UserError, match=r"text width: the transformer expects 32, the text encoder gives 40"):
-        starting_parts(training(released["meissonic"], llm=str(tmp_path)))
+        starting_parts(meissonic, model(llm=llm))
 
 
 def test_a_trained_connector_is_kept(released: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
     trained = Editor.from_pretrained(released["editmgt"]).transformer
     wanted = trained.config.to_dict() | {"text_encoder_architecture": "CLIP_Gemma2-raw"}
     del wanted["_class_name"]
-    _, _, transformer = starting_parts(training(released["editmgt"], transformer=wanted))
+    _, _, transformer = starting_parts(str(released["editmgt"]), model(transformer=wanted))
     assert capsys.readouterr().out == ""
     assert torch.equal(transformer.connector.projector.weight, trained.connector.projector.weight)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import editmgt
 from editmgt.codec import Codec
-from editmgt.config.schema import Edits
+from editmgt.config.schema import Edits, Prepare
 from editmgt.data import cache
 from editmgt.data.bad_rows import BadRow, BadRows
 from editmgt.data.cache import TEXTS, codes_folder, part_path, part_record
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
             raise UserError(f"There is no {CONF}: run from a checkout, installed with pip install -e .")
         config = compose_all(CONF, "prepare", arguments, multirun=False).cells[0].config
         quiet()
-        prepare(config)
+        prepare(Prepare.model_validate(config))
     except UserError as error:
         print(error, file=sys.stderr)
         return BAD_INPUT
@@ -57,23 +57,24 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def prepare(config: dict[str, Any]) -> None:
+def prepare(config: Prepare) -> None:
     """Make the parts of this shard that are not there yet; whoever makes the last one finishes the cache."""
     from editmgt.studies.checks import check_data, check_resolution
     from editmgt.training.parts import starting_parts
 
-    model, data, options = config["model"], Edits.model_validate(config["data"]), config["prepare"]
-    device = find_device("prepare.device", options["device"])
-    check_data([config])
-    codec, text, transformer = starting_parts(config)
-    check_resolution(model["resolution"], codec.downsampling * transformer.cell_size)
+    model, data, options = config.model, config.data, config.prepare
+    assert isinstance(data, Edits) and data.token_cache is not None  # `config.problems` says so
+    device = find_device("prepare.device", options.device)
+    check_data([config.model_dump()])
+    codec, text, transformer = starting_parts(config.init_from, model)
+    check_resolution(data.resolution, codec.downsampling * transformer.cell_size)
     codec, text = codec.float().to(device).eval(), text.float().to(device).eval()
-    directory, learns = Path(str(data.token_cache)), model["train_text_encoder"]
-    size = options["part_rows"]
-    facts = cache_facts(data, model["kind"], codec, text, learns) | {"prepare.part_rows": size}
+    directory, learns = Path(data.token_cache), model.train_text_encoder
+    size = options.part_rows
+    facts = cache_facts(data, model.kind, codec, text, learns) | {"prepare.part_rows": size}
     cache.check_facts(directory, facts)
 
-    datasets = open_all(data, model["kind"])
+    datasets = open_all(data, model.kind)
     texts = [rows.texts() for rows in datasets]
     sentences = list(dict.fromkeys(t for ts in texts for t in ts if t is not None))
     if not sentences:
@@ -83,7 +84,7 @@ def prepare(config: dict[str, Any]) -> None:
     numbers = {sentence: number for number, sentence in enumerate(sentences)}
     parts = {codes_folder(rows.name): _ceil(len(ts), size) for rows, ts in zip(datasets, texts, strict=True)}
     parts[TEXTS] = _ceil(len(sentences), size)
-    shard, shards = map(int, options["shard"].split("/"))
+    shard, shards = map(int, options.shard.split("/"))
     wanted = {
         folder: [
             number
@@ -105,13 +106,13 @@ def prepare(config: dict[str, Any]) -> None:
                 sentences[number * size : (number + 1) * size],
                 text,
                 learns,
-                options["batch_size"],
+                options.batch_size,
             )
             tell(next(made), total)
         for rows in datasets:
             folder = codes_folder(rows.name)
             transform = make_transform(data, codec.downsampling * transformer.cell_size)
-            encoder = _Encoder(rows, transform, codec, numbers, options["batch_size"], bad)
+            encoder = _Encoder(rows, transform, codec, numbers, options.batch_size, bad)
             for number, tables in rows.parts(size, wanted[folder]):
                 encoder.make(part_path(directory, folder, number), number * size, tables)
                 tell(next(made), total)

@@ -11,11 +11,11 @@ from edit_files import crispedit, dataset, encoded, picture, spec, write
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from test_data_cache import losses, settings
+from test_data_cache import losses, preparation, settings
 from torch.utils.data import DataLoader
 
 from editmgt.config.problems import problems
-from editmgt.config.schema import Edits
+from editmgt.config.schema import Edits, Model
 from editmgt.data.bad_rows import BadRows
 from editmgt.data.batches import Mixture, PairBatches, Share, bucketed
 from editmgt.data.buckets import bucket_sizes, bucket_steps, nearest_bucket
@@ -197,7 +197,7 @@ def test_training_from_the_cache_is_training_from_pixels(
     config = settings(tiny_bundle, datasets, tmp_path, **changes)
     pixels = losses(config, tmp_path / "pixels")
     config["data"]["token_cache"] = str(tmp_path / "cache")
-    prepare(config)
+    prepare(preparation(config))
     cached = losses(config, tmp_path / "cached")
     assert len(pixels) == 4 and cached == pixels
 
@@ -207,7 +207,7 @@ def test_dev_batches_have_one_shape_each(tiny_bundle: Path, files: Path, tmp_pat
 
     changes = {"max_aspect_change": 0.2, "aspect_buckets": ASPECTS, "dev_size": 8, "batch_size": 1}
     config = settings(tiny_bundle, {"mine": spec(files / "*.parquet")}, tmp_path, **changes)
-    codec, text, transformer = starting_parts(config)
+    codec, text, transformer = starting_parts(config["init_from"], Model.model_validate(config["model"]))
     cell = codec.downsampling * transformer.cell_size
     made = EditData(
         "editor",
@@ -226,7 +226,6 @@ def test_dev_batches_have_one_shape_each(tiny_bundle: Path, files: Path, tmp_pat
 def test_what_buckets_cannot_do_is_told_before(tiny_bundle: Path, files: Path, tmp_path: Path) -> None:
     datasets = {"mine": spec(files / "*.parquet")}
     config = settings(tiny_bundle, datasets, tmp_path, aspect_buckets=[1.0, 2.0], streaming=True)
-    del config["prepare"]
     assert any(line.startswith("data.aspect_buckets needs every picture's size") for line in problems(config))
     config["data"] |= {"streaming": False, "aspect_buckets": [9.0]}
     assert any("data.aspect_buckets" in line for line in problems(config))

@@ -19,6 +19,7 @@ from hydra import compose, initialize_config_dir
 from lightning.pytorch.loggers import CSVLogger
 from omegaconf import OmegaConf
 
+from editmgt.config.schema import Prepare, Train
 from editmgt.data.cache import TokenCache
 from editmgt.editing import Editor
 from editmgt.errors import UserError
@@ -57,7 +58,7 @@ def datasets_(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, A
 def settings(
     bundle: Path, datasets: dict[str, dict[str, Any]], tmp_path: Path, **data: Any
 ) -> dict[str, Any]:
-    """A training of edit datasets, and what prepares its cache."""
+    """A training of edit datasets."""
     overrides = [
         f"init_from='{bundle}'",
         "benchmark=scenes",
@@ -76,8 +77,14 @@ def settings(
     config: dict[str, Any] = dict(composed)  # type: ignore[arg-type]
     changes = {"crops": 3, "flip": True} | data
     config["data"] = data_config(datasets, tmp_path / "hf", **changes)
-    config["prepare"] = {"shard": "0/1", "part_rows": 5, "batch_size": 4, "device": "cpu"}
     return config
+
+
+def preparation(config: dict[str, Any], **options: Any) -> Prepare:
+    """What makes the cache of a training."""
+    shared = {name: config[name] for name in ("init_from", "model", "data")}
+    parts = {"shard": "0/1", "part_rows": 5, "batch_size": 4, "device": "cpu"} | options
+    return Prepare.model_validate({"task": "prepare", "prepare": parts, **shared})
 
 
 def weights(editor: Path) -> dict[str, torch.Tensor]:
@@ -86,7 +93,7 @@ def weights(editor: Path) -> dict[str, torch.Tensor]:
 
 def losses(config: dict[str, Any], directory: Path) -> list[float]:
     logger = CSVLogger(directory, name="", version="")
-    train(config, directory, logger=logger)
+    train(Train.model_validate(config), directory, logger=logger)
     with (directory / "metrics.csv").open() as file:
         return [float(row["train/loss"]) for row in csv.DictReader(file) if row["train/loss"]]
 
@@ -113,7 +120,7 @@ def test_training_from_the_cache_is_training_from_pixels(
     )
     assert capsys.readouterr().out.count(counted.format("texts to learn from")) == 1
     config["data"]["token_cache"] = str(tmp_path / "cache")
-    prepare(config)
+    prepare(preparation(config))
     assert capsys.readouterr().out.count(f"{tmp_path / 'cache'}: {counted.format('texts')}") == 1
     cached = losses(config, tmp_path / "cached")
     assert "longer than" not in capsys.readouterr().out
@@ -139,11 +146,10 @@ def test_shards_make_one_cache_and_masks_are_kept(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     config = settings(tiny_bundle, datasets_, tmp_path, token_cache=str(tmp_path / "whole"))
-    prepare(config)
+    prepare(preparation(config))
     config["data"]["token_cache"] = str(tmp_path / "shared")
     for shard in ("1/2", "0/2"):
-        config["prepare"]["shard"] = shard
-        prepare(config)
+        prepare(preparation(config, shard=shard))
     told = capsys.readouterr().out.splitlines()
     assert told[-1].endswith("finished, 20 rows, 19 texts, 1 bad rows left out")
     assert "1 of 20 texts are longer" in told[-2]
@@ -155,8 +161,7 @@ def test_shards_make_one_cache_and_masks_are_kept(
     assert whole == shared
 
     config["data"]["streaming"], config["data"]["token_cache"] = True, str(tmp_path / "streamed")
-    config["prepare"]["shard"] = "0/1"
-    prepare(config)
+    prepare(preparation(config))
     assert {name: (tmp_path / "streamed" / name).read_bytes() for name in whole} == whole
 
     cache = open_cache(tmp_path / "whole")
@@ -180,16 +185,17 @@ def test_a_killed_preparation_goes_on(
     tiny_bundle: Path, datasets_: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
     config = settings(tiny_bundle, datasets_, tmp_path, token_cache=str(tmp_path / "cache"))
-    config["prepare"]["part_rows"] = 1
-    OmegaConf.save(OmegaConf.create(config), tmp_path / "config.yaml")
+    made_by = preparation(config, part_rows=1)
+    OmegaConf.save(OmegaConf.create(made_by.model_dump()), tmp_path / "config.yaml")
     script = (
         "import sys, time\n"
         "from omegaconf import OmegaConf\n"
+        "from editmgt.config.schema import Prepare\n"
         "from editmgt.data import cache\n"
         "from editmgt.prepare import prepare\n"
         "write = cache.write_json\n"
         "cache.write_json = lambda *arguments: (write(*arguments), time.sleep(0.05))\n"
-        "prepare(OmegaConf.to_container(OmegaConf.load(sys.argv[1])))\n"
+        "prepare(Prepare.model_validate(OmegaConf.to_container(OmegaConf.load(sys.argv[1]))))\n"
     )
     process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "config.yaml")])
     codes = tmp_path / "cache" / "codes" / "crispedit"
@@ -202,11 +208,11 @@ def test_a_killed_preparation_goes_on(
     with pytest.raises(UserError, match="is unfinished: run python"):
         open_cache(tmp_path / "cache")
     (codes / "part-00001.arrow").write_bytes(b"half")  # whatever a crash may leave
-    prepare(config)
+    prepare(made_by)
     after = {path: path.stat().st_mtime_ns for path in made}
     assert [path.name for path in made if made[path] != after[path]] == ["part-00001.json"]
     config["data"]["token_cache"] = str(tmp_path / "again")
-    prepare(config)
+    prepare(preparation(config, part_rows=1))
     for path in (tmp_path / "again").rglob("*.arrow"):
         assert (tmp_path / "cache" / path.relative_to(tmp_path / "again")).read_bytes() == path.read_bytes()
 
@@ -217,8 +223,8 @@ def test_a_stale_or_broken_cache_is_refused_by_name(
     one = {"magicbrush": datasets_["magicbrush"]}
     config = settings(tiny_bundle, one, tmp_path, token_cache=str(tmp_path / "cache"))
     with pytest.raises(UserError, match="holds no token cache: "):
-        train(config, tmp_path / "run")
-    prepare(config)
+        train(Train.model_validate(config), tmp_path / "run")
+    prepare(preparation(config))
     for key, value, said in (
         ("resolution", 16, r"is stale: it was made with data.resolution 32 \(now 16\)\. Name another"),
         ("flip", False, r"data.flip True \(now False\)"),
@@ -227,20 +233,20 @@ def test_a_stale_or_broken_cache_is_refused_by_name(
         changed = config | {"data": config["data"] | {key: value}}
         if key != "datasets":
             with pytest.raises(UserError, match=said):
-                train(changed, tmp_path / "run")
+                train(Train.model_validate(changed), tmp_path / "run")
         else:
             with pytest.raises(UserError):
-                train(changed, tmp_path / "run")
+                train(Train.model_validate(changed), tmp_path / "run")
     frozen = config | {"model": config["model"] | {"train_text_encoder": False}}
     with pytest.raises(UserError, match="text encoder trains along"):
-        train(frozen, tmp_path / "run")
+        train(Train.model_validate(frozen), tmp_path / "run")
 
     part = tmp_path / "cache" / "codes" / "magicbrush" / "part-00000.arrow"
     content = part.read_bytes()
     part.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
     with pytest.raises(UserError, match=r"part-00000.arrow is not what was written \(checksum\)"):
         open_cache(tmp_path / "cache").verify()
-    prepare(config)
+    prepare(preparation(config))
     open_cache(tmp_path / "cache").verify()
     assert part.read_bytes() == content
 
@@ -342,7 +348,7 @@ def test_too_many_bad_rows_stop_however_often_it_is_run(
     config["data"]["token_cache"] = str(tmp_path / "cache")
     for _ in range(20):
         with pytest.raises(UserError, match=r"rows are bad.* more than data\.max_bad_share=0\.0"):
-            prepare(config)
+            prepare(preparation(config))
     assert not (tmp_path / "cache" / "index.json").exists()
 
 
@@ -353,9 +359,8 @@ def test_two_processes_learn_what_one_does(
     config = settings(tiny_bundle, datasets_, tmp_path)
     config["trainer"]["max_steps"] = 2
     config["model"]["optimizer"]["eps"] = 1e-5  # at 1e-8 a gradient that is all rounding moves a weight too
-    alone = train(config, tmp_path / "alone")
+    alone = train(Train.model_validate(config), tmp_path / "alone")
     config["trainer"] |= {"devices": 2, "strategy": "ddp"}
-    del config["prepare"]  # the worker takes what train.py does
     (tmp_path / "pair").mkdir()
     OmegaConf.save(OmegaConf.create(config), tmp_path / "pair" / "config.yaml")
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]

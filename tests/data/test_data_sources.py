@@ -223,6 +223,7 @@ def test_identity_follows_the_files_not_their_place(tmp_path: Path) -> None:
     write(schemas(4)["crispedit"], tmp_path / "b" / "train.parquet")
     assert identity(dataset(tmp_path / "b")) != first
     assert identity(dataset("a/b")) != identity(dataset("a/c"))
+    assert identity(dataset("a/b")) == identity(dataset("a/b", columns=COLUMNS | {"hole": None}))
 
 
 @pytest.mark.parametrize("streaming", [False, True])

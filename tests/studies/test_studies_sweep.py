@@ -15,6 +15,7 @@ import yaml
 from offline_runs import exit_codes, logged_keys, read_offline, run_record
 
 import editmgt.training
+from editmgt.config.schema import Train
 from editmgt.editing import Editor
 from editmgt.editing.reading import Reader
 from editmgt.files import read_json, write_json
@@ -38,9 +39,9 @@ def trained(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Each training copies a bundle; with a condition dropout of 0.9 it fails."""
     calls: list[Path] = []
 
-    def train(config: dict[str, Any], directory: Path, *, resume: Path | None, logger: Any) -> Path:
+    def train(config: Train, directory: Path, *, resume: Path | None, logger: Any) -> Path:
         calls.append(directory)
-        if config["model"]["condition_dropout"] == 0.9:
+        if config.model.condition_dropout == 0.9:
             raise ValueError("no such luck")
         write_json(directory / "progress.json", {"before": {"loss": 5.0}, "after": {"loss": 2.0}})
         shutil.copytree(tiny_bundle, directory / "editor", dirs_exist_ok=True)

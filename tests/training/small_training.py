@@ -10,6 +10,8 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from editmgt import training
+from editmgt.config.schema import Train
 from editmgt.editing import Editor
 from editmgt.training import LAST
 
@@ -98,6 +100,11 @@ def _small(bundle: Path, cache: Path, trainer: dict[str, Any]) -> dict[str, Any]
     }
 
 
+def train(config: dict[str, Any], directory: Path, **options: Any) -> Path:
+    """Train what a composed configuration says."""
+    return training.train(Train.model_validate(config), directory, **options)
+
+
 def weights(editor: Path) -> dict[str, torch.Tensor]:
     return Editor.from_pretrained(editor).transformer.state_dict()
 
@@ -109,6 +116,7 @@ def stop_after(config: dict[str, Any], directory: Path, steps: int) -> Path:
 import json, os, sys
 from pathlib import Path
 from lightning.pytorch.callbacks import ModelCheckpoint
+from editmgt.config.schema import Train
 from editmgt.training import LAST, train
 save = ModelCheckpoint._save_last_checkpoint
 def save_and_die(self, trainer, candidates):
@@ -116,7 +124,7 @@ def save_and_die(self, trainer, candidates):
     if trainer.global_step == {steps}:
         os._exit(9)
 ModelCheckpoint._save_last_checkpoint = save_and_die
-train(json.loads(sys.argv[1]), Path(sys.argv[2]))
+train(Train.model_validate(json.loads(sys.argv[1])), Path(sys.argv[2]))
 """
     command = [sys.executable, "-c", script, json.dumps(config), str(directory)]
     assert subprocess.run(command, capture_output=True).returncode == 9

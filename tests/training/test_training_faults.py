@@ -1,5 +1,6 @@
 """What goes wrong while a training runs: it diverges, the disk is full, the machine is another one than before."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,13 +10,17 @@ from typing import Any
 
 import pytest
 import torch
-from small_training import HANGS, configuration
+from PIL import Image
+from small_training import HANGS, configuration, train
+from test_config import composed
 from torch import Tensor
 
+from editmgt.data.folder import INDEX
+from editmgt.data.scenes import SceneDataset
 from editmgt.errors import UserError
 from editmgt.files import read_json
 from editmgt.studies.trainings import obtain, state
-from editmgt.training import ERROR, LAST, train
+from editmgt.training import ERROR, LAST
 from editmgt.training import run as training_run
 from editmgt.training.editor_module import EditorModule
 
@@ -218,13 +223,33 @@ def test_a_checkpoint_that_a_kill_left_half_written_goes_away(tiny_bundle: Path,
     assert not left.exists() and (tmp_path / "run" / LAST).is_file()
 
 
+def write_pairs(directory: Path) -> None:
+    """A directory of pairs in the layout of data=folder."""
+    scenes = SceneDataset("train", size=4, resolution=32)
+    for folder in ("source", "target"):
+        (directory / folder).mkdir(parents=True)
+    with (directory / INDEX).open("w") as index:
+        for scene in (scenes[number] for number in range(len(scenes))):
+            Image.fromarray(scene.source).save(directory / "source" / f"{scene.sample_id}.png")
+            Image.fromarray(scene.target).save(directory / "target" / f"{scene.sample_id}.png")
+            index.write(json.dumps({"file": scene.sample_id, "instruction": scene.instruction}) + "\n")
+
+
 def test_what_a_training_went_on_under_is_told_where_it_was_begun_under_something_else(
     tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = configuration(tiny_bundle, tmp_path / "cache", max_steps=1)
+    write_pairs(tmp_path / "pairs")
+    overrides = [
+        "data.dev_size=1",
+        f"data.datasets.folder.path='{tmp_path / 'pairs'}'",
+        "data.min_side=32",
+        "data.batch_size=2",
+    ]
+    stream = composed("train", "data=folder", "data.streaming=true", "model.resolution=32", *overrides)
+    config["data"] = stream["data"]
     with monkeypatch.context() as patched:
         patched.setattr(training_run, "version", lambda package: "4.4.1")
-        config["data"]["streaming"] = True  # scenes have no streams: the version is recorded all the same
         train(config, tmp_path / "run")
     config["trainer"]["max_steps"] = 2
     with monkeypatch.context() as patched:

@@ -23,7 +23,7 @@ EMA = {"_target_": "lightning.pytorch.callbacks.EMAWeightAveraging", "decay": 0.
 def test_every_optimizer_is_made_and_judges_its_values(target: str) -> None:
     node = {"_target_": target, "_partial_": True, "lr": 0.01}
     assert optimizer_problems(node) == []
-    make = optimizer_maker({"optimizer": node, "eight_bit_optimizer": False})
+    make = optimizer_maker(node, eight_bit=False)
     [group] = make([{"params": [torch.nn.Parameter(torch.zeros(2))]}]).param_groups
     assert group["lr"] == 0.01
     [line] = optimizer_problems(node | {"lr": -1})

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 import torch
+from small_training import configuration, train
 from test_config import composed
-from test_training_run import configuration
 
 from editmgt import config as schema
 from editmgt.editing import Editor
 from editmgt.errors import UserError
-from editmgt.training import LAST, train
+from editmgt.training import LAST
 
 
 def recipe(bundle: Path, cache: Path, lora: dict[str, Any] | None = None, **trainer: Any) -> dict[str, Any]:

@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 import torch
-from small_training import HANGS, configuration, stop_after, weights
+from small_training import HANGS, configuration, stop_after, train, weights
 
 from editmgt.codec import Codec, fold
+from editmgt.config.schema import Train
 from editmgt.data.scene_tokens import TokenBatches, tokenized
 from editmgt.data.scenes import SceneDataset
 from editmgt.editing import Editor
 from editmgt.errors import UserError
-from editmgt.training import LAST, LOG, train
+from editmgt.training import LAST, LOG
 from editmgt.training import run as training_run
 from editmgt.training.editor_module import EditorModule
 from editmgt.training.worker import LineLogger
@@ -159,7 +160,7 @@ def test_a_finished_codec_learns_to_draw_its_codes_and_keeps_them(
 ) -> None:
     make_data, directories = training_run._data, []
 
-    def data(config: dict[str, Any], directory: Path, *parts: Any) -> Any:
+    def data(config: Train, directory: Path, *parts: Any) -> Any:
         directories.append(directory)
         return make_data(config, directory, *parts)
 

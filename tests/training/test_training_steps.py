@@ -9,13 +9,13 @@ import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
-from small_training import configuration
+from small_training import configuration, train
 
 from editmgt.config.schema import Scenes
 from editmgt.data.scene_data import SceneData
 from editmgt.data.scene_tokens import dev_batches
 from editmgt.editing import Editor
-from editmgt.training import LAST, step_lines, train
+from editmgt.training import LAST, step_lines
 from editmgt.training import run as training_run
 from editmgt.training.editor_module import EditorModule
 from editmgt.training.masking import masks_of

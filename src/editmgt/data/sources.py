@@ -144,8 +144,7 @@ def identity(spec: "schema.Dataset") -> str:
     digest = hashlib.sha256()
     files = local_files(path)
     place = "" if files else path
-    columns = sorted(spec.columns.model_dump(exclude_unset=True).items())  # as they are written
-    facts = (place, spec.split, spec.config, spec.revision, columns)
+    facts = (place, spec.split, spec.config, spec.revision, sorted(spec.columns))
     digest.update(repr(facts).encode())
     root = Path(path) if Path(path).is_dir() else None
     for file in files:

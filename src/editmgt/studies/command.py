@@ -204,13 +204,14 @@ def _check_checkpoint(config: dict[str, Any]) -> None:
 
 def _check_start(config: dict[str, Any]) -> None:
     from editmgt.codec import Codec
+    from editmgt.config.schema import Model
     from editmgt.training.parts import fresh_vqvae, starting_parts
     from editmgt.weights import find
 
     model = config["model"]
     with contextlib.redirect_stdout(None):  # what starts fresh is said when it does
         if model["kind"] != "codec":
-            codec, _, transformer = starting_parts(config)
+            codec, _, transformer = starting_parts(config["init_from"], Model.model_validate(model))
             multiple = codec.downsampling * transformer.cell_size
         else:
             start = config["init_from"]

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 
 from editmgt.config import BUNDLE
+from editmgt.config.schema import Train
 from editmgt.errors import UserError
 from editmgt.files import read_json
 from editmgt.lock import locked
@@ -98,7 +99,7 @@ def _train(config: dict[str, Any], directory: Path, resume: Path | None, logger:
         return _train_on_many(devices, directory, logger, lock)
     from editmgt.training import train
 
-    return Path(train(config, directory, resume=resume, logger=logger))
+    return Path(train(Train.model_validate(config), directory, resume=resume, logger=logger))
 
 
 def _train_on_many(devices: int, directory: Path, logger: Any, lock: int) -> Path:

@@ -1,10 +1,12 @@
 """Learning: masking and loss, the Lightning modules, and one call that trains what a configuration says."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
+
+    from editmgt.config.schema import Train
 
 # What a training's directory holds.
 LAST = Path("checkpoints/last.ckpt")  # to go on from
@@ -14,7 +16,7 @@ LOG = Path("log.jsonl")  # what a group of processes measured, see editmgt.train
 
 
 def train(
-    config: dict[str, Any], training_dir: Path, *, resume: Path | None = None, logger: "Logger | bool" = False
+    config: "Train", training_dir: Path, *, resume: Path | None = None, logger: "Logger | bool" = False
 ) -> Path:
     """See :func:`editmgt.training.run.train`; imported late because it loads everything."""
     from editmgt.training.run import train as run

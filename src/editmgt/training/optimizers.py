@@ -16,10 +16,10 @@ MakeOptimizer = Callable[[Iterable[dict[str, Any]]], Optimizer]
 _SHARED = ("lr", "betas", "eps", "weight_decay")  # foreach and the like are PyTorch's own
 
 
-def optimizer_maker(model: dict[str, Any]) -> MakeOptimizer:
+def optimizer_maker(node: dict[str, Any], eight_bit: bool) -> MakeOptimizer:
     """Return what makes the optimiser of ``model.optimizer``, with 8-bit states where they are asked for."""
-    optimizer, arguments = class_and_arguments(model["optimizer"], OPTIMIZERS)
-    if not model["eight_bit_optimizer"]:
+    optimizer, arguments = class_and_arguments(node, OPTIMIZERS)
+    if not eight_bit:
         return partial(optimizer, **arguments)
     from bitsandbytes.optim import AdamW8bit  # optional: `config.problems` says so when it is not there
 

@@ -9,6 +9,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokenizer
 
 from editmgt.codec import Codec
+from editmgt.config.schema import Model
 from editmgt.data.scenes.vocabulary import scene_tokenizer
 from editmgt.editing import bundle
 from editmgt.errors import UserError
@@ -41,11 +42,11 @@ def fresh_text_encoder(config: dict[str, Any]) -> TextEncoder:
         return TextEncoder(CLIPTextModelWithProjection(clip), tokenizer)
 
 
-def fresh_transformer(model: dict[str, Any]) -> MGTransformer:
-    """The transformer that ``model`` describes, with random weights; what it says wrong is a ``UserError``."""
-    arguments = {name: value for name, value in model["transformer"].items() if name != "_target_"}
+def fresh_transformer(config: dict[str, Any], reference_mode: str) -> MGTransformer:
+    """A transformer with random weights; what ``model.transformer`` says wrong is a ``UserError``."""
+    arguments = {name: value for name, value in config.items() if name != "_target_"}
     with _described_by("model.transformer"):
-        return MGTransformer(**arguments, reference_mode=reference_mode(model))
+        return MGTransformer(**arguments, reference_mode=reference_mode)
 
 
 @contextmanager
@@ -60,61 +61,56 @@ def _described_by(key: str) -> Iterator[None]:
         raise UserError(f"{key} describes nothing that can be made: {reason}") from error
 
 
-def starting_parts(config: dict[str, Any]) -> tuple[Codec, TextEncoder, MGTransformer]:
-    """Codec, text encoder and transformer that a training of ``config`` begins with.
+def starting_parts(init_from: str, model: Model) -> tuple[Codec, TextEncoder, MGTransformer]:
+    """Codec, text encoder and transformer that a training of ``model`` begins with.
 
     ``init_from`` is an editor or base bundle, or a directory that holds only a codec (``vqvae/``): then the rest is
     made from ``model.text_encoder`` and ``model.transformer``. On a bundle, ``model.llm`` puts a language model
     beside its CLIP, and ``model.transformer`` may differ from the bundle's in what ``FRESH`` names.
     """
-    model = config["model"]
-    directory, variant = find(config["init_from"])
+    directory, variant = find(init_from)
     if any((directory / folder).is_dir() for folder in TRANSFORMERS):
-        start = bundle.read(config["init_from"])
+        start = bundle.read(init_from)
         codec, text = start.codec, start.text_encoder
-        transformer = _as_configured(start.transformer, config)
+        transformer = _as_configured(start.transformer, init_from, model)
     else:
         codec = Codec.from_pretrained(directory, variant=variant)
-        if model["transformer"] is None or model["text_encoder"] is None:
+        if model.transformer is None or model.text_encoder is None:
             raise UserError(
-                f"init_from={config['init_from']} holds a codec alone; model={model['name']} says nothing of a "
+                f"init_from={init_from} holds a codec alone; model={model.name} says nothing of a "
                 "fresh transformer and text encoder to train on it (model=tiny_base does)."
             )
-        text = fresh_text_encoder(model["text_encoder"])
-        transformer = fresh_transformer(model)
-    if model["llm"] is not None:
-        text.llm = LanguageModel.from_pretrained(*find(model["llm"]))
+        text = fresh_text_encoder(model.text_encoder)
+        transformer = fresh_transformer(model.transformer, reference_mode(model))
+    if model.llm is not None:
+        text.llm = LanguageModel.from_pretrained(*find(model.llm))
     bundle.check_parts(codec, text, transformer)
-    transformer.gradient_checkpointing = model["gradient_checkpointing"]
-    if model["lora"]["rank"]:
+    transformer.gradient_checkpointing = model.gradient_checkpointing
+    if model.lora.rank:
         from editmgt.model import lora  # late: peft takes seconds to import
 
-        lora.add(
-            transformer, **{name: model["lora"][name] for name in ("rank", "alpha", "stream", "targets")}
-        )
+        lora.add(transformer, model.lora.rank, model.lora.alpha, model.lora.stream, model.lora.targets)
     return codec, text, transformer
 
 
-def reference_mode(model: dict[str, Any]) -> str:
+def reference_mode(model: Model) -> str:
     """How the source reaches the transformer, from the switches."""
-    return "attention" if model["attention_injection"] else str(model["injection_fallback"])
+    return "attention" if model.attention_injection else model.injection_fallback
 
 
-def _as_configured(transformer: MGTransformer, config: dict[str, Any]) -> MGTransformer:
+def _as_configured(transformer: MGTransformer, init_from: str, model: Model) -> MGTransformer:
     """Return the transformer that ``model`` describes with the weights of this one; say what starts fresh."""
-    model = config["model"]
-    transformer.set_reference_mode(reference_mode(model))
+    mode = reference_mode(model)
+    transformer.set_reference_mode(mode)
     if transformer.adapter is not None:
         from editmgt.model import lora
 
         lora.merge(transformer)
-    if model["transformer"] is None:
+    if model.transformer is None:
         return transformer
-    wanted = fresh_transformer(model)
-    origin = f"init_from={config['init_from']}"
-    fresh = start_from(
-        wanted, transformer.state_dict(), f"{origin} does not fit model={model['name']}", FRESH
-    )
+    wanted = fresh_transformer(model.transformer, mode)
+    origin = f"init_from={init_from}"
+    fresh = start_from(wanted, transformer.state_dict(), f"{origin} does not fit model={model.name}", FRESH)
     if fresh:
         rank_zero_only(print)(f"Starting fresh: {', '.join(fresh)}; all else is that of {origin}.")
     return wanted

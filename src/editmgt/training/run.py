@@ -12,12 +12,12 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 
 from editmgt.codec import Codec
-from editmgt.config import edit_values
-from editmgt.config.schema import Edits, Scenes
+from editmgt.config import edit_values, schema
 from editmgt.data.edit_data import EditData
 from editmgt.data.scene_data import SceneData
 from editmgt.devices import resolve_precision
 from editmgt.editing import Editor, EditSettings
+from editmgt.text import TextEncoder
 from editmgt.training import EDITOR, LAST
 from editmgt.training.callbacks import chosen_callbacks
 from editmgt.training.checkpoint import MadeWith, WholeFiles, check_fits
@@ -33,7 +33,7 @@ from editmgt.weights import find
 
 
 def train(
-    config: dict[str, Any], training_dir: Path, *, resume: Path | None = None, logger: Logger | bool = False
+    config: schema.Train, training_dir: Path, *, resume: Path | None = None, logger: Logger | bool = False
 ) -> Path:
     """Train as ``config`` says and return the directory of the finished bundle.
 
@@ -41,27 +41,26 @@ def train(
     bundle appears in ``training_dir/editor`` whole or not at all.
 
     Args:
-        config: the composed configuration as plain containers.
+        config: the composed configuration.
         training_dir: exists or is made.
         resume: a checkpoint to go on from.
         logger: Lightning's.
     """
-    precision, _ = resolve_precision(config["trainer"]["accelerator"], config["trainer"]["precision"])
-    config = config | {"trainer": config["trainer"] | {"precision": precision}}
-    seed_everything(config["seed"], workers=True, verbose=False)
-    if config["trainer"].get("num_threads"):
-        torch.set_num_threads(config["trainer"]["num_threads"])
-    make = _codec_run if config["model"]["kind"] == "codec" else _editor_run
+    precision, _ = resolve_precision(config.trainer.accelerator, config.trainer.precision)
+    seed_everything(config.seed, workers=True, verbose=False)
+    if config.trainer.num_threads:
+        torch.set_num_threads(config.trainer.num_threads)
+    make = _codec_run if config.model.kind == "codec" else _editor_run
     module, data, callbacks, save = make(config, training_dir)
     if resume is not None:
         check_fits(resume, module)
     callbacks = [
         StopWhenDiverged(),
-        MadeWith(_facts(config)),
-        *chosen_callbacks(config.get("callbacks")),  # before the previews, which measure what they leave
+        MadeWith(_facts(precision, config.data)),
+        *chosen_callbacks(config.callbacks),  # before the previews, which measure what they leave
         *callbacks,
     ]
-    trainer = _trainer(config["trainer"], training_dir, callbacks, logger)
+    trainer = _trainer(config.trainer, precision, training_dir, callbacks, logger)
     for half in (training_dir / LAST).parent.glob(f".{LAST.name}.*"):  # of a process that was killed
         half.unlink(missing_ok=True)
     with telling(trainer):
@@ -79,36 +78,39 @@ def train(
     return finished
 
 
-def _facts(config: dict[str, Any]) -> dict[str, str]:
+def _facts(precision: str, data: schema.Scenes | schema.Edits) -> dict[str, str]:
     """What a checkpoint does not show: see :class:`MadeWith`."""
-    facts = {"trainer.precision": str(config["trainer"]["precision"])}
-    streams = config["data"].get("streaming", False)
-    return facts | ({"datasets": version("datasets")} if streams else {})
+    streams = isinstance(data, schema.Edits) and data.streaming
+    return {"trainer.precision": precision} | ({"datasets": version("datasets")} if streams else {})
 
 
 def _trainer(
-    config: dict[str, Any], directory: Path, callbacks: list[Callback], logger: Logger | bool
+    config: schema.Trainer,
+    precision: str,
+    directory: Path,
+    callbacks: list[Callback],
+    logger: Logger | bool,
 ) -> Trainer:
     checkpoint = ModelCheckpoint(
         (directory / LAST).parent,
         save_last=True,
         save_top_k=0,
-        every_n_train_steps=config["checkpoint_every_n_steps"],
+        every_n_train_steps=config.checkpoint_every_n_steps,
         save_on_train_epoch_end=False,
     )
     terminal = sys.stdout.isatty()
-    batches = config["accumulate_grad_batches"]
-    every = config["val_check_interval"]
+    batches = config.accumulate_grad_batches
+    every = config.val_check_interval
     return Trainer(
-        accelerator=config["accelerator"],
-        devices=config["devices"],
-        strategy=config["strategy"],
-        precision=config["precision"],
-        max_steps=config["max_steps"],
-        max_time=config["max_time"],
-        log_every_n_steps=config["log_every_n_steps"],
+        accelerator=config.accelerator,
+        devices=config.devices,
+        strategy=config.strategy,
+        precision=precision,  # type: ignore[arg-type]  # one of its names: checked, and no longer auto
+        max_steps=config.max_steps,
+        max_time=config.max_time,
+        log_every_n_steps=config.log_every_n_steps,
         val_check_interval=None if every is None else every * batches,  # Lightning counts batches
-        gradient_clip_val=config["gradient_clip_val"],
+        gradient_clip_val=config.gradient_clip_val,
         accumulate_grad_batches=batches,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
@@ -123,84 +125,78 @@ def _trainer(
 
 
 def _data(
-    config: dict[str, Any], directory: Path, codec: Codec | None, text: Any, pixels_per_cell: int = 1
+    config: schema.Train,
+    directory: Path,
+    codec: Codec | None,
+    text: TextEncoder | None,
+    pixels_per_cell: int = 1,
 ) -> SceneData | EditData:
-    data, model = config["data"], config["model"]
-    if "datasets" in data:
-        return EditData(
-            model["kind"],
-            codec,
-            text,
-            Edits.model_validate(data),
-            text_learns=model["train_text_encoder"],
-            directory=directory,
-            pixels_per_cell=pixels_per_cell,
-        )
-    return SceneData(model["kind"], codec, text, Scenes.model_validate(data))
+    if isinstance(config.data, schema.Scenes):
+        return SceneData(config.model.kind, codec, text, config.data)
+    return EditData(
+        config.model.kind,
+        codec,
+        text,
+        config.data,
+        text_learns=config.model.train_text_encoder,
+        directory=directory,
+        pixels_per_cell=pixels_per_cell,
+    )
 
 
 def _codec_run(
-    config: dict[str, Any], directory: Path
+    config: schema.Train, directory: Path
 ) -> tuple[LightningModule, LightningDataModule, list[Callback], Any]:
-    model = config["model"]
+    model = config.model
+    optimizer = optimizer_maker(model.optimizer, model.eight_bit_optimizer)
     module: CodecModule | DecoderModule
-    if config["init_from"] is None:
-        vqvae = fresh_vqvae(model["vqvae"])
-        module = CodecModule(vqvae, optimizer_maker(model), model["warmup_steps"], model["continuous_steps"])
+    if config.init_from is None:
+        assert model.vqvae is not None  # `config.problems` says so
+        module = CodecModule(fresh_vqvae(model.vqvae), optimizer, model.warmup_steps, model.continuous_steps)
     else:
-        start, variant = find(config["init_from"])
+        start, variant = find(config.init_from)
         codec = Codec.from_pretrained(start, variant=variant)
-        module = DecoderModule(codec, optimizer_maker(model), model["warmup_steps"])
+        module = DecoderModule(codec, optimizer, model.warmup_steps)
     data = _data(config, directory, None, None)
     return module, data, [], lambda path: module.finished().save_pretrained(path)
 
 
 def _editor_run(
-    config: dict[str, Any], directory: Path
+    config: schema.Train, directory: Path
 ) -> tuple[LightningModule, LightningDataModule, list[Callback], Any]:
-    model = config["model"]
-    codec, text, transformer = starting_parts(config)
+    assert config.init_from is not None  # a codec alone starts from nothing
+    model = config.model
+    codec, text, transformer = starting_parts(config.init_from, model)
     for part in (codec, text, transformer):
         part.float()
     module = EditorModule(
         transformer.train(),
         text.train(),
-        optimizer_maker(model),
+        optimizer_maker(model.optimizer, model.eight_bit_optimizer),
         pixels_per_code=codec.downsampling,
-        warmup_steps=model["warmup_steps"],
-        decay_fraction=model["decay_fraction"],
-        condition_dropout=model["condition_dropout"],
-        full_masking=model["full_masking"],
-        edit_masking=model["edit_masking"],
-        train_text_encoder=model["train_text_encoder"],
-        seed=config["seed"],
-        accumulate=config["trainer"]["accumulate_grad_batches"],
+        warmup_steps=model.warmup_steps,
+        decay_fraction=model.decay_fraction,
+        condition_dropout=model.condition_dropout,
+        full_masking=model.full_masking,
+        edit_masking=model.edit_masking,
+        train_text_encoder=model.train_text_encoder,
+        seed=config.seed,
+        accumulate=config.trainer.accumulate_grad_batches,
     )
-    editor = Editor(
-        codec,
-        text,
-        transformer,
-        EditSettings().override(**edit_values(config)),
-        timestep_convention="mask_ratio",
-    )
+    settings = EditSettings().override(**edit_values(config.model_dump()))
+    editor = Editor(codec, text, transformer, settings, timestep_convention="mask_ratio")
     data = _data(config, directory, codec, text, editor.pixels_per_cell)
     callbacks: list[Callback] = []
-    if model["kind"] == "editor":
-        callbacks.append(_previews(editor, config, data, directory))
+    if model.kind == "editor":
+        count = min(config.trainer.preview_size, len(data.dev_samples))
+        samples = [data.dev_samples[i] for i in range(count)]
+        callbacks.append(Previews(editor, settings, samples, data, directory))
 
     def save(directory: Path) -> None:
-        if transformer.adapter is not None and model["lora"]["merge"]:
+        if transformer.adapter is not None and model.lora.merge:
             from editmgt.model.lora import merge  # late: peft takes seconds to import
 
             merge(transformer)
         editor.save_pretrained(directory)
 
     return module, data, callbacks, save
-
-
-def _previews(
-    editor: Editor, config: dict[str, Any], data: SceneData | EditData, directory: Path
-) -> Previews:
-    count = min(config["trainer"]["preview_size"], len(data.dev_samples))
-    samples = [data.dev_samples[i] for i in range(count)]
-    return Previews(editor, EditSettings().override(**edit_values(config)), samples, data, directory)

@@ -3,13 +3,14 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import OmegaConf
 
 from editmgt.config import problems
+from editmgt.config.schema import Train
 from editmgt.editing.cuts import told_once
 from editmgt.errors import UserError, tell
 from editmgt.files import write_atomic
@@ -52,12 +53,12 @@ def main(directory: Path) -> None:
     Raises:
         UserError: for a configuration that ``train.py`` would refuse: the file may have been changed since.
     """
-    loaded = OmegaConf.to_container(OmegaConf.load(directory / "config.yaml"), resolve=True)
-    config = cast(dict[str, Any], loaded)
-    tell(problems(config))
-    last, named = directory / LAST, config.get("resume")
-    resume = Path(named) if named not in (None, "auto") else last if last.exists() else None
-    train(config, directory, resume=resume, logger=LineLogger(directory / LOG))
+    loaded: Any = OmegaConf.to_container(OmegaConf.load(directory / "config.yaml"), resolve=True)
+    tell(problems(loaded))
+    config, start = Train.model_validate(loaded), directory / LAST
+    if config.resume and config.resume != "auto":
+        start = Path(config.resume)
+    train(config, directory, resume=start if start.exists() else None, logger=LineLogger(directory / LOG))
 
 
 def run(directory: Path) -> int:
