@@ -17,9 +17,9 @@ from editmgt.benchmarks.benchmark_sample import BenchmarkSample, Samples
 from editmgt.editing import Editor, EditSettings, validate
 from editmgt.editing.picture_files import png
 from editmgt.evaluation.faults import told
-from editmgt.evaluation.gallery import Gallery
 from editmgt.evaluation.kept_maps import FILE as MAPS
 from editmgt.evaluation.kept_maps import keep_map
+from editmgt.evaluation.picture_page import Gallery
 from editmgt.evaluation.scoring import Edits, Group, Outcome, kind, score
 from editmgt.evaluation.summary import summarise
 from editmgt.files import WriteError, write_atomic
