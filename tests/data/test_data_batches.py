@@ -139,6 +139,21 @@ def test_too_many_bad_rows_reach_the_training_as_one_line(files: Path, tmp_path:
     assert "data.max_bad_share=0; " in batch[PROBLEM] and "\n" not in batch[PROBLEM]
 
 
+def test_a_short_stream_leaves_a_row_to_learn_from(files: Path, tmp_path: Path) -> None:
+    datasets = {"crispedit": spec(files / "0.parquet")}
+    data = data_config(datasets, files, streaming=True, dev_size=64, num_workers=0)
+    made = EditData("codec", None, None, Edits.model_validate(data), text_learns=True, directory=tmp_path)
+    assert len(made.dev_samples) == 3 and len(made.held_out) == 3
+
+
+def test_a_stream_of_which_every_row_is_held_out_is_told(files: Path, tmp_path: Path) -> None:
+    made = batches(files, tmp_path, Share(3, 0, 0, 1), True)
+    [rows] = made.datasets
+    made.held_out = frozenset(map(rows.digest, rows.epoch(0, 0, 1, seed=0)))
+    [batch] = islice(made, 1)
+    assert "data.datasets.crispedit has no row to learn from for process 1 of 1" in batch[PROBLEM]
+
+
 def test_datasets_are_mixed_by_ratio(files: Path, tmp_path: Path) -> None:
     write(schemas(4)["crispedit"], tmp_path / "other.parquet")
     settings = {"kind": "editor", "streaming": False, "max_pixels": 10_000, "cache_dir": tmp_path}

@@ -7,7 +7,7 @@ batch a process takes every ``world_size``-th sample. A row that is bad is stood
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import count, islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -195,27 +195,33 @@ class PairBatches(IterableDataset[dict[str, Any]]):
         self, rows: EditRows, node: int, nodes: int, seed: int, skip: int
     ) -> Iterator[tuple[Pair, str]]:
         """Pairs, and the digests that name them."""
-        waiting = (
-            0  # bad rows that the next good one stands in for: as many come out as went in, whatever is bad
-        )
-        for table in rows.stream(node, nodes, seed):
-            name = rows.digest(table)
-            if name in self.held_out:
-                continue
-            if skip:
-                skip -= 1
-                continue
-            waiting += 1
-            try:
-                pair = rows.decode(table)
-                self.transform.check(pair)
-            except BadRow as error:
-                self.bad.bad(rows.name, name, error)
-                continue
-            self.bad.good(rows.name, name)
-            for _ in range(waiting):
-                yield pair, name
-            waiting = 0
+        # bad rows that the next good one stands in for: as many come out as went in, whatever is bad
+        waiting = 0
+        for number in count():
+            any_good = False
+            for table in rows.epoch(number, node, nodes, seed):
+                name = rows.digest(table)
+                if name in self.held_out:
+                    continue
+                if skip:
+                    skip, any_good = skip - 1, True
+                    continue
+                waiting += 1
+                try:
+                    pair = rows.decode(table)
+                    self.transform.check(pair)
+                except BadRow as error:
+                    self.bad.bad(rows.name, name, error)
+                    continue
+                self.bad.good(rows.name, name)
+                for _ in range(waiting):
+                    yield pair, name
+                waiting, any_good = 0, True
+            if not any_good:
+                raise UserError(
+                    f"data.datasets.{rows.name} has no row to learn from for process {node + 1} of {nodes}: there are none, or "
+                    "all are bad or kept to judge by (data.dev_size)."
+                )
 
 
 class CachedBatches(IterableDataset[dict[str, Any]]):

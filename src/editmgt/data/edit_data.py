@@ -192,7 +192,13 @@ class EditData(LightningDataModule):
         samples, held_out, train_rows = [], set(), []
         for rows in self.datasets:
             if rows.streaming:
-                for table in islice(rows, min(each, _tenth(self.data.train_size or each * 10))):
+                few = min(each, _tenth(self.data.train_size or each * 10))
+                tables = list(islice(rows, few + 1))
+                if len(tables) < 2:
+                    raise _too_few(rows, len(tables))
+                for table in tables[
+                    : min(few, len(tables) - 1)
+                ]:  # of a short stream one is left to learn from
                     name = rows.digest(table)
                     held_out.add(name)
                     try:
@@ -205,9 +211,7 @@ class EditData(LightningDataModule):
                 continue
             count = len(rows)
             if count < 2:
-                raise UserError(
-                    f"data.datasets.{rows.name} holds {count} rows: one to learn from, one to judge by."
-                )
+                raise _too_few(rows, count)
             few = min(each, _tenth(count))
             dev = np.unique(np.arange(few) * count // few)
             train_rows.append(np.setdiff1d(np.arange(count), dev))
@@ -249,6 +253,10 @@ class EditData(LightningDataModule):
             for name, tensor in encode(moved, self.codec, self.text).items():
                 parts.setdefault(name, []).append(tensor.cpu())
         return [{name: torch.cat(tensors) for name, tensors in parts.items()} for parts in shapes.values()]
+
+
+def _too_few(rows: EditRows, count: int) -> UserError:
+    return UserError(f"data.datasets.{rows.name} holds {count} rows: one to learn from, one to judge by.")
 
 
 def _tenth(count: int) -> int:

@@ -129,16 +129,6 @@ class EditRows:
         mine.set_epoch(number)
         yield from told(self.place, mine)
 
-    def stream(self, node: int, nodes: int, seed: int) -> Iterator["pa.Table"]:
-        """Return one reader's rows of all epochs, without end."""
-        for number in count():
-            empty = True
-            for table in self.epoch(number, node, nodes, seed):
-                empty = False
-                yield table
-            if empty:
-                raise UserError(f"data.datasets.{self.name} has no row for process {node + 1} of {nodes}.")
-
     def sizes(self) -> NDArray[np.int32]:
         """Return [N, 2], width and height of every picture that a crop is chosen on; zeros where it has none.
 
