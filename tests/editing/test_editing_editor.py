@@ -241,7 +241,7 @@ def test_bfloat16(tiny_bundle: Path) -> None:
         ((picture(), "  "), {}, "instruction is empty"),
         ((picture(), "x"), {"stepps": 3}, "Did you mean 'steps'?"),
         ((picture(), "x"), {"layers": (9,)}, "layers=[9]: this model has blocks 0 to 3, and no 9"),
-        ((picture(), "x"), {"resolution": 36}, "resolution=36 must be a positive multiple of 8"),
+        ((picture(), "x"), {"resolution": 36}, "resolution=36 must be a multiple of the model's 8 pixels, such as 32"),
         ((np.zeros((8, 8, 3)), "x"), {}, "uint8, not float64 (its shape is 8x8x3)"),
         ((np.zeros((2, 8, 8, 3), np.uint8), "x"), {}, "not 2x8x8x3 (uint8); give several images as a list"),
         ((np.zeros((3, 8, 8), np.uint8), "x"), {}, "height x width x 1, 3 or 4, not 3x8x8 (uint8)"),

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from test_config import composed
 
 from editmgt import prepare
 from editmgt.errors import UserError
@@ -17,6 +18,7 @@ from editmgt.studies.checks import check_data
 CONF = Path(__file__).parent.parent.parent / "conf"
 Told = Callable[..., list[str]]
 COLUMNS = {"source": "a", "target": "b", "instruction": "c"}
+WHOLE = composed("train", "data=folder", "data.datasets.folder.path=pairs")["data"]
 
 
 @pytest.fixture
@@ -121,16 +123,15 @@ def test_parts_and_sums_of_splits_are_opened(tmp_path: Path) -> None:
         "target": "x",
         "instruction": "y",
     }
-    spec = {"path": str(tmp_path), "config": None, "revision": None, "columns": columns}
     (tmp_path / "README.md").write_text(
         "---\nconfigs:\n- config_name: default\n  data_files:\n"
         "  - {split: a, path: a-*.parquet}\n  - {split: b, path: b-*.parquet}\n---\n"
     )
 
     def data(split: str, streaming: bool) -> list[dict[str, object]]:
-        sizes = {"cache_dir": str(tmp_path / "cache"), "max_pixels": 100, "train_size": None}
-        sets = {"datasets": {"mine": spec | {"split": split}}, "streaming": streaming}
-        return [{"model": {"kind": "codec"}, "data": sizes | sets}]
+        spec = WHOLE["datasets"]["folder"] | {"path": str(tmp_path), "split": split, "columns": columns}
+        own = {"datasets": {"mine": spec}, "streaming": streaming, "cache_dir": str(tmp_path / "cache")}
+        return [{"model": {"kind": "codec"}, "data": WHOLE | own}]
 
     check_data(data("a+b", streaming=False))
     check_data(data("a[:50%]", streaming=False))

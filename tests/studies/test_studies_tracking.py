@@ -11,6 +11,7 @@ from PIL import Image
 
 from editmgt import dashboard
 from editmgt.files import read_json, write_atomic, write_json
+from editmgt.results import Row, RunDirectory
 from editmgt.studies.tracking import log_study, start, sync_hint
 
 LOGGER = {"name": "wandb", "project": "editmgt", "entity": None, "pictures": 64, "weights": 50}
@@ -35,7 +36,9 @@ def test_an_offline_rerun_is_a_run_of_its_own_that_names_the_first_and_a_failed_
     again = start(tmp_path, config, "study", "cell")
     own = again.log
     again.link_training("editmgt/abc")
-    write_atomic(tmp_path / "samples.csv", "sample_id,edit/success\na,1.0\n")
+    RunDirectory(tmp_path).row_file(["edit/success"]).replace(
+        [Row("a", seed=0, values={"edit/success": 1.0})]
+    )
     Image.new("RGB", (4, 4)).save(tmp_path / "samples.png")
     again.log_results({"edit/success": 1.0})
     again.finish(failed=False)
