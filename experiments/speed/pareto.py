@@ -1,6 +1,6 @@
 """Quality against time, for each preset and number of steps: ``python experiments/speed/pareto.py [SWEEP_DIRECTORY]``.
 
-Draws ``pareto.png`` from ``pareto.csv``, which is first made anew from the rows of a sweep where one is given.
+Draws ``pareto.png`` and prints the table from ``pareto.csv``, which is first made anew from the rows of a sweep where one is given.
 """
 
 import sys
@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import pandas
 from scipy.stats import binomtest
 
+from editmgt.evaluation.robustness import rate
 from editmgt.results import RunDirectory, SweepDirectory
 
 HERE = Path(__file__).parent
@@ -34,31 +35,46 @@ def collect(sweep: Path) -> pandas.DataFrame:
 
 
 def draw(rows: pandas.DataFrame) -> plt.Figure:
-    """Return the figure: success and strict success with exact 95% intervals over the median seconds of an edit."""
+    """Return the figure: success and strict success with exact 95% intervals over the mean seconds of an edit."""
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharex=True, layout="constrained")
     for axis, score in zip(axes, ("success", "strict"), strict=True):
-        for speed, own in rows.groupby("speed"):
+        for (speed, own), place in zip(rows.groupby("speed"), ((0, -12), (0, 6), (5, 5)), strict=True):
             cells = own.groupby("steps")
-            seconds, means = cells["seconds"].median(), cells[score].mean()
+            seconds, means = cells["seconds"].mean(), cells[score].mean()
             intervals = [binomtest(int(hits.sum()), len(hits)).proportion_ci() for _, hits in cells[score]]
-            errors = [[m - i.low for m, i in zip(means, intervals, strict=True)],
-                      [i.high - m for m, i in zip(means, intervals, strict=True)]]  # fmt: skip
-            axis.errorbar(seconds, means, yerr=errors, marker="o", capsize=2, label=speed)
+            low, high = ([getattr(interval, end) for interval in intervals] for end in ("low", "high"))
+            errors = [means - low, high - means]
+            axis.errorbar(seconds, means, yerr=errors, marker="o", elinewidth=0.7, capsize=2, label=speed)
             for steps in means.index:
                 axis.annotate(
-                    str(steps), (seconds[steps], means[steps]), (4, 4), textcoords="offset points", fontsize=8
+                    str(steps), (seconds[steps], means[steps]), place, textcoords="offset points", fontsize=7
                 )
-        axis.set(
-            xscale="log",
-            xlabel="seconds an edit, median",
-            ylabel=f"{score} ({len(own) // len(means)} dev scenes)",
-        )
+        axis.set(xscale="log", xlabel="seconds an edit, mean", ylabel=f"{score}, 192 dev scenes")
+        axis.set_xticks([0.1, 0.2, 0.4], ["0.1", "0.2", "0.4"])
+        axis.minorticks_off()
         axis.grid(alpha=0.3)
-    axes[0].legend(title="speed; steps beside")
+    figure.legend(
+        *axes[0].get_legend_handles_labels(), title="speed, with its steps", loc="outside right upper"
+    )
     return figure
+
+
+def table(rows: pandas.DataFrame) -> str:
+    """Return Markdown: a line for each preset and number of steps, seconds as mean with the middle half of the edits."""
+    lines = [
+        "| speed | steps | success [95%] ↑ | strict [95%] ↑ | seconds an edit ↓ |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for (speed, steps), own in rows.groupby(["speed", "steps"]):
+        low, high = own["seconds"].quantile([0.25, 0.75])
+        seconds = f"{own['seconds'].mean():.3f} ({low:.3f} to {high:.3f})"
+        lines.append(f"| `{speed}` | {steps} | {rate(own['success'])} | {rate(own['strict'])} | {seconds} |")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
     if sys.argv[1:]:
         collect(Path(sys.argv[1])).round(5).to_csv(HERE / "pareto.csv", index=False)
-    draw(pandas.read_csv(HERE / "pareto.csv")).savefig(HERE / "pareto.png", dpi=120)
+    stored = pandas.read_csv(HERE / "pareto.csv")
+    draw(stored).savefig(HERE / "pareto.png", dpi=120)
+    print(table(stored), end="")
