@@ -44,6 +44,15 @@ def test_bad_input_in_a_process(tmp_path: Path) -> None:
     assert done.stderr == "There is no image file 'none.png'.\n"
 
 
+def test_a_mistake_does_not_wait_for_the_models_libraries(tmp_path: Path) -> None:
+    """transformers and diffusers take most of the seconds that an edit needs to begin."""
+    line = ["none.png", "x", "--output", str(tmp_path / "out.png"), "--steps", "0"]
+    code = f"import sys; from editmgt.editing.edit_command import main; print(main({line}), *sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    status, *modules = done.stdout.split()
+    assert status == "2" and "torch" in modules and not {"transformers", "diffusers"} & {*modules}
+
+
 def test_options_reach_the_editor(tiny_bundle: Path, photo: Path) -> None:
     def run(name: str, *options: str) -> bytes:
         output = photo.with_name(name)

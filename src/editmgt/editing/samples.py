@@ -3,7 +3,7 @@
 import operator
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 from torch import Tensor
@@ -13,7 +13,9 @@ from editmgt.editing.masks import MaskLike, read_mask
 from editmgt.editing.original import Original
 from editmgt.errors import UserError
 from editmgt.limits import SEED
-from editmgt.text import TextEncoder
+
+if TYPE_CHECKING:
+    from editmgt.text import TextEncoder  # transformers, which a mistake in the input should not wait for
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def pair_up(
     mask: MaskLike | Sequence[MaskLike | None] | None,
     seed: int | Sequence[int],
     query: str | None,
-    text_encoder: TextEncoder,
+    text_encoder: "TextEncoder",
     resolution: int,
     multiple: int,
 ) -> list[Sample]:
@@ -148,7 +150,7 @@ def _ids(sample_ids: Any) -> list[str]:
     return [str(name) for name in sample_ids]
 
 
-def _rows(text_encoder: TextEncoder, instruction: str, query: str) -> Tensor:
+def _rows(text_encoder: "TextEncoder", instruction: str, query: str) -> Tensor:
     check_text(query, "query")
     rows = text_encoder.rows_of(instruction, query)
     if not rows.any():

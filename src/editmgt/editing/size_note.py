@@ -2,18 +2,21 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from editmgt import assets
-from editmgt.editing.editor import Editor
 from editmgt.editing.images import working_size
 from editmgt.errors import UserError
 from editmgt.weights import split
+
+if TYPE_CHECKING:
+    from editmgt.editing.editor import Editor
 
 WORTH_SAYING = 2  # times as wide and high as it is edited
 
 
 def size_note(
-    editor: Editor,
+    editor: "Editor",
     sizes: Sequence[tuple[int, int]],
     checkpoint: Path | str,
     composite: bool,
