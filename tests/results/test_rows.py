@@ -1,31 +1,15 @@
 """samples.csv: nothing dropped, nothing guessed."""
 
 import csv
-import math
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stored_rows import NAMES, rows
 
 from editmgt.results.rows import COLUMNS, Row, RowFile, one_line, read_samples
-
-NAMES = ("edit/success", "outside/psnr")
-
-
-def rows() -> list[Row]:
-    def row(index: int, edit_type: str, success: float, psnr: float) -> Row:
-        values = {"edit/success": success, "outside/psnr": psnr}
-        return Row(f"s{index}", 3, "p", edit_type, "", 'say "a, b"', values=values)
-
-    return [
-        row(0, "add", 1.0, 30.125),
-        row(1, "add", 0.0, math.nan),
-        Row("s2", 3, "p", "add", error="ValueError: no, not this"),
-        row(3, "remove", 1.0, 20.0),
-        Row("#4", 3, error="OSError: truncated"),
-    ]
 
 
 def write(path: Path) -> None:

@@ -32,9 +32,7 @@ OTHERWISE = EditSettings(
 
 def test_every_setting_of_an_edit_is_declared() -> None:
     assert [*SETTINGS] == [field.name for field in fields(EditSettings)]
-    assert all(
-        setting.option for setting in SETTINGS.values() if setting.key is None
-    )  # else nobody could set it
+    assert all(setting.option for setting in SETTINGS.values() if not setting.key)  # else nobody could set it
 
 
 def test_conditions_name_what_there_is() -> None:
@@ -78,7 +76,7 @@ def test_what_others_make_say_nothing(values: dict[str, Any], idle: dict[str, st
 
 
 def test_what_is_not_known_silences_nothing_and_a_chain_is_followed_to_its_head() -> None:
-    chain = {name: Setting(None, bool, under=under) for name, under in
+    chain = {name: Setting("", bool, under=under) for name, under in
              {"a": {}, "b": {"a": True}, "c": {"b": ("x", "y")}}.items()}  # fmt: skip
     assert silencer({"c": 1}, {"a": False, "b": "x", "c": 1}, chain) == "a"
     assert silencer({"c": 1}, {"a": None, "b": "z", "c": 1}, chain) == "b"

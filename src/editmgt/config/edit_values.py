@@ -13,8 +13,8 @@ def edit_values(config: Mapping[str, Any]) -> dict[str, Any]:
     """What a configuration, or a part of one, says of an edit, by the names of :class:`editmgt.editing.EditSettings`."""
     found = {}
     for name, setting in SETTINGS.items():
-        node: Any = config if setting.key else {}
-        for part in (setting.key or name).split("."):
+        node: Any = config
+        for part in setting.key.split("."):
             node = node.get(part, ...) if isinstance(node, Mapping) else ...
         if node is not ...:
             found[name] = node
@@ -30,9 +30,9 @@ def section(group: str, nullable: bool = False) -> type[BaseModel]:
     """Return what edits are set by below a key; ``nullable``: null is what the checkpoint was finished with."""
     fields: dict[str, Any] = {}
     for setting in SETTINGS.values():
-        head, _, rest = (setting.key or "").removeprefix(f"{group}.").partition(".")
-        if not (setting.key or "").startswith(f"{group}."):
+        if not setting.key.startswith(f"{group}."):
             continue
+        head, _, rest = setting.key.removeprefix(f"{group}.").partition(".")
         kind = section(f"{group}.{head}", nullable) if rest else setting.kind
         fields[head] = (kind | None if nullable and not rest else kind, ...)
     return create_model(group.rpartition(".")[-1].title(), __base__=Strict, **fields)

@@ -53,11 +53,11 @@ def acts_through() -> dict[str, dict[str, Any]]:
 
 def _conditions(setting: Setting) -> dict[str, Any]:
     """A setting's conditions by key, and those of the settings in them; of several values none is the one."""
-    found: dict[str, Any] = {"model.region_hold": True} if setting.of_map else {}
+    found: dict[str, Any] = {SETTINGS["region_hold"].key: True} if setting.of_map else {}
     for name, wanted in setting.under.items():
         other, values = SETTINGS.get(name), allowed(wanted)
         found |= _conditions(other) if other else {}
-        key = other.key if other else name if "." in name else None
+        key = other.key if other else name if "." in name else ""
         if key and len(values) == 1:
             found[key] = values[0]
     return found

@@ -196,9 +196,8 @@ class EditData(LightningDataModule):
                 tables = list(islice(rows, few + 1))
                 if len(tables) < 2:
                     raise _too_few(rows, len(tables))
-                for table in tables[
-                    : min(few, len(tables) - 1)
-                ]:  # of a short stream one is left to learn from
+                few = min(few, len(tables) - 1)  # of a short stream one row is left to learn from
+                for table in tables[:few]:
                     name = rows.digest(table)
                     held_out.add(name)
                     try:

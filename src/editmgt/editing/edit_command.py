@@ -291,12 +291,12 @@ def set_up(editor: "Editor", options: argparse.Namespace) -> "Editor":
         check_guidance(editor.settings, _GUIDANCE_FLAGS)
     validate(editor.settings, editor.transformer.num_blocks, editor.pixels_per_cell)
     check_query(editor.settings, options.query)
-    idle = silenced(asdict(editor.settings), SETTINGS)
+    values = asdict(editor.settings)
     tell(
         [
-            f"{_said(options, name)} has no effect with {_said(options, by, asdict(editor.settings))}, the checkpoint's own: set "
-            "another, or leave it out."
-            for name, by in idle.items()
+            f"{_said(options, name)} has no effect with {_said(options, by, values)}, the checkpoint's own: set another, or "
+            "leave it out."
+            for name, by in silenced(values, SETTINGS).items()
             if getattr(options, name, None) is not None
         ]
     )

@@ -197,7 +197,7 @@ class EditSettings:
     ] = None
     resolution: Annotated[int, Setting("model.resolution", Resolution, trained=True)] = 1024
     negative_prompt: Annotated[
-        str, Setting(None, str, under={"guided": True}, option="what guidance leads away from")
+        str, Setting("", str, under={"guided": True}, option="what guidance leads away from")
     ] = ""
 
     @property

@@ -12,7 +12,7 @@ class Setting:
     """A setting of an edit, written where its field is: ``steps: Annotated[int, Setting(...)] = 36``.
 
     Attributes:
-        key: where a configuration has it; None: nowhere.
+        key: where a configuration has it; empty: nowhere.
         kind: the pydantic type of its plain value, with its range.
         under: the setting says nothing unless each of these others has the value (one of a tuple's; a function returns them,
             where it takes an import to know). A name with a dot is a key of the configuration that no edit has.
@@ -21,7 +21,7 @@ class Setting:
         option: what ``edit.py --help`` says of it; None: it has no option there.
     """
 
-    key: str | None
+    key: str
     kind: Any
     under: Mapping[str, Any] = field(default_factory=dict)
     of_map: bool = False
