@@ -6,8 +6,8 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from editmgt.studies import command
-from editmgt.studies.cell import run_cell
+from editmgt.sweeps import command
+from editmgt.sweeps.cell import run_cell
 
 CONF = Path(__file__).resolve().parent / "conf"
 

@@ -32,9 +32,9 @@ def main(arguments: list[str]) -> None:
     from editmgt.config.schema import Train
     from editmgt.editing import Editor
     from editmgt.evaluation import evaluate
-    from editmgt.studies import command
-    from editmgt.studies.compose import compose_all
-    from editmgt.studies.identity import edit_settings
+    from editmgt.stores.identity import edit_settings
+    from editmgt.sweeps import command
+    from editmgt.sweeps.compose import compose_all
     from editmgt.training.run import train as run_training
 
     overrides = [*SMALL, "logger=none", *arguments]

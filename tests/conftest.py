@@ -4,6 +4,7 @@ Heavy imports stay inside the fixtures, so that tests which need no model start 
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,3 +51,17 @@ def tiny_editor(tiny_bundle: Path) -> "Editor":
     from editmgt.editing import Editor
 
     return Editor.from_pretrained(tiny_bundle)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """``train.py`` and ``evaluate.py`` in an empty directory: run(task, override, ...) returns the exit status."""
+    root = Path(__file__).parent.parent
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(root))
+    import evaluate
+    import train
+    from editmgt.sweeps import command
+
+    entries = {"train": train.run, "evaluate": evaluate.run}
+    return lambda task, *overrides: command.main(task, entries[task], root / "conf", [*overrides])

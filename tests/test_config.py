@@ -20,7 +20,7 @@ from editmgt.config.edit_values import config_key
 from editmgt.config.schema import Strategy, Train
 from editmgt.editing import EditSettings
 from editmgt.editing.bundle import check_parts
-from editmgt.studies.compose import settle
+from editmgt.sweeps.compose import settle
 from editmgt.training.callbacks import chosen_callbacks
 from editmgt.training.codec_module import CodecModule
 from editmgt.training.optimizers import optimizer_maker

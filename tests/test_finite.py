@@ -46,7 +46,7 @@ def test_the_commands_stop_before_any_work(
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(ROOT))
     import evaluate
-    from editmgt.studies import command
+    from editmgt.sweeps import command
 
     Image.new("RGB", (32, 32)).save("photo.png")
     assert edit(["photo.png", "make it red", "--output", "out.png", "--checkpoint", str(directory)]) == 2

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from editmgt.data.scenes import SceneDataset
-from editmgt.studies.compose import compose_all
+from editmgt.sweeps.compose import compose_all
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -62,7 +62,7 @@ def build(name: str) -> str:
     Raises:
         UserError: where the library or the login is missing, or W&B refuses.
     """
-    from editmgt.studies.tracking import wandb_mode
+    from editmgt.tracking.tracker import wandb_mode
 
     if wandb_mode() != "online":
         raise UserError(

@@ -33,8 +33,8 @@ BAD_INPUT, INTERRUPTED = 2, 130
 
 def main(arguments: list[str]) -> int:
     """Compose the configuration, make this process's parts; returns the exit status."""
-    from editmgt.studies.command import quiet
-    from editmgt.studies.compose import compose_all
+    from editmgt.sweeps.command import quiet
+    from editmgt.sweeps.compose import compose_all
 
     if {"-h", "--help"} & {*arguments}:
         print(f"{__doc__}\n\nIts settings, changed by key=value:\n\n{(CONF / 'prepare.yaml').read_text()}")
@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
 
 def prepare(config: Prepare) -> None:
     """Make the parts of this shard that are not there yet; whoever makes the last one finishes the cache."""
-    from editmgt.studies.checks import check_data, check_resolution
+    from editmgt.sweeps.checks import check_data, check_resolution
     from editmgt.training.parts import starting_parts
 
     model, data, options = config.model, config.data, config.prepare

@@ -24,7 +24,7 @@ from editmgt.data.cache import TokenCache
 from editmgt.editing import Editor
 from editmgt.errors import UserError
 from editmgt.prepare import main, prepare
-from editmgt.studies.fingerprint import training_fingerprint
+from editmgt.stores.fingerprint import training_fingerprint
 from editmgt.training import train
 
 CONF = Path(__file__).parents[2] / "conf"

@@ -18,7 +18,7 @@ from editmgt.data.bad_rows import BadRow
 from editmgt.data.edit_data import open_all
 from editmgt.data.rows import EditRows
 from editmgt.errors import UserError
-from editmgt.studies.checks import check_data
+from editmgt.sweeps.checks import check_data
 
 PNGS = [encoded(picture(i)) for i in range(3)]
 BASE = schemas(3)["crispedit"].set_column(1, "input_img", pa.array(PNGS))

@@ -20,7 +20,7 @@ from editmgt.evaluation.compared_pictures import (
 )
 from editmgt.evaluation.judge import Judge, read_winner
 from editmgt.files import WriteError
-from editmgt.studies.report.pairwise import Tournament, read_tournaments, tournament
+from editmgt.report.pairwise import Tournament, read_tournaments, tournament
 
 LEVELS = {"bright": 200, "middle": 120, "dark": 40}
 

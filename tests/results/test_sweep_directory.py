@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from editmgt.config import PRIMARY, Study
 from editmgt.results import BrokenFile, RunDirectory, SweepDirectory
 from editmgt.results.sweep_directory import StoredPlan
 
@@ -32,8 +33,15 @@ def test_what_is_no_plan_is_one_line(tmp_path: Path, content: str | None) -> Non
 def test_a_study_is_read_as_it_was_written(tmp_path: Path) -> None:
     sweep = SweepDirectory(tmp_path)
     assert sweep.study() is None
-    sweep.write_study({"factors": {"seed": [0, 1]}, "seeds": [0]})
-    assert sweep.study() == {"factors": {"seed": [0, 1]}, "seeds": [0]}
+    study = Study(
+        factors={"model.region_hold": [True, False]},
+        seeds=[0],
+        primary=PRIMARY,
+        baseline={"model.region_hold": True},
+        correction="holm",
+    )
+    sweep.write_study(study)
+    assert sweep.study() == study
     (tmp_path / "study.yaml").write_text("- a")
     with pytest.raises(BrokenFile, match=r"study\.yaml is corrupt"):
         sweep.study()

@@ -19,7 +19,7 @@ from editmgt.data.folder import INDEX
 from editmgt.data.scenes import SceneDataset
 from editmgt.errors import UserError
 from editmgt.files import read_json
-from editmgt.studies.trainings import obtain, state
+from editmgt.stores.trainings import obtain, state
 from editmgt.training import ERROR, LAST
 from editmgt.training import run as training_run
 from editmgt.training.editor_module import EditorModule
@@ -78,7 +78,7 @@ def test_a_training_that_diverges_ends_at_the_step_and_keeps_its_last_good_check
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(ROOT))
     import train as entry
-    from editmgt.studies import command
+    from editmgt.sweeps import command
 
     arguments = [*SMALL, f"init_from='{tiny_bundle}'"]
     with monkeypatch.context() as patched:
@@ -184,7 +184,7 @@ def test_a_disk_that_is_full_costs_no_checkpoint(tiny_bundle: Path, tmp_path: Pa
         "from pathlib import Path\n"
         f"sys.path.insert(0, {str(ROOT)!r})\n"
         "import train\n"
-        "from editmgt.studies import command\n"
+        "from editmgt.sweeps import command\n"
         "from editmgt.training.checkpoint import WholeFiles\n"
         "save = WholeFiles.save_checkpoint\n"
         "def save_and_fill(self, *arguments, **more):\n"

@@ -13,9 +13,9 @@ import yaml
 from small_training import HANGS
 
 from editmgt import devices
-from editmgt.studies import command
-from editmgt.studies.compose import Composition, compose_all
-from editmgt.studies.identity import training_directory
+from editmgt.stores.identity import training_directory
+from editmgt.sweeps import command
+from editmgt.sweeps.compose import Composition, compose_all
 from editmgt.training import LAST
 
 ROOT = Path(__file__).parent.parent.parent

@@ -240,6 +240,9 @@ class Benchmark(Strict):
     seed: Annotated[Seed, REPLICATE]
 
 
+PRIMARY = "edit/success"  # what a sweep is about where no study says it
+
+
 class Study(Strict):
     """What a study compares.
 

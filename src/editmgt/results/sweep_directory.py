@@ -1,19 +1,21 @@
 """The directory of a sweep, or of a single run: its plan, its question, its cells and what stands beside them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from editmgt.config.schema import Study
 from editmgt.files import write_atomic, write_json
 from editmgt.results.broken import BrokenFile, json_object, yaml_object
 from editmgt.results.reference import CONTROLS, SHIPPED, Reference
 from editmgt.results.run_directory import CONFIG
+from editmgt.settings.mistakes import mistakes
 
 PLAN, STUDY = "plan.json", "study.yaml"
 REFERENCE = "reference"  # folder of what stands beside the cells
+PAIRWISE = "pairwise"  # folder of cells that a judge compared, a folder for each benchmark
 
 
 @dataclass(frozen=True)
@@ -58,19 +60,34 @@ class SweepDirectory:
         """Keep the plan, before the first cell starts."""
         write_json(self.path / PLAN, asdict(plan))
 
-    def study(self) -> dict[str, Any] | None:
-        """What the sweep asks, as it is written; None where nobody said."""
-        return yaml_object(self.path / STUDY) if (self.path / STUDY).is_file() else None
+    def study(self) -> Study | None:
+        """What the sweep asks; None where nobody said."""
+        if not (self.path / STUDY).is_file():
+            return None
+        values = yaml_object(self.path / STUDY)
+        if found := mistakes(Study, values):
+            raise BrokenFile(f"{self.path / STUDY}: {' '.join(found)}")
+        return Study.model_validate(values)
 
-    def write_study(self, study: Mapping[str, Any]) -> None:
+    def write_study(self, study: Study) -> None:
         """Keep what the sweep asks, for reports to come."""
-        write_atomic(self.path / STUDY, yaml.safe_dump(dict(study), sort_keys=False))
+        write_atomic(self.path / STUDY, yaml.safe_dump(study.model_dump(), sort_keys=False))
 
     def cells(self) -> list[str]:
         """The cells that have begun, sorted; of a single run none."""
         return sorted(
             path.parent.name for path in self.path.glob(f"*/{CONFIG}") if path.parent.name != REFERENCE
         )
+
+    def planned(self) -> dict[str, list[str]]:
+        """The cells of the plan with their overrides; where a sweeper chooses them, those that have begun."""
+        plan = self.plan()
+        return {name: [] for name in self.cells()} if plan.adaptive else plan.cells
+
+    @property
+    def comparisons(self) -> Path:
+        """What a judge said of the cells' edits two at a time, in a folder for each benchmark."""
+        return self.path / PAIRWISE
 
     def reference(self, benchmark: str = "") -> Reference:
         """What stands beside the cells; a sweep over several benchmarks has a folder for each."""

@@ -1,0 +1,1 @@
+"""Arrays in, numbers out: contrasts, effects with intervals, ratings; it imports no other room."""

@@ -1,1 +1,0 @@
-"""Ablations: plan every cell, train once, edit once, score each, report."""

@@ -1,0 +1,295 @@
+"""One cell, from its configuration to its stored rows; whatever goes wrong in it stays in it."""
+
+import os
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from editmgt.errors import UserError, on_one_line
+from editmgt.files import WriteError, write_atomic
+from editmgt.lock import locked
+from editmgt.progress import progress_bar
+from editmgt.results import RunDirectory, readable
+from editmgt.results.run_directory import ERROR, JUDGED, METRICS, SAMPLES
+from editmgt.stores import trainings
+from editmgt.stores.fingerprint import weights_digest
+from editmgt.stores.identity import (
+    edit_seed,
+    edit_settings,
+    edits_directory,
+    identify,
+    in_another_precision,
+    protocol_of,
+    ready_editor,
+    training_directory,
+)
+from editmgt.sweeps.compose import settle
+from editmgt.sweeps.objective import primary
+from editmgt.sweeps.plan import read_layers, read_plan
+from editmgt.sweeps.status import INTERRUPTED, is_done, was_cut_off
+from editmgt.tracking.tracker import Tracker, start, study_tags
+from editmgt.weights import local as local_directory
+
+if TYPE_CHECKING:
+    from editmgt.editing import EditSettings
+    from editmgt.stores.stored_edits import StoredEdits
+
+
+def run_cell(composed: DictConfig) -> float | None:
+    """Run what Hydra composed; a failure is recorded and told, not raised, so that the next cell runs.
+
+    Returns the primary metric, for a sweeper that chooses the next cells by it; None for a failed cell.
+    """
+    container = OmegaConf.to_container(composed, resolve=True)
+    assert isinstance(container, dict)
+    config = {str(key): value for key, value in container.items()}
+    settle(config)
+    hydra = HydraConfig.get()
+    plan = read_plan(Path(os.path.relpath(hydra.runtime.output_dir)))
+    name = plan.name_of(hydra.overrides.task) if hydra.mode == RunMode.MULTIRUN else ""
+    cells = [] if plan.adaptive or not plan.is_sweep else [*plan.cells]
+    position = f"[{cells.index(name) + 1}/{len(cells)}] " if name in cells else ""
+    sweep = plan.directory.name if plan.is_sweep else ""
+
+    def say(text: str) -> None:
+        print(f"{position}{name or plan.directory}: {text}", flush=True)
+
+    layers = read_layers(plan.directory)
+    cell = Cell(config, plan.cell_directory(name), name or plan.directory.name, sweep, layers, say)
+    metrics = cell.run()
+    if metrics is None:
+        return None
+    wanted = primary(config)
+    if plan.adaptive and wanted not in metrics:  # the next cells would be chosen blindly
+        raise UserError(f"{wanted} is defined for no sample of {cell.name}: nothing can be chosen by it.")
+    return metrics.get(wanted)
+
+
+class Cell:
+    """A configuration, its directory, and what is said of it.
+
+    Args:
+        config: plain and validated.
+        directory: everything is written to; made when missing.
+        name: of the cell.
+        sweep: name of the sweep's directory, empty for a single run.
+        layers: blocks whose maps other cells of the sweep read.
+        say: tells the user one line.
+    """
+
+    def __init__(
+        self,
+        config: dict[str, Any],
+        directory: Path,
+        name: str,
+        sweep: str,
+        layers: set[int],
+        say: Callable[[str], None],
+    ) -> None:
+        self.config, self.directory, self.name, self.sweep, self.say = config, directory, name, sweep, say
+        self.layers, self.run_directory = layers, RunDirectory(directory)
+        self._fingerprints: dict[str, str | None] = {
+            "training_fingerprint": None,
+            "protocol_fingerprint": None,
+        }
+
+    def run(self) -> dict[str, float] | None:
+        """Run, or skip what is done; ``status.json`` tells how it ended. Returns the metrics, None for failed.
+
+        One process at a time runs a cell: the same command, started twice, finds it done when its turn comes.
+        """
+        try:
+            with locked(self.directory / "cell", lambda: self.say("waiting: another process runs this cell")):
+                return self._run()
+        except OSError as error:  # the lock's: what goes wrong in the cell is told there
+            print(f"{self.name} failed: {error}", file=sys.stderr, flush=True)
+            return None
+
+    def _run(self) -> dict[str, float] | None:
+        try:
+            self._fingerprints |= identify(self.config)
+            if is_done(self.directory, self._fingerprints):
+                self.say("done before, skipped")
+                return self.run_directory.metrics()
+            resume = was_cut_off(self.directory, self._fingerprints)
+            self._prepare()
+            with self._tracker() as tracker, _interrupts():
+                metrics = self._work(tracker, resume)
+                tracker.log_results(metrics)
+            self._status("done")
+            return metrics
+        except KeyboardInterrupt:
+            self._fail(INTERRUPTED)
+            raise
+        except Exception as error:  # the other cells go on
+            plain = isinstance(error, UserError | WriteError)
+            message = " ".join(str(error).split()) if plain else on_one_line(error)
+            where = "" if plain else f" (see {self.directory / ERROR})"
+            print(f"{self.name} failed: {message}{where}", file=sys.stderr, flush=True)
+            self._fail(message, "" if isinstance(error, WriteError) else traceback.format_exc())
+            return None
+
+    def _prepare(self) -> None:
+        """Make the directory, without what an earlier attempt said of itself."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        run = self.run_directory
+        if run.has_metrics() and readable(run.metrics) is None:
+            self.say(f"{METRICS} cannot be read: judging again")
+        run.forget_end()
+        run.write_config(self.config, protocol_of(self.config))
+        self._status("running")
+
+    def _fail(self, message: str, details: str = "") -> None:
+        try:
+            self._status("failed", message)
+            if details:
+                self.run_directory.write_error(details)
+        except OSError as error:  # such as a full disk: the cell is then one that did not run to its end
+            print(f"{self.name}: even that could not be written: {error}", file=sys.stderr, flush=True)
+
+    def _work(self, tracker: Tracker, resume: bool) -> dict[str, float]:
+        config = self.config
+        if config["task"] == "evaluate":
+            weights = local_directory(config["checkpoint"])
+            self._link_checkpoint(weights)
+            if weights is not None:  # what is on the hub is named in the configuration
+                tracker.link_weights(weights, weights_digest(config["checkpoint"]), made_here=False)
+            return self._judge(config["checkpoint"], resume)
+        owner = self.directory.parent if self.sweep else self.directory
+        directory = training_directory(config, owner)
+        if trainings.state(directory) == "absent" and (other := in_another_precision(config, owner)):
+            self.say(other)
+        finished = trainings.obtain(
+            config,
+            directory,
+            cell=self.name,
+            sweep=self.sweep,
+            log=tracker.log,
+            make_logger=tracker.lightning_logger,
+            say=self.say,
+        )
+        log = trainings.log_of(directory)
+        tracker.link_training(log)
+        tracker.link_weights(finished, weights_digest(str(finished)), made_here=log == tracker.log)
+        self._link_checkpoint(finished)
+        progress = readable(RunDirectory(directory).progress) or {}
+        if progress:
+            self.run_directory.write_progress(progress)
+        if config["model"]["kind"] != "editor":  # a codec or a base model edits nothing
+            after = progress.get("after", {})
+            self.run_directory.write_metrics(after)
+            return after
+        return self._judge(str(finished), resume)
+
+    def _judge(self, weights: str, resume: bool) -> dict[str, float]:
+        from editmgt.stores import stored_edits
+
+        editor = ready_editor(self.config, weights)
+        settings = edit_settings(self.config, editor)
+        owner = self.directory.parent if self.sweep else self.directory
+        store = edits_directory(weights, editor, settings, self.config, owner)
+        layers = stored_edits.layers_read(settings, self.layers)
+        asker = {"cell": self.name, "sweep": self.sweep}
+        with stored_edits.opened(editor, store, layers, asker, self.say) as stored:
+            return judge(stored, settings, self.config, self.directory, self.say, resume)
+
+    @contextmanager
+    def _tracker(self) -> Iterator[Tracker]:
+        config = self.config | self._fingerprints
+        tags = study_tags(self.config)
+        tracker = start(self.directory, config, self.sweep or None, self.name, tags=tags)
+        try:
+            yield tracker
+        except BaseException:
+            tracker.finish(failed=True)
+            raise
+        tracker.finish(failed=False)
+
+    def _status(self, state: str, error: str | None = None) -> None:
+        self.run_directory.write_status(state, error, **self._fingerprints)
+
+    def _link_checkpoint(self, target: Path | None) -> None:
+        """Put a relative link to the weights, which cells share, at ``checkpoints/editor``."""
+        folder = self.directory / "checkpoints"
+        folder.mkdir(exist_ok=True)
+        if target is None:
+            write_atomic(folder / "editor.txt", f"{self.config['checkpoint']}\n")
+            return
+        temporary = folder / f".editor.{os.getpid()}"
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(os.path.relpath(target, folder))
+        temporary.replace(folder / "editor")
+
+
+def judge(
+    stored: "StoredEdits",
+    settings: "EditSettings",
+    config: dict[str, Any],
+    directory: Path,
+    say: Callable[[str], None],
+    resume: bool = False,
+) -> dict[str, float]:
+    """Run the configuration's benchmark and leave rows, metrics and pictures in ``directory``."""
+    from editmgt.benchmarks import build
+    from editmgt.benchmarks.lookup import instructions
+    from editmgt.editing import InstructionCut
+    from editmgt.editing.cuts import count_line
+    from editmgt.evaluation.benchmark_run import run
+    from editmgt.metrics import scorer_of
+    from editmgt.metrics.instruction import CUT
+
+    benchmark = config["benchmark"]
+    for name, reason in scorer_of(config["metrics"]).not_run.items():
+        say(f"{name} not run: {reason}")
+    size = len(build(benchmark))
+    most = "up to " if settings.matched_steps else ""
+    say(f"{size} samples of {benchmark['name']}, {most}{settings.steps} steps each")
+    line = count_line(instructions(benchmark), stored.editor.text_encoder, "instructions")
+    start = time.perf_counter()
+    with warnings.catch_warnings():
+        if line:
+            say(f"{line} ({CUT} in {SAMPLES} says which)")
+            warnings.simplefilter("ignore", InstructionCut)
+        metrics = run(
+            stored.editor,
+            stored,
+            settings,
+            config,
+            directory,
+            lambda title: progress_bar(title, say),
+            edit_seed(config),
+            resume,
+        )
+    if not metrics["n"]:
+        raise RuntimeError(f"none of the {size} samples could be edited; {SAMPLES} says why")
+    faults = metrics.get("failed/machine")
+    why = f"; {faults:g} by the machine: the same command does them again" if faults else ""
+    failed = f", {metrics['failed']:g} failed ({SAMPLES} names them{why})" if metrics["failed"] else ""
+    say(f"{metrics['n']:g} scored in {time.perf_counter() - start:.0f} s{failed}")
+    if "judge/n" in metrics:
+        unjudged = metrics["judge/failed"]
+        again = f", {unjudged:g} not ({JUDGED} says why; the same command asks again)" if unjudged else ""
+        say(f"{metrics['judge/n']:g} judged{again}")
+    return metrics
+
+
+@contextmanager
+def _interrupts() -> Iterator[None]:
+    """Lightning turns Ctrl-C and SIGTERM into ways to exit, which would look like a failed cell: turn them back."""
+    try:
+        yield
+    except SystemExit as error:
+        from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+        if isinstance(error, SIGTERMException) or isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise RuntimeError(f"the training ended the process with status {error.code}") from error

@@ -1,0 +1,334 @@
+"""What ``train.py`` and ``evaluate.py`` do around Hydra: check everything, run the cells, report."""
+
+import argparse
+import contextlib
+import logging
+import os
+import shlex
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from editmgt.config import show
+from editmgt.editing.cuts import told_once
+from editmgt.errors import UserError, on_one_line
+from editmgt.files import write_atomic
+from editmgt.lock import locked
+from editmgt.results import SweepDirectory, readable
+from editmgt.sweeps.checks import (
+    check_data,
+    check_machine,
+    check_resolution,
+    distinct,
+    each,
+    together,
+    untrained,
+)
+from editmgt.sweeps.compose import PLAN_KEY, Composition, compose_all
+from editmgt.sweeps.plan import Plan, create, make_plan, read_plan
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+_FULL_ERROR = "HYDRA_FULL_ERROR"
+
+
+def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status.
+
+    Args:
+        task: ``train`` or ``evaluate``, also the name of the config.
+        run: the ``hydra.main`` function; it reads ``sys.argv``.
+        conf_dir: Hydra's config directory.
+        arguments: the command line without the program; default: this process's.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    original = sys.argv
+    try:
+        options = _options(arguments)
+        if options.help or options.hydra_help or options.version or options.shell_completion:
+            return _hand_over(run, arguments)
+        multirun = options.multirun or "hydra.mode=MULTIRUN" in options.overrides
+        composition = compose_all(conf_dir, task, options.overrides, multirun)
+        if options.cfg or options.info:
+            return _hand_over(run, arguments)
+        plan = make_plan(task, composition, multirun)
+        together(
+            lambda: _check_machine_and_data(composition),
+            lambda: _check_benchmarks(composition),
+            lambda: _check_weights(composition),
+        )
+        layers, announcement = _look_ahead(plan, composition)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    if composition.plan_only:
+        print("\n".join([announcement, *composition.notes]))
+        return 0
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        plan = create(plan, composition, layers)
+        quiet()
+        print("\n".join([announcement or f"Run {plan.directory}", *composition.notes]), flush=True)
+        key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
+        rest = [
+            _settled(text, composition.varying)
+            for text in arguments
+            if not text.startswith((f"{key}=", f"{PLAN_KEY}="))
+        ]
+        with told_once(lambda text: print(text, file=sys.stderr)):
+            status = _hand_over(run, [*rest, *composition.sweeps, f"{key}='{plan.directory}'"])
+            return _finish(plan, composition) or status
+    except UserError as error:  # of two commands that name one new directory, one is late
+        print(error, file=sys.stderr)
+        return BAD_INPUT
+    except OSError as error:  # a disk that is full, a directory that cannot be written
+        print(f"{plan.directory}: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print(f"\nInterrupted. {_how_to_resume(task, plan, composition, arguments)}", file=sys.stderr)
+        return INTERRUPTED
+    finally:
+        sys.argv = original
+        signal.signal(signal.SIGTERM, before)
+
+
+def _settled(argument: str, varying: Sequence[str]) -> str:
+    """Below a group that is swept, Hydra would look a key up in the group's first choice, which need not have it."""
+    return f"++{argument}" if argument.startswith(tuple(f"{key}." for key in varying)) else argument
+
+
+def _interrupt(number: int, frame: Any) -> NoReturn:
+    """End the whole command as Ctrl-C does: Lightning would only end this cell's training."""
+    raise KeyboardInterrupt
+
+
+def quiet() -> None:
+    """Keep libraries' notes to developers off the terminal; warnings of this package stay."""
+    os.environ.setdefault("WANDB_SILENT", "true")
+    # the children: importing lightning later sets the level of their parents
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for module in ("lightning", "torch", "torchmetrics", "diffusers", "transformers", "wandb", "pydantic"):
+        warnings.filterwarnings("ignore", module=rf"{module}(\..*)?")
+    warnings.formatwarning = lambda message, *_args, **_more: f"Warning: {message}\n"
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the flags of ``hydra.main``, which does what they ask for; whatever else there is are overrides."""
+    parser = argparse.ArgumentParser(add_help=False)
+    for name in (
+        "-h --help",
+        "--hydra-help",
+        "--version",
+        "-sc --shell-completion",
+        "-r --run",
+        "-m --multirun",
+        "--resolve",
+    ):
+        parser.add_argument(*name.split(), action="store_true")
+    parser.add_argument("-c", "--cfg", choices=("job", "hydra", "all"))
+    parser.add_argument("-p", "--package")
+    parser.add_argument("-i", "--info", nargs="?", const="all")
+    for name in ("-cn --config-name", "-cp --config-path", "-cd --config-dir", "--experimental-rerun"):
+        parser.add_argument(*name.split())
+    parser.add_argument("overrides", nargs="*")
+
+    def complain(message: str) -> NoReturn:
+        order = "flags such as -m come first; settings" if "=" in message else "settings"
+        raise UserError(
+            f"{message[0].upper()}{message[1:]}: {order} are written key=value, and --help lists them."
+        )
+
+    parser.error = complain  # type: ignore[method-assign]
+    options = parser.parse_args(list(arguments))
+    unsupported = ("config_name", "config_path", "config_dir", "experimental_rerun")
+    if named := [flag for flag in unsupported if getattr(options, flag)]:
+        raise UserError(
+            f"--{named[0].replace('_', '-')} is not supported: put an experiment into conf/experiment/ "
+            "and name it with experiment=NAME."
+        )
+    return options
+
+
+def _check_machine_and_data(composition: Composition) -> None:
+    """Ask for what will be computed on and learnt from before any work; other machines are asked by their cells."""
+    configs = [cell.config for cell in composition.cells]
+    trains = configs[0]["task"] == "train"
+    if trains:
+        configs = untrained(configs)
+    together(
+        lambda: check_machine(() if composition.elsewhere else configs),
+        lambda: check_data(configs if trains else ()),
+    )
+
+
+def _check_benchmarks(composition: Composition) -> None:
+    """Open what will be edited before any work, and ask whether it has what the sweep is judged by."""
+    from editmgt.benchmarks import build
+    from editmgt.sweeps.arena import check_arena
+    from editmgt.sweeps.objective import check_objective
+
+    def check(config: dict[str, Any]) -> None:
+        build(config["benchmark"])
+        check_objective(config, composition.adaptive)
+
+    configs = [cell.config for cell in composition.cells]
+    each(configs, lambda c: f"benchmark={c['benchmark']['name']}", check)
+    if not composition.adaptive:  # a sweeper that chooses makes more cells
+        check_arena(configs)
+
+
+def _check_weights(composition: Composition) -> None:
+    """Load what will be judged or trained on, and look at what will be resumed, before any work."""
+    configs = [cell.config for cell in composition.cells]
+    if configs[0]["task"] == "evaluate":
+        each(configs, lambda c: f"checkpoint={c['checkpoint']}", _check_checkpoint)
+        return
+    _check_resumed([config for config in configs if config["resume"] is not None])
+    starts = distinct(untrained(configs), "init_from", "model")
+    each(starts, lambda c: f"init_from={show(c['init_from'])}", _check_start)
+
+
+def _check_checkpoint(config: dict[str, Any]) -> None:
+    from editmgt.editing import validate
+    from editmgt.stores.identity import edit_settings, load_editor
+
+    editor = load_editor(config, config["checkpoint"])
+    check_resolution(config["model"]["resolution"], editor.pixels_per_cell)
+    validate(edit_settings(config, editor), editor.transformer.num_blocks, editor.pixels_per_cell)
+
+
+def _check_start(config: dict[str, Any]) -> None:
+    from editmgt.codec import Codec
+    from editmgt.config.schema import Model
+    from editmgt.training.parts import fresh_vqvae, starting_parts
+    from editmgt.weights import find
+
+    model = config["model"]
+    with contextlib.redirect_stdout(None):  # what starts fresh is said when it does
+        if model["kind"] != "codec":
+            codec, _, transformer = starting_parts(config["init_from"], Model.model_validate(model))
+            multiple = codec.downsampling * transformer.cell_size
+        else:
+            start = config["init_from"]
+            codec = (
+                Codec(fresh_vqvae(model["vqvae"])) if start is None else Codec.from_pretrained(find(start)[0])
+            )
+            multiple = codec.downsampling
+    check_resolution(model["resolution"], multiple)
+
+
+def _check_resumed(configs: list[dict[str, Any]]) -> None:
+    from editmgt.stores.identity import TRAININGS, in_another_precision, training_directory
+    from editmgt.stores.trainings import LAST, state
+
+    if not configs:
+        return
+    from editmgt.training.checkpoint import read_weights
+
+    for path in dict.fromkeys(config["resume"] for config in configs if config["resume"] != "auto"):
+        read_weights(Path(path))
+    asking = [config for config in configs if config["resume"] == "auto"]
+    directories = [training_directory(config, Path()) for config in asking]
+    if directories and not any(state(directory) in ("finished", "unfinished") for directory in directories):
+        others = filter(None, (in_another_precision(config, Path()) for config in asking))
+        other = next(
+            others,
+            "Leave resume out to train from the start (settings that change a training make it another one; "
+            f"all are in {TRAININGS})",
+        )
+        raise UserError(
+            f"resume=auto: there is nothing to resume, {directories[0] / LAST} does not exist. {other}."
+        )
+
+
+def _look_ahead(plan: Plan, composition: Composition) -> tuple[set[int], str]:
+    """The blocks whose maps the cells read, and of a sweep what it is going to do."""
+    from editmgt.sweeps.todo import check_old_results, outlook, shared_layers
+
+    layers = shared_layers(composition)
+    if not plan.adaptive:
+        check_old_results(plan, composition)
+    return layers, outlook(plan, composition) if plan.is_sweep else ""
+
+
+def _hand_over(run: Callable[[], Any], arguments: Sequence[str]) -> int:
+    sys.argv = [sys.argv[0], *arguments]
+    wanted = os.environ.get(_FULL_ERROR)
+    os.environ[_FULL_ERROR] = "1"  # Hydra raises; otherwise it prints a traceback and ends the process
+    try:
+        run()
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    except (OSError, UserError):
+        raise
+    except Exception as error:  # a sweeper or a launcher: what goes wrong in a cell stays in it
+        if wanted == "1":
+            raise
+        print(f"{on_one_line(error)} ({_FULL_ERROR}=1 shows where)", file=sys.stderr)
+        return FAILED
+    finally:
+        os.environ.pop(_FULL_ERROR)
+        if wanted is not None:
+            os.environ[_FULL_ERROR] = wanted
+    return 0
+
+
+def _finish(plan: Plan, composition: Composition) -> int:
+    from editmgt.report import build
+    from editmgt.sweeps.arena import run_arena
+    from editmgt.sweeps.reference import run_references
+    from editmgt.sweeps.todo import cells_left
+    from editmgt.sweeps.wandb_sweep import FILE, sweep_yaml
+    from editmgt.tracking.tracker import log_study, study_tags, sync_hint
+
+    plan = read_plan(plan.directory)  # a sweeper that chooses as it goes has added cells
+    if not plan.cells:
+        return 0  # it ended before the first, and said why
+    run_references(plan, lambda text: print(text, flush=True))
+    run_arena(plan, lambda text: print(text, flush=True))
+    with locked(
+        plan.directory / "report", lambda: print("waiting for another process, which writes the report")
+    ):
+        build(plan.directory)
+        print(f"Report: {plan.directory / 'report' / 'report.md'}")
+        config = composition.cells[0].config
+        if plan.is_sweep and config["logger"]["name"] == "wandb":
+            if sweep := sweep_yaml(plan, config):
+                write_atomic(plan.directory / "report" / FILE, sweep)
+            log_study(plan.directory, config["logger"], study_tags(config))
+    if hint := sync_hint(plan.directory):
+        print(f"W&B was offline; to upload: {hint}")
+    return FAILED if cells_left(plan) else 0
+
+
+def _how_to_resume(task: str, plan: Plan, composition: Composition, arguments: Sequence[str]) -> str:
+    named = plan.is_sweep or any(text.startswith("hydra.run.dir=") for text in arguments)
+    here = [] if named else [f"hydra.run.dir={plan.directory}"]  # left out, it is another run's
+    command = shlex.join(["python", f"{task}.py", *arguments, *here])
+    if readable(SweepDirectory(plan.directory).plan) is None:
+        return "Nothing had started."
+    if plan.is_sweep:
+        return f"The same command goes on where this stopped, finished cells are kept: {command}"
+    return f"{_what_is_kept(plan, composition.cells[0].config)}: {command}"
+
+
+def _what_is_kept(plan: Plan, config: dict[str, Any]) -> str:
+    """Where a single run that is begun again goes on."""
+    from editmgt.stores.identity import training_directory
+    from editmgt.stores.trainings import state
+
+    if config["task"] == "evaluate":
+        return "The same command goes on, what was edited is kept"
+    found = state(training_directory(config, plan.directory))
+    if found == "finished":
+        return "The training is finished; the same command goes on with its evaluation"
+    if found == "unfinished":
+        return "The same command goes on from the training's last checkpoint"
+    return "The training had no checkpoint yet; the same command starts it again"

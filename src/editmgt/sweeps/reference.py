@@ -1,0 +1,124 @@
+"""The rows that every table needs beside its cells: the shipped editor, and what needs no editing at all."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from editmgt import assets
+from editmgt.errors import UserError
+from editmgt.lock import locked
+from editmgt.progress import progress_bar
+from editmgt.results import RunDirectory, SweepDirectory, readable
+from editmgt.results.reference import SHIPPED, Reference
+from editmgt.results.run_directory import METRICS, SAMPLES
+from editmgt.stores.fingerprint import digest, protocol, weights_digest
+from editmgt.stores.identity import edit_seed, edit_settings, edits_directory, load_editor, ready_editor
+from editmgt.sweeps.cell import judge
+from editmgt.sweeps.plan import Plan
+from editmgt.sweeps.status import has_results, status_of, was_cut_off
+
+
+def run_references(plan: Plan, say: Callable[[str], None]) -> None:
+    """Judge the references of every benchmark under its first finished cell's settings, once: what is there is kept."""
+    first: dict[str, tuple[Path, dict[str, Any]]] = {}
+    for directory, config in finished_cells(plan):
+        first.setdefault(config["benchmark"]["name"], (directory, config))
+    for benchmark, (directory, config) in first.items():
+        out = SweepDirectory(plan.directory).reference(benchmark if len(first) > 1 else "")
+        _run(plan, directory, config, out, say)
+
+
+def finished_cells(plan: Plan) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield directory and configuration of the cells that edited their benchmark to its end."""
+    for name in plan.cells:
+        directory = plan.cell_directory(name)
+        config = readable(RunDirectory(directory).config) or {}  # of a broken one the report tells
+        done = status_of(directory).get("state") == "done"
+        if done and config and config["model"].get("kind", "editor") == "editor":
+            yield directory, config
+
+
+def _run(plan: Plan, cell: Path, config: dict[str, Any], out: Reference, say: Callable[[str], None]) -> None:
+    own = config["checkpoint"] if config["task"] == "evaluate" else str(cell / "checkpoints" / "editor")
+    if plan.task == "train":
+        if SHIPPED in assets.names():
+            _once(
+                out.shipped.path,
+                SHIPPED,
+                config,
+                say,
+                lambda to, resume: _shipped(plan, config, to, say, resume),
+            )
+        else:
+            say(f"{SHIPPED} is not there: the table goes without its row")
+    _once(out.controls.path, own, config, say, lambda to, resume: _controls(own, config, to, say, resume))
+
+
+def _shipped(plan: Plan, config: dict[str, Any], out: Path, say: Callable[[str], None], resume: bool) -> None:
+    from editmgt.stores import stored_edits
+
+    def tell(text: str) -> None:
+        say(f"{SHIPPED}: {text}")
+
+    try:
+        editor = ready_editor(config, SHIPPED)
+        settings = edit_settings(config, editor)
+        store = edits_directory(SHIPPED, editor, settings, config, plan.directory)
+        asker = {"cell": SHIPPED, "sweep": plan.directory.name}
+        with stored_edits.opened(editor, store, stored_edits.layers_read(settings), asker, tell) as stored:
+            judge(stored, settings, config, out, tell, resume)
+    except UserError as error:  # another architecture has other blocks
+        say(f"{SHIPPED} cannot be judged with these settings: {error}")
+
+
+def _controls(own: str, config: dict[str, Any], out: Path, say: Callable[[str], None], resume: bool) -> None:
+    from editmgt.benchmarks import build
+    from editmgt.benchmarks.lookup import picture_path
+    from editmgt.evaluation import controls
+    from editmgt.metrics import scorer_of
+
+    editor, benchmark = ready_editor(config, own), config["benchmark"]
+    with progress_bar("controls", say) as advance:
+        controls(
+            editor,
+            build(benchmark),
+            edit_settings(config, editor),
+            out,
+            batch_size=benchmark["batch_size"],
+            seed=edit_seed(config),
+            metrics=scorer_of(config["metrics"]),
+            progress=advance,
+            resume=resume,
+            picture_path=lambda sample: picture_path(benchmark, sample),
+        )
+
+
+def _once(
+    out: Path,
+    weights: str,
+    config: dict[str, Any],
+    say: Callable[[str], None],
+    work: Callable[[Path, bool], None],
+) -> None:
+    """Do the work of ``out`` unless it is there, whole; one process at a time, as the same sweep may run twice."""
+    settings = edit_settings(config, load_editor(config, weights)).to_dict()
+    identity: dict[str, str | None] = {
+        "training_fingerprint": weights_digest(weights),
+        "protocol_fingerprint": digest(protocol(config, settings, edit_seed(config))),
+    }
+    run = RunDirectory(out)
+    with locked(out, lambda: say(f"{out.name}: waiting for another process, which judges them")):
+        if status_of(out) == {"state": "done", "error": None, **identity} and _is_whole(out):
+            return
+        resume = was_cut_off(out, identity)
+        run.write_status("running", **identity)
+        work(out, resume)
+        run.write_status("done", **identity)
+
+
+def _is_whole(out: Path) -> bool:
+    """Whether every table of rows in ``out``, or in its folders, is the one that its metrics are of."""
+    folders = [
+        folder for folder in (out, *out.glob("*/")) if {METRICS, SAMPLES} & {*RunDirectory(folder).files()}
+    ]
+    return all(has_results(folder) for folder in folders)

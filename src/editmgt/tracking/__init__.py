@@ -1,0 +1,1 @@
+"""Where results are logged beside the directory of a run: W&B, or CSV files."""

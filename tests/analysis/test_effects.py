@@ -1,0 +1,312 @@
+"""Contrasts of factorials, and effects from stored rows: by hand, nested, paired, nothing dropped silently."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from scipy import stats
+from stored_sweep import Score, write_cell, write_sweep
+
+from editmgt.analysis.contrasts import Design, Factor
+from editmgt.analysis.effects import Effect
+from editmgt.files import read_json, write_json
+from editmgt.report.analysis import Analysis, analyse
+from editmgt.report.csv_tables import effects_csv
+from editmgt.report.words import answer
+
+HOLD, CONSOLIDATION, INJECTION = "model.region_hold", "model.consolidation", "model.attention_injection"
+SWITCHES = {INJECTION: [True, False], CONSOLIDATION: [True, False], HOLD: [True, False]}
+STUDY = {
+    "factors": SWITCHES,
+    "acts_through": {CONSOLIDATION: {HOLD: True}},
+    "seeds": [0, 1, 2],
+    "primary": "edit/success",
+    "baseline": dict.fromkeys(SWITCHES, True),
+    "correction": "holm",
+}
+
+
+def by_name(analysis: Analysis, metric: str = "edit/success") -> dict[str, Effect]:
+    return {effect.contrast.name: effect for effect in analysis.effects[metric]}
+
+
+def switches_score(levels: dict[str, Any], seed: int, i: int) -> dict[str, float]:
+    """Injection adds 4; hold adds 1, and consolidation 2 more with it; injection makes hold worth 3 more."""
+    injection, hold = levels[INJECTION], levels[HOLD]
+    value = 4 * injection + hold * (1 + 2 * levels[CONSOLIDATION] + 3 * injection)
+    noise = 0.01 * (((i * 7 + seed * 3) % 5) + i % 3 * injection + (i * seed) % 4 * hold)
+    map_score = 0.5 + 0.1 * levels[CONSOLIDATION] + 0.01 * (i % 4) * levels[CONSOLIDATION]
+    return {"edit/success": value + noise, "localization/auc": map_score, "speed/edit_seconds": 0.1}
+
+
+def flat(levels: dict[str, Any], seed: int, i: int) -> dict[str, float]:
+    return {"edit/success": float((i + seed + (levels[HOLD] is True)) % 3 == 0)}
+
+
+def test_contrasts_of_a_two_by_two() -> None:
+    design = Design((Factor("a", (0, 1), ("0", "1")), Factor("b.c", ("x", "y"), ("x", "y"))))
+    main, other, interaction = design.effects()
+    assert main.name == "a: 0 → 1" and main.kind == "main"
+    assert main.weights == {(0, 0): -0.5, (0, 1): -0.5, (1, 0): 0.5, (1, 1): 0.5}
+    assert other.weights == {(0, 0): -0.5, (0, 1): 0.5, (1, 0): -0.5, (1, 1): 0.5}
+    assert interaction.name == "a: 0 → 1 × b.c: x → y" and interaction.kind == "interaction"
+    assert interaction.weights == {(0, 0): 1, (0, 1): -1, (1, 0): -1, (1, 1): 1}
+    assert [c.name for c in design.comparisons()] == [
+        "cell: b.c: x → y",
+        "cell: a: 0 → 1",
+        "cell: a: 0 → 1, b.c: x → y",
+    ]
+
+
+def test_what_acts_only_through_another_is_nested_and_its_idle_cells_are_one() -> None:
+    design = Design(
+        tuple(
+            Factor(key, (True, False), ("true", "false")) for key in ("injection", "consolidation", "hold")
+        ),
+        {"consolidation": {"hold": 0}},
+    )
+    names = {c.name: c for c in design.effects()}
+    assert list(names) == [
+        "injection: true → false",
+        "consolidation: true → false | hold=true",
+        "hold: true → false",
+        "injection: true → false × consolidation: true → false | hold=true",
+        "injection: true → false × hold: true → false",
+    ]
+    nested = names["consolidation: true → false | hold=true"]
+    assert nested.kind == "nested"
+    assert nested.weights == {(0, 0, 0): -0.5, (0, 1, 0): 0.5, (1, 0, 0): -0.5, (1, 1, 0): 0.5}
+    assert design.canonical((1, 1, 1)) == (1, 0, 1) and design.canonical((1, 1, 0)) == (1, 1, 0)
+    assert len(design.comparisons()) == 5
+    for contrast in [*names.values(), *design.comparisons()]:
+        assert sum(contrast.weights.values()) == pytest.approx(0)
+
+
+def test_gates_chain() -> None:
+    factors = tuple(Factor(key, (0, 1), ("0", "1")) for key in "abc")
+    design = Design(factors, {"c": {"b": 1}, "b": {"a": 1}})
+    assert design.gates("c") == {"b": 1, "a": 1}
+    assert design.canonical((0, 1, 1)) == (0, 0, 0)
+
+
+def test_one_factor_one_seed_by_hand(tmp_path: Path) -> None:
+    scores = {True: [1, 1, 0, 1], False: [0, 1, 0, 0]}
+    write_sweep(
+        tmp_path,
+        {HOLD: [True, False]},
+        [0],
+        lambda levels, _, i: {"edit/success": scores[levels[HOLD]][i]},
+        samples=4,
+    )
+    [effect] = analyse(tmp_path).effects["edit/success"]
+    summary = effect.summary
+    assert effect.contrast.name == "model.region_hold: true → false"
+    assert (summary.n, summary.images, summary.seeds) == (4, 4, (0,))
+    assert summary.estimate == -0.5  # differences -1 0 0 -1: sd .57735, se .288675, t(3) 3.182446
+    assert [summary.low, summary.high] == pytest.approx([-1.418693, 0.418693], abs=1e-5)
+    assert summary.p == pytest.approx(0.181690, abs=1e-5) and effect.p_corrected == summary.p
+    assert effect.win_rate == 0.25  # two losses, two ties
+    assert summary.p == pytest.approx(stats.ttest_rel(scores[False], scores[True]).pvalue, rel=1e-6)
+
+
+def test_a_factorial_with_nesting_by_hand(tmp_path: Path) -> None:
+    write_sweep(tmp_path, SWITCHES, [0, 1, 2], switches_score, samples=12, study=STUDY)
+    found = by_name(analyse(tmp_path))
+    expected = {
+        # hold off: 4; hold on: 4 + 1 + 3 with consolidation 2 more half of the time
+        f"{INJECTION}: true → false": -(4 + 3 / 2),
+        f"{CONSOLIDATION}: true → false | {HOLD}=true": -2,
+        f"{HOLD}: true → false": -(1 + 2 / 2 + 3 / 2),
+        f"{INJECTION}: true → false × {CONSOLIDATION}: true → false | {HOLD}=true": 0,
+        f"{INJECTION}: true → false × {HOLD}: true → false": 3,
+    }
+    effects = [effect for effect in found.values() if effect.contrast.kind != "comparison"]
+    assert [effect.contrast.name for effect in effects] == list(expected)
+    for effect in effects:
+        assert effect.summary.estimate == pytest.approx(expected[effect.contrast.name], abs=0.05)
+    assert sum(effect.contrast.kind == "comparison" for effect in found.values()) == 5
+    assert found[f"{INJECTION}: true → false"].win_rate == 0
+    assert np.isnan(found[f"{INJECTION}: true → false × {HOLD}: true → false"].win_rate)
+
+
+def test_a_factor_is_not_nested_for_a_metric_on_which_it_acts(tmp_path: Path) -> None:
+    write_sweep(tmp_path, SWITCHES, [0], switches_score, samples=6, study=STUDY)
+    found = by_name(analyse(tmp_path), "localization/auc")
+    effect = found[f"{CONSOLIDATION}: true → false"]
+    assert effect.contrast.kind == "main" and effect.summary.estimate < -0.1
+    assert "speed/edit_seconds" not in analyse(tmp_path).effects
+
+
+def test_what_reads_attention_is_nested_in_its_source_whatever_the_metric(tmp_path: Path) -> None:
+    """Pictures depend on consolidation through hold and attention; the map through attention alone."""
+    source = "model.localization.source"
+
+    def score(levels: dict[str, Any], _: int, i: int) -> dict[str, float]:
+        read = levels[CONSOLIDATION] and levels[source] == "attention"
+        noise = 0.01 * ((i * 7) % 5) * (1 + read)
+        return {
+            "edit/success": noise * levels[HOLD] + 3.0 * (read and levels[HOLD]),
+            "localization/auc": noise + 0.2 * read + 0.1 * (levels[source] == "posterior"),
+        }
+
+    factors = {source: ["attention", "posterior"], CONSOLIDATION: [True, False], HOLD: [True, False]}
+    write_sweep(tmp_path, factors, [0], score, samples=6)
+    analysis = analyse(tmp_path)
+    through = f"{CONSOLIDATION}: true → false | "
+    effect = by_name(analysis)[f"{through}{HOLD}=true, {source}=attention"]
+    assert effect.summary.estimate == pytest.approx(-3, abs=0.05)
+    assert by_name(analysis)[f"{source}: attention → posterior | {HOLD}=true"].summary.n == 6
+    maps = by_name(analysis, "localization/auc")
+    assert maps[f"{through}{source}=attention"].summary.estimate == pytest.approx(-0.2, abs=0.05)
+    assert maps[f"{source}: attention → posterior"].contrast.kind == "main"
+
+
+def test_what_a_swept_group_sets_is_no_factor_beside_it(tmp_path: Path) -> None:
+    ways = {"none": False, "posterior": True, "otsu": True}
+    write_sweep(tmp_path, {"hold_setup": list(ways)}, [0], lambda *_: {"edit/success": 1.0}, samples=3)
+    for name, holds in ways.items():
+        path = tmp_path / f"hold_setup-{name}__seed-0" / "config.yaml"
+        config = yaml.safe_load(path.read_text())
+        config["model"] |= {"region_hold": holds, "hold": {"rule": name}}
+        path.write_text(yaml.safe_dump(config))
+    assert [factor.key for factor in analyse(tmp_path).design.factors] == ["hold_setup"]
+
+
+def test_cells_that_nothing_parts_stand_for_each_other(tmp_path: Path) -> None:
+    """A sweep without the idle cells (consolidation off, hold off) says the same of pictures."""
+    whole, without = tmp_path / "whole", tmp_path / "without"
+
+    def only_pictures(levels: dict[str, Any], seed: int, i: int) -> dict[str, float]:
+        return {"edit/success": switches_score(levels, seed, i)["edit/success"]}
+
+    for directory in (whole, without):
+        write_sweep(directory, SWITCHES, [0, 1], only_pictures, samples=6, study=STUDY | {"seeds": [0, 1]})
+    plan = read_json(without / "plan.json")
+    for name in list(plan["cells"]):
+        if "consolidation-false__region_hold-false" in name:
+            del plan["cells"][name]
+            for path in (without / name).iterdir():
+                path.unlink()
+            (without / name).rmdir()
+    write_json(without / "plan.json", plan)
+    reduced = analyse(without)
+    assert not reduced.notes and len(reduced.lines) == 12
+    assert effects_csv(reduced) == effects_csv(analyse(whole))
+
+
+def test_samples_of_one_source_image_are_one_cluster(tmp_path: Path) -> None:
+    def score(levels: dict[str, Any], _: int, i: int) -> dict[str, float]:
+        return {"edit/success": float(levels[HOLD]) * (i // 2) + 0.0}
+
+    write_sweep(tmp_path, {HOLD: [False, True]}, [0], score, samples=8, per_source=2)
+    [effect] = analyse(tmp_path).effects["edit/success"]
+    expected = stats.ttest_1samp([0, 1, 2, 3], 0)
+    assert (effect.summary.n, effect.summary.images) == (8, 4)
+    assert effect.summary.p == pytest.approx(expected.pvalue, rel=1e-6)
+
+
+def test_what_cannot_be_paired_is_counted(tmp_path: Path) -> None:
+    def score(levels: dict[str, Any], seed: int, i: int) -> dict[str, float] | str | None:
+        if i == 0 and levels[HOLD]:
+            return "RuntimeError: no such luck"
+        if i == 1 and seed == 1:
+            return {"edit/success": float("nan")}
+        if i == 2 and not levels[HOLD]:
+            return None
+        return {"edit/success": float(i % 2 + levels[HOLD])}
+
+    write_sweep(tmp_path, {HOLD: [True, False]}, [0, 1], score, samples=8)
+    [effect] = analyse(tmp_path).effects["edit/success"]
+    summary = effect.summary
+    assert (summary.n, summary.failed, summary.undefined, summary.absent) == (5, 1, 1, 1)
+    assert summary.estimate == -1 and "no interval" in effect.note  # all five differ by one
+    assert "samples left out: 1 failed, 1 undefined, 1 absent" in answer(analyse(tmp_path))[-1]
+
+
+def test_without_a_study_file_the_cells_say_the_same(tmp_path: Path) -> None:
+    with_study, without = tmp_path / "with", tmp_path / "without"
+    write_sweep(with_study, SWITCHES, [0, 1, 2], switches_score, samples=6, study=STUDY)
+    write_sweep(without, SWITCHES, [0, 1, 2], switches_score, samples=6)
+    assert effects_csv(analyse(without)) == effects_csv(analyse(with_study))
+
+
+def test_a_missing_cell_costs_its_seed_and_only_what_needs_it(tmp_path: Path) -> None:
+    write_sweep(tmp_path, SWITCHES, [0, 1, 2], switches_score, samples=6, study=STUDY)
+    lost = tmp_path / "attention_injection-false__consolidation-true__region_hold-true__seed-2"
+    for path in lost.iterdir():
+        path.unlink()
+    lost.rmdir()
+    analysis = analyse(tmp_path)
+    found = by_name(analysis)
+    main = found[f"{INJECTION}: true → false"].summary
+    assert main.seeds == (0, 1) and main.seeds_left_out == (2,)
+    comparison = next(e for e in found.values() if e.contrast.kind == "comparison")
+    assert comparison.contrast.name == f"cell: {HOLD}: true → false" and comparison.summary.seeds == (0, 1, 2)
+    assert any(lost.name in note and "missing" in note for note in analysis.notes)
+
+
+def test_a_cell_that_no_seed_has_leaves_the_rest(tmp_path: Path) -> None:
+    write_sweep(tmp_path, SWITCHES, [0], switches_score, samples=6, study=STUDY | {"seeds": [0]})
+    name = "attention_injection-false__consolidation-true__region_hold-true__seed-0"
+    (tmp_path / name / "status.json").write_text('{"state": "failed", "error": "out of memory"}')
+    found = by_name(analyse(tmp_path))
+    main = found[f"{INJECTION}: true → false"]
+    assert main.summary.n == 0 and main.missing == ((1, 0, 0),) and main.note == "cells are missing"
+    assert found[f"{INJECTION}: true → false × {HOLD}: true → false"].missing == ((1, 0, 0),)
+    assert sum(e.summary.n > 0 for e in found.values() if e.contrast.kind == "comparison") == 4
+
+
+def test_noise_seeds_of_one_editor_are_pooled(tmp_path: Path) -> None:
+    """Where nothing is trained, ``seed`` is of the edits' noise: more pairs, not more trainings."""
+    write_sweep(tmp_path, {HOLD: [True, False]}, [0, 1, 2], flat, samples=6)
+    for path in tmp_path.glob("*/config.yaml"):
+        config = yaml.safe_load(path.read_text()) | {"task": "evaluate"}
+        path.write_text(yaml.safe_dump(config))
+        rows = path.with_name("samples.csv")
+        rows.write_text(rows.read_text().replace(",0,ok,", f",{config['seed']},ok,"))
+    [effect] = analyse(tmp_path).effects["edit/success"]
+    assert (effect.summary.n, effect.summary.images, effect.summary.seeds) == (18, 6, (None,))
+
+
+def test_cells_that_are_no_factorial_have_comparisons_alone(tmp_path: Path) -> None:
+    def score(levels: dict[str, Any], seed: int, i: int) -> dict[str, float]:
+        return {"edit/success": float(levels[INJECTION] + levels[HOLD] * (i % 2))}
+
+    for number, (injection, hold) in enumerate([(True, True), (False, True), (True, False)]):
+        write_cell(tmp_path / f"cell{number}", {INJECTION: injection, HOLD: hold}, 0, score)
+    effects = analyse(tmp_path).effects["edit/success"]
+    assert {effect.contrast.kind for effect in effects} == {"comparison"} and len(effects) == 2
+
+
+def test_a_group_is_told_by_the_choice_that_was_made(tmp_path: Path) -> None:
+    """Two files of a group may share a name; the plan knows which one a cell took."""
+    write_sweep(
+        tmp_path, {"benchmark.world": ["full", "basic"]}, [0], lambda c, _, i: {"edit/success": float(i % 3)}
+    )
+    plan = read_json(tmp_path / "plan.json")
+    for name, choice in zip(plan["cells"], ("scenes", "scenes_basic"), strict=True):
+        plan["cells"][name] = [f"benchmark={choice}", "seed=0"]
+        config = yaml.safe_load((tmp_path / name / "config.yaml").read_text())
+        config["benchmark"]["name"] = "scenes"
+        (tmp_path / name / "config.yaml").write_text(yaml.safe_dump(config))
+    write_json(tmp_path / "plan.json", plan)
+    assert [e.contrast.name for e in analyse(tmp_path).effects["edit/success"]] == [
+        "benchmark: scenes → scenes_basic"
+    ]
+    study = {"factors": {"benchmark": ["scenes_basic", "scenes"]}, "seeds": [0]}
+    study |= {"primary": "edit/success", "baseline": {}, "correction": "holm"}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    assert [e.contrast.name for e in analyse(tmp_path).effects["edit/success"]] == [
+        "benchmark: scenes_basic → scenes"
+    ]
+
+
+@pytest.mark.parametrize("seeds", [[0], [0, 1, 2]])
+def test_effects_that_are_not_there_are_not_found(tmp_path: Path, seeds: list[int]) -> None:
+    score: Score = lambda levels, seed, i: {"edit/success": float((i + seed) % 2)}  # noqa: E731
+    write_sweep(tmp_path, {HOLD: [True, False]}, seeds, score)
+    [effect] = analyse(tmp_path).effects["edit/success"]
+    assert effect.summary.estimate == 0 and effect.summary.p == 1 and effect.win_rate == 0.5
+    assert effect.note == "no sample differs"

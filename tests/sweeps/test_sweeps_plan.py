@@ -1,0 +1,140 @@
+"""Names and fingerprints by content."""
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from editmgt.errors import UserError
+from editmgt.stores.fingerprint import training_fingerprint
+from editmgt.sweeps.compose import compose_all
+from editmgt.sweeps.plan import cell_name, create, make_plan, read_layers
+
+CONF = Path(__file__).parent.parent.parent / "conf"
+
+
+@pytest.fixture(scope="module")
+def config() -> dict[str, Any]:
+    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+        container: Any = OmegaConf.to_container(compose("train", overrides=["init_from=null"]), resolve=True)
+    return container
+
+
+def changed(config: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    config = deepcopy(config)
+    *parents, last = key.split(".")
+    node = config
+    for parent in parents:
+        node = node[parent]
+    assert node[last] != value
+    node[last] = value
+    return config
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("model.region_hold", False),
+        ("model.consolidation", False),
+        ("model.hold.threshold", 0.7),
+        ("model.hold.quantile", 0.7),
+        ("model.hold.rule", "otsu"),
+        ("model.hold.when", "first_pass"),
+        ("model.localization.source", "posterior"),
+        ("model.localization.layers", [1]),
+        ("model.reference_strength", 2.0),
+        ("sampler.steps", 3),
+        ("benchmark.size", 3),
+        ("logger.name", "csv"),
+        ("data.cache_dir", "elsewhere"),
+        ("trainer.log_every_n_steps", 77),
+        ("name", "other"),
+    ],
+)
+def test_what_only_inference_reads_leaves_the_training_alone(
+    config: dict[str, Any], key: str, value: Any
+) -> None:
+    assert training_fingerprint(changed(config, key, value)) == training_fingerprint(config)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", 1),
+        ("model.attention_injection", False),
+        ("model.condition_dropout", 0.5),
+        ("model.optimizer.lr", 1.0),
+        ("data.train_size", 3),
+        ("trainer.max_steps", 3),
+        ("trainer.precision", "32-true"),
+        ("callbacks", {"ema": {"_target_": "lightning.pytorch.callbacks.EMAWeightAveraging"}}),
+    ],
+)
+def test_what_training_reads_makes_another_one(config: dict[str, Any], key: str, value: Any) -> None:
+    assert training_fingerprint(changed(config, key, value)) != training_fingerprint(config)
+
+
+def test_a_fallback_counts_where_something_falls_back(config: dict[str, Any]) -> None:
+    never = changed(config, "model.injection_fallback", "none")
+    assert training_fingerprint(never) == training_fingerprint(config)
+    off, off_never = (changed(c, "model.attention_injection", False) for c in (config, never))
+    assert training_fingerprint(off) != training_fingerprint(off_never)
+
+
+def test_a_checkpoint_to_go_on_from_counts_unless_it_is_the_trainings_own(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
+    own = training_fingerprint(config)
+    paths = [tmp_path / name / "checkpoints" / "last.ckpt" for name in (own, "other", "copy", "another")]
+    for path, content in zip(paths, "abbc", strict=True):
+        path.parent.mkdir(parents=True)
+        path.write_text(content)
+    mine, other, copy, another = (training_fingerprint(config | {"resume": str(path)}) for path in paths)
+    assert mine == own == training_fingerprint(config | {"resume": "auto"})
+    assert other == copy and len({own, other, another}) == 3
+
+
+def test_the_init_weights_count_by_content(config: dict[str, Any], tmp_path: Path) -> None:
+    first, copy, other = (tmp_path / name for name in ("first", "copy", "other"))
+    for directory, content in ((first, "a"), (copy, "a"), (other, "b")):
+        directory.mkdir()
+        (directory / "weights.safetensors").write_text(content)
+    prints = [training_fingerprint(config | {"init_from": str(path)}) for path in (first, copy, other)]
+    assert prints[0] == prints[1] != prints[2]
+
+
+def test_cells_are_named_by_what_varies() -> None:
+    overrides = ["seed=0", "model.region_hold=True", "model.hold.threshold=0.2"]
+    varying = ["model.region_hold", "model.hold.threshold"]
+    assert cell_name(overrides, varying) == "region_hold-true__threshold-0.2"
+    assert cell_name(["a.x=1", "b.x=2"], ["a.x", "b.x"]) == "a.x-1__b.x-2"
+    long = cell_name(["checkpoint=" + "some/dir" * 30], ["checkpoint"])
+    assert len(long) < 120 and "/" not in long and "=" not in long
+    assert cell_name(["c=a/b"], ["c"]) != cell_name(["c=a-b"], ["c"])
+
+
+def test_the_same_sweep_has_the_same_directory_and_a_run_a_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_bundle: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    base = [f"checkpoint='{tiny_bundle}'", "debug=few"]
+
+    def plan(extra: list[str], multirun: bool) -> Any:
+        return make_plan("evaluate", compose_all(CONF, "evaluate", [*base, *extra], multirun), multirun)
+
+    sweep = plan(["model.region_hold=true,false"], True)
+    assert plan(["model.region_hold=true,false"], True).directory == sweep.directory
+    assert plan(["model.region_hold=true,false", "sampler.steps=3"], True).directory != sweep.directory
+    assert list(sweep.cells) == ["region_hold-true", "region_hold-false"]
+    assert list(tmp_path.iterdir()) == []  # planning creates nothing
+    composition = compose_all(CONF, "evaluate", base, False)
+    runs = [create(plan([], False), composition, layers=[1, 2]).directory for _ in range(3)]
+    assert read_layers(runs[0]) == {1, 2}
+    assert len(set(runs)) == 3
+    named = f"hydra.run.dir={runs[0]}"
+    assert plan([named], False).directory == runs[0]  # the very command goes on there
+    with pytest.raises(UserError, match="not empty"):
+        plan([named, "sampler.steps=3"], False)

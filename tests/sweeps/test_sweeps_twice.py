@@ -1,0 +1,201 @@
+"""The same command twice: at once, and again after it was stopped; what both would write is written once."""
+
+import csv
+import errno
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from editmgt.errors import UserError
+from editmgt.files import read_json, write_json
+from editmgt.results import Row, RowFile
+from editmgt.sweeps.compose import compose_all
+from editmgt.sweeps.plan import create, make_plan
+
+ROOT = Path(__file__).parent.parent.parent
+SMALL = ["debug=few", "benchmark.resolution=32", "logger=none"]
+HANG = 600  # seconds: guards against processes that wait for each other for ever, and measures nothing
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture
+def run(run: Callable[..., int]) -> Callable[..., int]:
+    """``evaluate.py`` in this process."""
+    return partial(run, "evaluate")
+
+
+def at_once(directory: Path, *arguments: str) -> list[str]:
+    """Start a command twice at the same moment, in processes of their own; returns what each said."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "tests" / "at_once.py", "evaluate", json.dumps([arguments] * 2)],
+        cwd=directory,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=HANG,
+    )
+    said = [(directory / f"said-{number}.txt").read_text() for number in range(2)]
+    assert json.loads(done.stdout) == [0, 0], said
+    assert not any("Traceback" in text or "corrupt" in text for text in said), said
+    return said
+
+
+def row_ids(directory: Path) -> dict[str, list[str]]:
+    found = {}
+    for path in sorted(directory.rglob("samples.csv")):
+        with path.open(newline="") as file:
+            found[str(path.parent.relative_to(directory))] = [
+                row["sample_id"] for row in csv.DictReader(file)
+            ]
+    return found
+
+
+def test_two_equal_sweeps_at_once_are_one(
+    tmp_path: Path, tiny_bundle: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["-m", *SMALL, f"checkpoint='{tiny_bundle}'", "model.region_hold=true,false"]
+    said = at_once(tmp_path, *arguments)
+    assert sum(text.count("done before, skipped") for text in said) == 2
+    [sweep] = Path("outputs/sweeps").iterdir()
+    rows = row_ids(sweep)
+    assert len(rows) == 2 + 4  # cells, controls
+    assert all(len(ids) == len(set(ids)) == 4 for ids in rows.values())
+    assert "corrupt" not in (sweep / "report" / "report.md").read_text()
+
+    # rows that an older version wrote twice are judged again
+    table = sweep / "reference" / "controls" / "copy_source" / "samples.csv"
+    whole = table.read_text()
+    table.write_text(whole + "".join(whole.splitlines(keepends=True)[1:]))
+    assert run(*arguments) == 0
+    assert "corrupt" not in capsys.readouterr().out and table.read_text() == whole
+
+
+def test_two_equal_runs_in_one_new_directory_are_one(tmp_path: Path, tiny_bundle: Path) -> None:
+    said = at_once(tmp_path, *SMALL, f"checkpoint='{tiny_bundle}'", "hydra.run.dir=mine")
+    assert sum("done before, skipped" in text for text in said) == 1, said
+    assert all(len(ids) == len(set(ids)) == 4 for ids in row_ids(tmp_path / "mine").values())
+
+
+@pytest.mark.parametrize("multirun", [False, True])
+def test_of_two_commands_that_name_one_new_directory_the_late_one_is_refused(
+    tmp_path: Path, tiny_bundle: Path, multirun: bool
+) -> None:
+    directory = f"hydra.{'sweep' if multirun else 'run'}.dir='{tmp_path / 'mine'}'"
+    commands = [
+        compose_all(
+            ROOT / "conf", "evaluate", [f"checkpoint='{tiny_bundle}'", f"seed={seed}", directory], multirun
+        )
+        for seed in ("1,2", "3,4")
+        for seed in [seed if multirun else seed[0]]
+    ]
+    plans = [make_plan("evaluate", composition, multirun) for composition in commands]  # both find it free
+    create(plans[0], commands[0], [])
+    with pytest.raises(UserError, match=r"mine .*: name a new directory"):
+        create(plans[1], commands[1], [])
+    assert create(plans[0], commands[0], []) == plans[0]
+
+
+@pytest.mark.parametrize("named", ["hydra.run.dir='my run, of (today)'", None])
+def test_the_command_that_an_interrupted_run_prints_goes_on_with_it(
+    run: Callable[..., int],
+    tiny_bundle: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    named: str | None,
+) -> None:
+    arguments = [*SMALL, "benchmark.batch_size=1", "reuse=false", f"checkpoint='{tiny_bundle}'"]
+    arguments += [named] if named else []
+    append = RowFile.append
+
+    def interrupted(file: RowFile, rows: Sequence[Row]) -> None:
+        append(file, rows)
+        if len(file.resume()) == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RowFile, "append", interrupted)
+        assert run(*arguments) == 130
+    [directory] = {path.parent for path in Path().rglob("config.yaml")}
+    assert read_json(directory / "status.json")["error"] == "interrupted"
+    [*_, hint] = capsys.readouterr().err.strip().splitlines()
+    python, script, *pasted = shlex.split(hint[hint.index("python ") :])
+    assert (python, script) == ("python", "evaluate.py")
+    with (directory / "samples.csv").open() as before:
+        three = before.read()
+    assert run(*pasted) == 0
+    assert {path.parent for path in Path().rglob("config.yaml")} == {directory}
+    assert (directory / "samples.csv").read_text().startswith(three)
+    assert len(set(row_ids(directory)["."])) == 4
+    assert run(*pasted) == 0 and "done before, skipped" in capsys.readouterr().out
+
+
+def test_a_named_directory_is_not_overwritten_by_another_code(
+    run: Callable[..., int], tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [*SMALL, f"checkpoint='{tiny_bundle}'", "hydra.run.dir=mine"]
+    assert run(*arguments) == 0
+    path = Path("mine/status.json")
+    write_json(path, read_json(path) | {"protocol_fingerprint": "another"})
+    capsys.readouterr()
+    assert run(*arguments) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("mine holds 1 run finished under other settings")
+    assert run(*arguments, "seed=7") == 2
+    assert "hydra.run.dir=mine holds another run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("file", "skip"),
+    [
+        *((file, 0) for file in ("plan.json", "config.yaml", "status.json", "metrics.json", "report.md")),
+        ("status.json", 3),  # in the midst of the cells
+        ("metrics.json", 3),  # in the controls
+    ],
+)
+def test_a_disk_that_is_full_is_one_line_and_the_same_command_finishes_later(
+    run: Callable[..., int],
+    tiny_bundle: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    file: str,
+    skip: int,
+) -> None:
+    """``skip`` such files are written before it is full."""
+    arguments = [
+        "-m",
+        *SMALL,
+        "benchmark.size=2",
+        f"checkpoint='{tiny_bundle}'",
+        "model.region_hold=true,false",
+    ]
+    make, written = tempfile.mkstemp, 0
+
+    def full(*, dir: Path, prefix: str) -> tuple[int, str]:
+        nonlocal written
+        written += prefix == f".{file}."
+        if written > skip:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(dir / prefix))
+        return make(dir=dir, prefix=prefix)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "mkstemp", full)
+        status = run(*arguments)
+    captured = capsys.readouterr()
+    assert status == 1 and "Traceback" not in captured.err + captured.out
+    assert all(
+        "No space left on device" in line for line in captured.err.splitlines() if "Warning" not in line
+    )
+    assert run(*arguments) == 0
+    [sweep] = Path("outputs/sweeps").iterdir()
+    assert all(len(ids) == len(set(ids)) == 2 for ids in row_ids(sweep).values())
+    assert (sweep / "report" / "report.html").is_file()
+    assert list(Path().rglob(".*.*")) == []  # no half files
