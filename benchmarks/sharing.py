@@ -11,7 +11,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = [
@@ -39,21 +38,22 @@ def main(arguments: list[str]) -> None:
 
     overrides = [*SMALL, "logger=none", *arguments]
 
-    def config(injection: bool, consolidation: bool, hold: bool) -> dict[str, Any]:
+    def config(injection: bool, consolidation: bool, hold: bool) -> Train:
         switches = {"attention_injection": injection, "consolidation": consolidation, "region_hold": hold}
         chosen = [f"model.{name}={str(value).lower()}" for name, value in switches.items()]
-        return compose_all(ROOT / "conf", "train", [*overrides, *chosen], False).cells[0].config
+        composed = compose_all(ROOT / "conf", "train", [*overrides, *chosen], False).cells[0].config
+        assert isinstance(composed, Train)
+        return composed
 
-    run_training(Train.model_validate(config(True, True, True)), Path("warm"))
+    run_training(config(True, True, True), Path("warm"))
     start = time.process_time()
     for injection in (True, False):
-        trained = Train.model_validate(config(injection, True, True))
-        finished = run_training(trained, Path(f"bare-{injection}"))
+        finished = run_training(config(injection, True, True), Path(f"bare-{injection}"))
         editor = Editor.from_pretrained(finished)
         for consolidation, hold in ((True, False), (True, True), (False, True)):
             one = config(injection, consolidation, hold)
-            benchmark, out = one["benchmark"], Path(f"bare-{injection}-{consolidation}-{hold}")
-            evaluate(editor, build(benchmark), edit_settings(one), out, batch_size=benchmark["batch_size"])
+            benchmark, out = one.benchmark, Path(f"bare-{injection}-{consolidation}-{hold}")
+            evaluate(editor, build(benchmark), edit_settings(one), out, batch_size=benchmark.batch_size)
     bare = time.process_time() - start
     start = time.process_time()
     status = command.main(

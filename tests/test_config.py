@@ -112,8 +112,8 @@ def test_every_file_composes_validates_and_instantiates(group: str, name: str, t
     assert found == []
     if task == "evaluate":
         return
-    settle(config)
     validated = Train.model_validate(config)
+    settle(validated)
     model, trainer = validated.model, validated.trainer
     make = optimizer_maker(model.optimizer, model.eight_bit_optimizer)
     [parameters] = make([{"params": [torch.nn.Parameter(torch.zeros(1))]}]).param_groups

@@ -3,7 +3,7 @@
 import itertools
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from PIL import Image
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
             raise UserError(f"There is no {CONF}: run from a checkout, installed with pip install -e .")
         config = compose_all(CONF, "prepare", arguments, multirun=False).cells[0].config
         quiet()
-        prepare(Prepare.model_validate(config))
+        prepare(cast(Prepare, config))
     except UserError as error:
         print(error, file=sys.stderr)
         return BAD_INPUT
@@ -65,7 +65,7 @@ def prepare(config: Prepare) -> None:
     model, data, options = config.model, config.data, config.prepare
     assert isinstance(data, Edits) and data.token_cache is not None  # `config.problems` says so
     device = find_device("prepare.device", options.device)
-    check_data([config.model_dump()])
+    check_data([(data, model.kind)])
     codec, text, transformer = starting_parts(config.init_from, model)
     check_resolution(data.resolution, codec.downsampling * transformer.cell_size)
     codec, text = codec.float().to(device).eval(), text.float().to(device).eval()

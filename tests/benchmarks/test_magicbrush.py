@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from editmgt.benchmarks import BenchmarkSample, build, rows_digest
+from editmgt.config.schema import Benchmark
 from editmgt.editing import Editor
 from editmgt.errors import UserError
 from editmgt.evaluation import controls
@@ -73,7 +74,7 @@ def config(path: Path, turns: str = "all") -> dict[str, Any]:
 
 
 def samples(path: Path, turns: str = "all") -> list[BenchmarkSample]:
-    rows = build(config(path, turns))
+    rows = build(Benchmark.of(config(path, turns)))
     return [BenchmarkSample.of(rows[i]) for i in range(len(rows))]
 
 
@@ -128,7 +129,7 @@ def test_the_oracle_edits_in_the_hole_alone(
         return edit(*arguments, **options)
 
     monkeypatch.setattr(tiny_editor, "edit", watched)
-    rows = build(config(released(tmp_path)))
+    rows = build(Benchmark.of(config(released(tmp_path))))
     found = controls(tiny_editor, rows, tiny_editor.settings, tmp_path / "out", metrics=["outside/l1"])
     assert found["control: oracle mask"]["n"] == 3
     assert [float(np.asarray(mask).mean()) for mask in asked] == [SHARE] * 3
@@ -142,14 +143,14 @@ def test_captions_that_are_not_there_are_undefined(tmp_path: Path) -> None:
 
 def test_the_identity_holds_what_a_session_is_made_of(tmp_path: Path) -> None:
     path = released(tmp_path)
-    digests = {turns: rows_digest(config(path, turns)) for turns in ("all", "final")}
+    digests = {turns: rows_digest(Benchmark.of(config(path, turns))) for turns in ("all", "final")}
     shutil.copytree(path, tmp_path / "moved")
     for turns in digests:
-        assert rows_digest(config(tmp_path / "moved", turns)) == digests[turns]
+        assert rows_digest(Benchmark.of(config(tmp_path / "moved", turns))) == digests[turns]
     Image.fromarray(picture(5)).save(tmp_path / "moved" / "test" / "images" / "242679" / "242679-input.png")
     for turns in digests:
-        build(config(path, turns))  # the last build is kept
-        assert rows_digest(config(tmp_path / "moved", turns)) != digests[turns]
+        build(Benchmark.of(config(path, turns)))  # the last build is kept
+        assert rows_digest(Benchmark.of(config(tmp_path / "moved", turns))) != digests[turns]
 
 
 @pytest.mark.parametrize(
@@ -166,10 +167,10 @@ def test_what_is_wrong_in_the_files_is_one_line(sessions: Any, said: str, tmp_pa
     path = released(tmp_path)
     (path / "test" / "edit_sessions.json").write_text(json.dumps(sessions))
     with pytest.raises(UserError, match=said) as told:
-        build(config(path))
+        build(Benchmark.of(config(path)))
     assert "\n" not in str(told.value)
 
 
 def test_the_zip_itself_is_to_be_unzipped(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is the zip itself: unzip it"):
-        build(config(tmp_path / "test.zip"))
+        build(Benchmark.of(config(tmp_path / "test.zip")))

@@ -13,6 +13,7 @@ from test_protocols import dlebench, gide, png
 from editmgt.benchmarks import BenchmarkSample, build
 from editmgt.benchmarks.candidates import read_candidates
 from editmgt.benchmarks.protocols.gide import JUDGING, region
+from editmgt.config.schema import Benchmark
 from editmgt.errors import UserError
 
 WIDTH, HEIGHT = 31, 17
@@ -116,7 +117,7 @@ def test_other_numbers_and_words_name_no_region(text: str) -> None:
 
 
 def test_gides_rows(tmp_path: Path) -> None:
-    rows = build(gide(tmp_path))
+    rows = build(Benchmark.of(gide(tmp_path)))
     points, box, words = (BenchmarkSample.of(rows[i]) for i in range(3))
     assert [row.slice for row in (points, box, words)] == ["points", "box", "words"]
     assert points.source.shape == (16, 56, 3) and points.edit_mask is not None and box.edit_mask is not None
@@ -145,23 +146,27 @@ def test_dlebenchs_mistakes_are_one_line(line: Any, said: str, tmp_path: Path) -
     with (tmp_path / "data.jsonl").open("a") as file:
         file.write(line if line == "{" else json.dumps(line))
     with pytest.raises(UserError) as told:
-        build(config)
+        build(Benchmark.of(config))
     assert said in str(told.value) and str(told.value).count("\n") == 0
 
 
 def test_dlebenchs_types_and_pictures(tmp_path: Path) -> None:
     config = dlebench(tmp_path)
-    rows = build(config | {"type_field": "kind"})
+    rows = build(Benchmark.of(config | {"type_field": "kind"}))
     first, second = (BenchmarkSample.of(rows[i]) for i in range(2))
     assert (first.sample_id, second.sample_id, first.source_id) == ("0-0", "1-0", "0.png")
     assert first.edit_type == "color" and first.target is not None and first.source_caption == "a street"
-    assert BenchmarkSample.of(build(config)[0]).edit_type == ""
+    assert BenchmarkSample.of(build(Benchmark.of(config))[0]).edit_type == ""
     with pytest.raises(UserError, match=r"entry 0 needs 'kin', a text\. Did you mean 'kind'\?"):
-        build(config | {"type_field": "kin"})
-    for name, file in (("gide", "edit_instructions.json"), ("dlebench", "data.jsonl")):
+        build(Benchmark.of(config | {"type_field": "kin"}))
+    of_gide = {key: value for key, value in config.items() if key != "type_field"}
+    for absent, name, file in (
+        (of_gide, "gide", "edit_instructions.json"),
+        (config, "dlebench", "data.jsonl"),
+    ):
         (tmp_path / "none").mkdir(exist_ok=True)
         with pytest.raises(UserError, match=rf"benchmark\.path=.*none has no {file}: it is not"):
-            build(config | {"name": name, "path": str(tmp_path / "none")})
+            build(Benchmark.of(absent | {"name": name, "path": str(tmp_path / "none")}))
 
 
 def test_a_gallery_as_it_is_published(tmp_path: Path) -> None:

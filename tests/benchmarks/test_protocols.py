@@ -18,6 +18,7 @@ from PIL import Image
 from editmgt.benchmarks import BenchmarkSample, build, rows_digest
 from editmgt.benchmarks.lookup import instructions, picture_path
 from editmgt.benchmarks.pictures import run_length_mask
+from editmgt.config.schema import Benchmark
 from editmgt.editing import Editor
 from editmgt.errors import UserError
 from editmgt.evaluation import controls, evaluate
@@ -144,8 +145,7 @@ def gedit(path: Path) -> dict[str, Any]:
         "input_image_raw": PICTURE, "Intersection_exist": datasets.Value("bool"),
     }  # fmt: skip
     parquet(path / "data" / "train-00000-of-00001.parquet", rows, features)
-    judge = {"endpoint": None}
-    return {"name": "gedit", "path": str(path), "split": "train", "language": "en", "judge": judge, **COMMON}
+    return {"name": "gedit", "path": str(path), "split": "train", "language": "en", **COMMON}
 
 
 def imgedit(path: Path) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def imgedit(path: Path) -> dict[str, Any]:
         "3": {"id": "animal/gone.jpg", "prompt": "make it blue", "edit_type": "color"},
     }
     (path / "basic_edit.json").write_text(json.dumps(entries))
-    return {"name": "imgedit", "path": str(path), "judge": {"endpoint": None}, **COMMON}
+    return {"name": "imgedit", "path": str(path), **COMMON}
 
 
 def folder(path: Path) -> dict[str, Any]:
@@ -247,7 +247,7 @@ def test_every_protocol_runs_end_to_end(
     tmp_path: Path,
 ) -> None:
     config = make(tmp_path / "data")
-    rows = build(config)
+    rows = build(Benchmark.of(config))
     assert len(rows) == count
     out = tmp_path / "out"
     found = evaluate(
@@ -256,33 +256,37 @@ def test_every_protocol_runs_end_to_end(
         tiny_editor.settings,
         out,
         metrics=["whole/l1", "outside/l1", "edit/success"],
-        picture_path=lambda sample: picture_path(config, sample),
+        picture_path=lambda sample: picture_path(config["name"], sample),
     )
     assert (found["n"], found["failed"]) == (count - failed, failed)
     assert found.get("whole/l1/undefined", 0) == no_target
     assert found.get("outside/l1/undefined", 0) == no_mask
     assert len(list((out / "images").rglob("*.png"))) == count - failed
-    assert len(rows_digest(config) or "") == 16
+    assert len(rows_digest(Benchmark.of(config)) or "") == 16
     table = pandas.read_csv(out / "samples.csv", keep_default_na=False)
-    texts, written = instructions(config), table["instruction"].tolist()
+    texts, written = instructions(Benchmark.of(config)), table["instruction"].tolist()
     assert len(texts) == count  # known without the pictures
     assert [text for text, kept in zip(texts, written, strict=True) if kept] == [t for t in written if t]
-    assert len(build(config | {"size": 1})) == len(instructions(config | {"size": 1})) == 1
+    assert (
+        len(build(Benchmark.of(config | {"size": 1})))
+        == len(instructions(Benchmark.of(config | {"size": 1})))
+        == 1
+    )
 
 
 def samples(config: dict[str, Any]) -> list[BenchmarkSample]:
-    rows = build(config)
+    rows = build(Benchmark.of(config))
     return [BenchmarkSample.of(rows[i]) for i in range(len(rows))]
 
 
 def test_bytes_that_are_no_picture_are_told_so(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="the picture cannot be read as an image: these bytes are no picture"):
-        build(magicbrush(tmp_path))[3]
+        build(Benchmark.of(magicbrush(tmp_path)))[3]
 
 
 def test_controls_run_where_any_row_can_have_them(tiny_editor: Editor, tmp_path: Path) -> None:
     """The folder's first sample has no mask, its second has."""
-    rows = build(folder(tmp_path / "data"))
+    rows = build(Benchmark.of(folder(tmp_path / "data")))
     found = controls(tiny_editor, rows, tiny_editor.settings, tmp_path / "out", metrics=["whole/l1"])
     oracle = found["control: oracle mask"]
     assert (oracle["n"], oracle["failed"], oracle["whole/l1/undefined"]) == (2, 0, 1)
@@ -296,7 +300,7 @@ def test_controls_run_where_any_row_can_have_them(tiny_editor: Editor, tmp_path:
 def test_what_a_protocol_never_has_is_known_without_decoding(
     tiny_editor: Editor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    rows = build(emu_edit(tmp_path / "data"))
+    rows = build(Benchmark.of(emu_edit(tmp_path / "data")))
     read: list[int] = []
     convert = rows.convert  # type: ignore[attr-defined]
 
@@ -312,14 +316,14 @@ def test_what_a_protocol_never_has_is_known_without_decoding(
 
 def test_magicbrush_sessions(tmp_path: Path) -> None:
     config = magicbrush(tmp_path) | {"name": "magicbrush_final", "turns": "final"}
-    rows = build(config)
+    rows = build(Benchmark.of(config))
     assert len(rows) == 3
     session = BenchmarkSample.of(rows[0])
     assert session.before == ("turn 1 of 242679",) and session.instruction == "turn 2 of 242679"
     assert session.request == "turn 1 of 242679 Then: turn 2 of 242679"  # what a judge is told
     assert session.source.shape == (32, 32, 3) and session.edit_mask is None
     assert session.target is not None and session.target.shape == (24, 40, 3)
-    turns = build(magicbrush(tmp_path))
+    turns = build(Benchmark.of(magicbrush(tmp_path)))
     second = BenchmarkSample.of(turns[1])
     assert second.edit_mask is not None and second.edit_mask.shape == (24, 40)
     assert second.edit_mask[:12].all() and not second.edit_mask[12:].any()  # the hole may change
@@ -340,24 +344,24 @@ def test_columns_reach_the_samples(tmp_path: Path) -> None:
     assert masked.edit_mask is not None and masked.edit_mask[:2].all() and masked.edit_mask[10, :31].all()
     english = samples(gedit(tmp_path / "gedit"))
     assert [sample.sample_id for sample in english] == ["k0", "k2"]
-    path = picture_path({"name": "gedit"}, english[0])
+    path = picture_path("gedit", english[0])
     assert path == Path("images/fullset/color_alter/en/k0.png")
     for key in ("../../escaped", "/escaped", "sub/folder", "..", ""):
         with pytest.raises(ValueError, match="is no file name"):
-            picture_path({"name": "imgedit"}, dataclasses.replace(english[0], sample_id=key))
+            picture_path("imgedit", dataclasses.replace(english[0], sample_id=key))
     [added, _] = samples(gedit_v2(tmp_path / "v2"))
     assert (added.sample_id, added.edit_type) == ("subject_add_000000", "subject_add")
-    assert picture_path({"name": "gedit_v2"}, added) == Path("images/subject_add_000000.png")
+    assert picture_path("gedit_v2", added) == Path("images/subject_add_000000.png")
     [one, two] = samples(folder(tmp_path / "own"))
     assert one.edit_mask is None and two.edit_mask is not None and two.edit_type == "color"
 
 
 def test_the_digest_follows_content_not_place(tmp_path: Path) -> None:
     first, again = folder(tmp_path / "a"), folder(tmp_path / "b")
-    assert rows_digest(first) == rows_digest(again)
+    assert rows_digest(Benchmark.of(first)) == rows_digest(Benchmark.of(again))
     (tmp_path / "b" / "target" / "a.png").write_bytes(png(32, 24, 8))
-    build(first)  # another build in between: the last one is kept
-    assert rows_digest(first) != rows_digest(again)
+    build(Benchmark.of(first))  # another build in between: the last one is kept
+    assert rows_digest(Benchmark.of(first)) != rows_digest(Benchmark.of(again))
 
 
 @given(
@@ -383,19 +387,19 @@ def test_a_key_that_is_there_twice_and_a_set_without_rows_stop_on_opening(tmp_pa
         datasets.concatenate_datasets([table, table.select([0])]).to_parquet(str(tmp_path / "twice.parquet"))
         return config | {"path": str(tmp_path / "twice.parquet")} | filters
 
-    twice = build(again(emu_edit(tmp_path / "emu")))
+    twice = build(Benchmark.of(again(emu_edit(tmp_path / "emu"))))
     assert len({twice[i].sample_id for i in range(len(twice))}) == len(twice)
     with pytest.raises(UserError, match="img_id-turn_index 242679-1 is there twice"):
-        build(again(magicbrush(tmp_path / "brush")))
+        build(Benchmark.of(again(magicbrush(tmp_path / "brush"))))
     config = gedit(tmp_path / "gedit")
     with pytest.raises(UserError, match="key k0 is there twice"):
-        build(again(config))
+        build(Benchmark.of(again(config)))
     with pytest.raises(UserError, match=r"benchmark\.language=de: .* has no row of it; it has cn, en"):
-        build(config | {"language": "de"})
+        build(Benchmark.of(config).model_copy(update={"language": "de"}))
     empty = imgedit(tmp_path / "img")
     (tmp_path / "img" / "basic_edit.json").write_text("{}")
     with pytest.raises(UserError, match="has no rows"):
-        build(empty)
+        build(Benchmark.of(empty))
 
 
 @pytest.mark.parametrize("name", ["../outside.jpg", "/outside.jpg", "link.jpg"])
@@ -412,7 +416,7 @@ def test_pictures_outside_a_released_directory_are_refused(name: str, tmp_path: 
         entry[field] = name.replace("..", "../../..") if name[0] == "." else name.replace("/", f"{tmp_path}/")
         path.write_text(json.dumps(entries))
         with pytest.raises(UserError, match=rf"{field} '.*{Path(name).name}' leads out of") as told:
-            build(config)
+            build(Benchmark.of(config))
         assert "\n" not in str(told.value)
 
 
@@ -423,7 +427,7 @@ def test_keys_that_are_no_file_names_stop_on_opening(tmp_path: Path) -> None:
         entries = json.loads(path.read_text())
         path.write_text(json.dumps({"../../x": next(iter(entries.values()))}))
         with pytest.raises(UserError, match=r"key '\.\./\.\./x' is no file name"):
-            build(config)
+            build(Benchmark.of(config))
 
 
 @pytest.mark.parametrize(
@@ -442,7 +446,7 @@ def test_a_released_file_that_is_broken_is_named(content: bytes, said: str, tmp_
     config = imgedit(tmp_path)
     (tmp_path / "basic_edit.json").write_bytes(content)
     with pytest.raises(UserError) as told:
-        build(config)
+        build(Benchmark.of(config))
     assert str(told.value).startswith(str(tmp_path / "basic_edit.json")) and said in str(told.value)
     assert "\n" not in str(told.value)
 
@@ -450,8 +454,12 @@ def test_a_released_file_that_is_broken_is_named(content: bytes, said: str, tmp_
 def test_other_columns_and_missing_data_are_told(tmp_path: Path) -> None:
     path = anybench(tmp_path)["path"]
     with pytest.raises(UserError, match="column instruction: there is no such column; there are"):
-        build({"name": "emu_edit", "path": path, "split": "test", **COMMON})
+        build(Benchmark.of({"name": "emu_edit", "path": path, "split": "test", **COMMON}))
     with pytest.raises(UserError, match=r"nothing\.parquet cannot be read"):
-        build({"name": "emu_edit", "path": str(tmp_path / "nothing.parquet"), "split": "test", **COMMON})
+        build(
+            Benchmark.of(
+                {"name": "emu_edit", "path": str(tmp_path / "nothing.parquet"), "split": "test", **COMMON}
+            )
+        )
     with pytest.raises(UserError, match=r"basic_edit\.json"):
-        build({"name": "imgedit", "path": str(tmp_path), **COMMON})
+        build(Benchmark.of({"name": "imgedit", "path": str(tmp_path), **COMMON}))

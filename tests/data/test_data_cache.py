@@ -384,7 +384,8 @@ def test_a_training_is_known_by_what_its_files_hold(tiny_bundle: Path, tmp_path:
     other = write(schemas(5)["crispedit"], tmp_path / "other" / "train.parquet").parent
 
     def fingerprint(directory: Path, **data: Any) -> str:
-        return training_fingerprint(settings(tiny_bundle, {"mine": spec(directory)}, tmp_path, **data))
+        config = settings(tiny_bundle, {"mine": spec(directory)}, tmp_path, **data)
+        return training_fingerprint(Train.model_validate(config))
 
     assert fingerprint(here) == fingerprint(there, num_workers=3) == fingerprint(here, cache_dir="x")
     assert (

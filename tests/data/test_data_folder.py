@@ -14,6 +14,7 @@ from PIL import Image
 
 from editmgt.benchmarks import BenchmarkSample, build
 from editmgt.benchmarks.lookup import picture_path
+from editmgt.config.schema import Benchmark
 from editmgt.data.bad_rows import BadRow
 from editmgt.data.folder import INDEX, read_folder
 from editmgt.data.rows import EditRows
@@ -56,7 +57,9 @@ def trained_on(path: Path, cache: Path) -> EditRows:
 
 
 def judged_by(path: Path) -> list[BenchmarkSample]:
-    rows = build({"name": "folder", "path": str(path), "size": None, "batch_size": 4, "seed": 0})
+    rows = build(
+        Benchmark.of({"name": "folder", "path": str(path), "size": None, "batch_size": 4, "seed": 0})
+    )
     return [BenchmarkSample.of(rows[i]) for i in range(len(rows))]
 
 
@@ -74,7 +77,7 @@ def both(path: Path, cache: Path) -> list[BenchmarkSample]:
             assert np.array_equal(np.asarray(pair.mask) > 0, sample.edit_mask)
     assert len({sample.sample_id for sample in samples}) == len(samples)
     for sample in samples:
-        assert picture_path({"name": "folder"}, sample).parent == Path("images")
+        assert picture_path("folder", sample).parent == Path("images")
     return samples
 
 
@@ -167,7 +170,9 @@ def test_a_target_of_another_size(tmp_path: Path) -> None:
     path = make(tmp_path / "mine", {"a.png": 1, "b.png": 2}, [said("a"), said("b")], ("a.png", "b.png"))
     picture(3, (96, 80)).save(path / "target" / "a.png")
     picture(3, (96, 48)).save(path / "target" / "b.png")
-    rows = build({"name": "folder", "path": str(path), "size": None, "batch_size": 4, "seed": 0})
+    rows = build(
+        Benchmark.of({"name": "folder", "path": str(path), "size": None, "batch_size": 4, "seed": 0})
+    )
     sample = BenchmarkSample.of(rows[0])
     assert sample.target is not None and sample.target.shape == (80, 96, 3)
     assert sample.edit_mask is not None and sample.edit_mask.mean() == 16 * 16 / (48 * 40)

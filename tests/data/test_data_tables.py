@@ -344,7 +344,7 @@ def test_a_copy_made_earlier_is_read_without_a_network(
     for part in fetched.glob("parquet-*"):
         part.rename(fetched / part.name.replace("parquet", "mine"))
     data = data_config({"mine": spec("nobody/mine")}, tmp_path / "cache")
-    check_data([{"data": data, "model": {"kind": "editor"}}])
+    check_data([(Edits.model_validate(data), "editor")])
     for streaming in (False, True):
         [rows] = open_all(Edits.model_validate(data | {"streaming": streaming}), "editor")
         assert told(rows) == [f"make the red circle number {i} blue" for i in range(3)]

@@ -18,8 +18,10 @@ from editmgt.errors import UserError
 from editmgt.lock import locked
 from editmgt.stores.identity import edits_directory
 from editmgt.stores.stored_edits import StoredEdits, edits_fingerprint, layers_read, opened
+from editmgt.sweeps.compose import compose_all
 
 HOLD = EditSettings(region_hold=True, hold_threshold=0.4, layers=(1, 2), single_layer=3)
+CONF = Path(__file__).parents[2] / "conf"
 FREE = HOLD.override(region_hold=False)
 IDS, WORDS = ["a", "b", "c"], ["make it blue", "remove the star", "add a dot"]
 ASKER = {"cell": "one", "sweep": "s"}
@@ -83,10 +85,14 @@ def test_weights_seed_device_and_precision_count() -> None:
 
 def test_editors_in_two_precisions_share_no_edits() -> None:
     """Their codes differ: the second would be judged by the first's pictures."""
-    config: dict[str, Any] = {"task": "evaluate", "seed": 0, "reuse": True, "benchmark": {"name": "scenes"}}
+    [cell] = compose_all(CONF, "evaluate", ["checkpoint=tiny_editor"], multirun=False).cells
     directories = {
         edits_directory(
-            "tiny_editor", Editor.from_pretrained("tiny_editor", dtype=dtype), FREE, config, Path("owner")
+            "tiny_editor",
+            Editor.from_pretrained("tiny_editor", dtype=dtype),
+            FREE,
+            cell.config,
+            Path("owner"),
         )
         for dtype in (torch.float32, torch.bfloat16)
     }

@@ -7,11 +7,14 @@ import pytest
 from stored_sweep import write_sweep
 
 from editmgt.report.stored import collect
+from editmgt.results import RunDirectory
+from editmgt.sweeps.compose import compose_all
 from editmgt.sweeps.plan import read_plan
 from editmgt.sweeps.reference import finished_cells
 from editmgt.sweeps.status import is_done
 
 HOLD = "model.region_hold"
+CONF = Path(__file__).parents[2] / "conf"
 PRINTS = {"training_fingerprint": "t0", "protocol_fingerprint": "p"}
 
 
@@ -33,6 +36,9 @@ def test_what_a_report_calls_failed_is_done_again(
 ) -> None:
     sweep = write_sweep(tmp_path, {HOLD: [True, False]}, [0], lambda *_: {"edit/success": 1.0}, samples=4)
     broken, whole = (sweep / name for name in read_plan(sweep).cells)
+    config = compose_all(CONF, "evaluate", ["checkpoint=tiny_editor"], multirun=False).cells[0].config
+    for cell in (broken, whole):
+        RunDirectory(cell).write_config(config.model_dump())
     assert is_done(broken, PRINTS) and is_done(whole, PRINTS)
     (broken / file).write_text(damage((broken / file).read_text()))
     assert not is_done(broken, PRINTS) and is_done(whole, PRINTS)

@@ -11,6 +11,7 @@ import torch
 from test_config import composed
 
 from editmgt import prepare
+from editmgt.config.schema import Edits
 from editmgt.errors import UserError
 from editmgt.sweeps import command
 from editmgt.sweeps.checks import check_data
@@ -128,10 +129,10 @@ def test_parts_and_sums_of_splits_are_opened(tmp_path: Path) -> None:
         "  - {split: a, path: a-*.parquet}\n  - {split: b, path: b-*.parquet}\n---\n"
     )
 
-    def data(split: str, streaming: bool) -> list[dict[str, object]]:
+    def data(split: str, streaming: bool) -> list[tuple[Edits, str]]:
         spec = WHOLE["datasets"]["folder"] | {"path": str(tmp_path), "split": split, "columns": columns}
         own = {"datasets": {"mine": spec}, "streaming": streaming, "cache_dir": str(tmp_path / "cache")}
-        return [{"model": {"kind": "codec"}, "data": WHOLE | own}]
+        return [(Edits.model_validate(WHOLE | own), "codec")]
 
     check_data(data("a+b", streaming=False))
     check_data(data("a[:50%]", streaming=False))

@@ -166,7 +166,7 @@ def test_a_callback_that_writes_to_a_logger_needs_one() -> None:
 
 def test_several_callbacks_go_together() -> None:
     [cell] = compose_all(CONF, "train", ["callbacks=[default,ema]"], multirun=False).cells
-    assert [*cell.config["callbacks"]] == ["ema"]
+    assert [*(cell.config.callbacks or ())] == ["ema"]
 
 
 @given(st.text(max_size=12))

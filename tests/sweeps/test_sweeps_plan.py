@@ -8,6 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from editmgt.config.schema import Train
 from editmgt.errors import UserError
 from editmgt.stores.fingerprint import training_fingerprint
 from editmgt.sweeps.compose import compose_all
@@ -21,6 +22,10 @@ def config() -> dict[str, Any]:
     with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
         container: Any = OmegaConf.to_container(compose("train", overrides=["init_from=null"]), resolve=True)
     return container
+
+
+def fingerprint_of(config: dict[str, Any]) -> str:
+    return training_fingerprint(Train.model_validate(config))
 
 
 def changed(config: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
@@ -57,7 +62,7 @@ def changed(config: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
 def test_what_only_inference_reads_leaves_the_training_alone(
     config: dict[str, Any], key: str, value: Any
 ) -> None:
-    assert training_fingerprint(changed(config, key, value)) == training_fingerprint(config)
+    assert fingerprint_of(changed(config, key, value)) == fingerprint_of(config)
 
 
 @pytest.mark.parametrize(
@@ -74,26 +79,26 @@ def test_what_only_inference_reads_leaves_the_training_alone(
     ],
 )
 def test_what_training_reads_makes_another_one(config: dict[str, Any], key: str, value: Any) -> None:
-    assert training_fingerprint(changed(config, key, value)) != training_fingerprint(config)
+    assert fingerprint_of(changed(config, key, value)) != fingerprint_of(config)
 
 
 def test_a_fallback_counts_where_something_falls_back(config: dict[str, Any]) -> None:
     never = changed(config, "model.injection_fallback", "none")
-    assert training_fingerprint(never) == training_fingerprint(config)
+    assert fingerprint_of(never) == fingerprint_of(config)
     off, off_never = (changed(c, "model.attention_injection", False) for c in (config, never))
-    assert training_fingerprint(off) != training_fingerprint(off_never)
+    assert fingerprint_of(off) != fingerprint_of(off_never)
 
 
 def test_a_checkpoint_to_go_on_from_counts_unless_it_is_the_trainings_own(
     config: dict[str, Any], tmp_path: Path
 ) -> None:
-    own = training_fingerprint(config)
+    own = fingerprint_of(config)
     paths = [tmp_path / name / "checkpoints" / "last.ckpt" for name in (own, "other", "copy", "another")]
     for path, content in zip(paths, "abbc", strict=True):
         path.parent.mkdir(parents=True)
         path.write_text(content)
-    mine, other, copy, another = (training_fingerprint(config | {"resume": str(path)}) for path in paths)
-    assert mine == own == training_fingerprint(config | {"resume": "auto"})
+    mine, other, copy, another = (fingerprint_of(config | {"resume": str(path)}) for path in paths)
+    assert mine == own == fingerprint_of(config | {"resume": "auto"})
     assert other == copy and len({own, other, another}) == 3
 
 
@@ -102,7 +107,7 @@ def test_the_init_weights_count_by_content(config: dict[str, Any], tmp_path: Pat
     for directory, content in ((first, "a"), (copy, "a"), (other, "b")):
         directory.mkdir()
         (directory / "weights.safetensors").write_text(content)
-    prints = [training_fingerprint(config | {"init_from": str(path)}) for path in (first, copy, other)]
+    prints = [fingerprint_of(config | {"init_from": str(path)}) for path in (first, copy, other)]
     assert prints[0] == prints[1] != prints[2]
 
 

@@ -43,7 +43,7 @@ def test_the_command_line_wins() -> None:
     arguments = ("seed=5", "model.attention_injection=false", "model.consolidation=true", "sampler.steps=2,4")
     composition = components(*arguments)
     assert len(composition.cells) == 4
-    assert {cell.config["seed"] for cell in composition.cells} == {5}
+    assert {cell.config.seed for cell in composition.cells} == {5}
     study = composition.study
     assert study is not None
     assert set(study.factors) == {"model.region_hold", "sampler.steps"}

@@ -19,8 +19,9 @@ from editmgt.config.schema import Train
 from editmgt.editing import Editor
 from editmgt.editing.reading import Reader
 from editmgt.files import read_json, write_json
+from editmgt.stores import trainings
 from editmgt.stores.fingerprint import digest
-from editmgt.sweeps import command, trainings
+from editmgt.sweeps import command
 
 ROOT = Path(__file__).parent.parent.parent
 SMALL = ["debug=few", "benchmark.resolution=32", "benchmark.size=2"]

@@ -10,12 +10,13 @@ from offline_runs import config_of, exit_codes, history, logged_keys, read_offli
 from PIL import Image
 
 from editmgt import dashboard
+from editmgt.config.schema import Logger
 from editmgt.files import read_json, write_atomic, write_json
 from editmgt.results import Row, RunDirectory
 from editmgt.tracking.tracker import log_study, start, sync_hint
 
-LOGGER = {"name": "wandb", "project": "editmgt", "entity": None, "pictures": 64, "weights": 50}
-CONFIG: dict[str, Any] = {"logger": LOGGER, "seed": 3}
+LOGGER = Logger(name="wandb", project="editmgt", entity=None, pictures=64, weights=50)
+CONFIG: dict[str, Any] = {"seed": 3}
 
 
 @pytest.fixture(autouse=True)
@@ -31,9 +32,9 @@ def test_an_offline_rerun_is_a_run_of_its_own_that_names_the_first_and_a_failed_
     tmp_path: Path,
 ) -> None:
     config = CONFIG | {"training_fingerprint": "f"}
-    failed = start(tmp_path, config, "study", "cell")
+    failed = start(tmp_path, LOGGER, config, "study", "cell")
     failed.finish(failed=True)
-    again = start(tmp_path, config, "study", "cell")
+    again = start(tmp_path, LOGGER, config, "study", "cell")
     own = again.log
     again.link_training("editmgt/abc")
     RunDirectory(tmp_path).row_file(["edit/success"]).replace(
@@ -58,7 +59,7 @@ def test_an_offline_rerun_is_a_run_of_its_own_that_names_the_first_and_a_failed_
 def test_an_uploaded_rerun_overwrites_nothing(tmp_path: Path) -> None:
     """What a server gets of a training that was resumed offline: every step once, in a run that nobody else writes."""
     for steps in (range(1, 4), range(3, 6)):  # a kill between two checkpoints repeats a step
-        tracker = start(tmp_path / "a cell", CONFIG, "study", "cell")
+        tracker = start(tmp_path / "a cell", LOGGER, CONFIG, "study", "cell")
         for step in steps:
             tracker.lightning_logger().log_metrics({"train/loss": 1 / step}, step=step)
         tracker.finish(failed=False)
@@ -87,7 +88,7 @@ def test_only_what_a_server_has_is_gone_on_with(
     monkeypatch.setenv("WANDB_MODE", "online")
     monkeypatch.setattr("wandb.init", lambda **options: asked.update(options))
     write_json(tmp_path / "wandb.json", stored)
-    start(tmp_path, CONFIG, "study", "cell")
+    start(tmp_path, LOGGER, CONFIG, "study", "cell")
     assert (asked["id"] == "a") is same and asked["resume"] == "allow"
     assert asked["config"].get("resumes") == (None if same else "a")
     assert read_json(tmp_path / "wandb.json") == {"id": asked["id"], "mode": "online"}
@@ -95,7 +96,7 @@ def test_only_what_a_server_has_is_gone_on_with(
 
 def test_a_resumed_training_keeps_its_first_curves(tmp_path: Path) -> None:
     for loss in (2.0, 1.0):
-        logger = start(tmp_path, {"logger": {"name": "csv"}}, None, "cell").lightning_logger()
+        logger = start(tmp_path, Logger(name="csv"), {}, None, "cell").lightning_logger()
         logger.log_metrics({"train/loss": loss}, step=1)
         logger.save()
     curves = [
@@ -107,7 +108,7 @@ def test_a_resumed_training_keeps_its_first_curves(tmp_path: Path) -> None:
 def test_the_summary_run_holds_the_reports_tables_and_figures(tmp_path: Path) -> None:
     write_atomic(tmp_path / "report" / "effects.csv", "effect,estimate\nmodel.region_hold,0.1\n")
     Image.new("RGB", (4, 4)).save(tmp_path / "report" / "forest.png")
-    log_study(tmp_path, CONFIG["logger"])
+    log_study(tmp_path, LOGGER)
     [records] = offline_runs(tmp_path)
     assert {"report/effects", "report/forest"} <= logged_keys(records)
     assert run_record(records).job_type == "summary" and run_record(records).run_group == tmp_path.name

@@ -28,6 +28,7 @@ from PIL import Image
 from wandb_server import serving
 
 from editmgt.benchmarks import build
+from editmgt.config.schema import Benchmark, Logger
 from editmgt.files import read_json
 from editmgt.metrics import REGISTRY
 from editmgt.spreadsheet import from_csv
@@ -88,7 +89,7 @@ def table(folder: Path, key: str) -> list[dict[str, Any]]:
 def test_a_carried_folder_has_every_picture_of_its_table(sweep: Path, carried: dict[str, Path]) -> None:
     for name in CELLS:
         config = yaml.safe_load((sweep / name / "config.yaml").read_text())
-        samples = {sample.sample_id: sample for sample in build(config["benchmark"])}
+        samples = {sample.sample_id: sample for sample in build(Benchmark.of(config["benchmark"]))}
         rows = table(carried[name], "samples_table")
         assert {row["sample_id"] for row in rows} == set(samples) and len(rows) == 3
         for row in rows:
@@ -233,7 +234,8 @@ def test_agents_of_the_sweep_file_run_the_same_cells(sweep: Path, monkeypatch: p
     monkeypatch.chdir(sweep.parent)
     file = (sweep / "report" / "wandb_sweep.yaml").read_text()
     found = [
-        compose_all(ROOT / "conf", "train", arguments, False).cells[0].config for arguments in grid(file)
+        compose_all(ROOT / "conf", "train", arguments, False).cells[0].config.model_dump()
+        for arguments in grid(file)
     ]
     assert found == [yaml.safe_load((sweep / name / "config.yaml").read_text()) for name in CELLS]
     values = yaml.safe_load(file)
@@ -254,8 +256,11 @@ def test_agents_run_the_cells_of_a_study(study: list[str], tmp_path: Path) -> No
     composition = compose_all(ROOT / "conf", "evaluate", arguments, True)
     file = sweep_yaml(make_plan("evaluate", composition, True), composition.cells[0].config)
     assert file is not None
-    found = [compose_all(ROOT / "conf", "evaluate", command, False).cells[0].config for command in grid(file)]
-    wanted = [cell.config | {"study": None} for cell in composition.cells]
+    found = [
+        compose_all(ROOT / "conf", "evaluate", command, False).cells[0].config.model_dump()
+        for command in grid(file)
+    ]
+    wanted = [cell.config.model_dump() | {"study": None} for cell in composition.cells]
     assert len(found) == len(wanted) > 1 and all(config in wanted for config in found)
     assert all(config in found for config in wanted)
 
@@ -264,11 +269,11 @@ def test_no_more_pictures_than_asked_for_one_of_each_type_first(sweep: Path) -> 
     cell = sweep / CELLS[0]
     benchmark = yaml.safe_load((cell / "config.yaml").read_text())["benchmark"]
     for most, rows in ((63, 3), (11, 2), (4, 1), (3, 0), (-1, 0)):
-        _, found = sample_table(cell, benchmark, most)
+        _, found = sample_table(cell, Benchmark.of(benchmark), most)
         assert [sum(isinstance(value, Image.Image) for value in row) for row in found] == [4] * rows + [0] * (
             3 - rows
         )
-    columns, found = sample_table(cell, benchmark, 8)
+    columns, found = sample_table(cell, Benchmark.of(benchmark), 8)
     types = [row[columns.index("edit_type")] for row in found]
     assert types[0] != types[1] or len(set(types)) == 1
 
@@ -281,7 +286,7 @@ def test_a_larger_editor_goes_along_without_its_weights(
     tmp_path: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, limit: int, weights: bool
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
-    tracker = start(tmp_path, {"logger": LOGGER | {"weights": limit}}, None, "cell")
+    tracker = start(tmp_path, Logger.model_validate(LOGGER | {"weights": limit}), {}, None, "cell")
     tracker.link_weights(tiny_bundle, "abc:fp16", made_here=False)
     tracker.finish(failed=False)
     [artifact] = artifacts(read_offline(next(tmp_path.glob("wandb/offline-run-*/*.wandb")))).values()
@@ -295,7 +300,7 @@ def test_a_cell_is_worth_more_than_its_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
-    tracker = start(tmp_path, {"logger": LOGGER}, None, "cell")
+    tracker = start(tmp_path, Logger.model_validate(LOGGER), {}, None, "cell")
     (tmp_path / "samples.csv").write_bytes(b"\xff")
     tracker.log_results({"edit/success": 1.0})
     tracker.finish(failed=False)
@@ -310,9 +315,10 @@ def test_a_training_goes_on_when_wandb_dies(tmp_path: Path) -> None:
     script = """if True:
         import psutil
         from pathlib import Path
+        from editmgt.config.schema import Logger
         from editmgt.tracking.tracker import start
-        logger = {"name": "wandb", "project": "editmgt", "entity": None}
-        tracker = start(Path("cell"), {"logger": logger}, None, "cell")
+        logger = Logger(name="wandb", project="editmgt", entity=None)
+        tracker = start(Path("cell"), logger, {}, None, "cell")
         curves = tracker.lightning_logger()
         curves.log_metrics({"train/loss": 2.0}, step=1)
         children = psutil.Process().children(recursive=True)

@@ -15,6 +15,7 @@ from small_training import HANGS, configuration, train
 from test_config import composed
 from torch import Tensor
 
+from editmgt.config.schema import Train
 from editmgt.data.folder import INDEX
 from editmgt.data.scenes import SceneDataset
 from editmgt.errors import UserError
@@ -163,7 +164,7 @@ def test_a_group_of_processes_that_diverges_says_so_in_one_line(
     config["model"]["optimizer"]["lr"] = 1e30
     with pytest.raises(UserError, match=r"The training has diverged: .* step \d"):
         obtain(
-            config | {"resume": None},
+            Train.model_validate(config | {"resume": None}),
             tmp_path / "run",
             cell="cell",
             sweep="",

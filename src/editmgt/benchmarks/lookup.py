@@ -2,10 +2,9 @@
 
 import inspect
 import json
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from editmgt.benchmarks.benchmark_sample import BenchmarkSample, Samples
 from editmgt.benchmarks.protocols import protocol
@@ -13,34 +12,37 @@ from editmgt.benchmarks.table_rows import Table
 from editmgt.errors import UserError
 from editmgt.paths import is_file_name
 
+if TYPE_CHECKING:
+    from editmgt.config.schema import Benchmark
 
-def build(config: Mapping[str, Any]) -> Samples:
-    """Return the rows of a valid ``benchmark`` configuration; equal ones share them.
+
+def build(benchmark: "Benchmark") -> Samples:
+    """Return the rows of a benchmark; equal ones share them.
 
     Raises:
         UserError: for data that are not there or of another layout.
     """
-    return _build(json.dumps(dict(config), sort_keys=True))
+    return _build(benchmark.model_dump_json())
 
 
-def instructions(config: Mapping[str, Any]) -> list[str]:
+def instructions(benchmark: "Benchmark") -> list[str]:
     """Return the instruction of every row that has one; the rows' pictures are not read where they lie in files."""
-    return _instructions(json.dumps(dict(config), sort_keys=True))
+    return _instructions(benchmark.model_dump_json())
 
 
-def rows_digest(config: Mapping[str, Any]) -> str | None:
+def rows_digest(benchmark: "Benchmark") -> str | None:
     """Return the hash of the rows' content; None for rendered rows, which configuration and source decide."""
-    digest: str | None = getattr(build(config), "digest", None)
+    digest: str | None = getattr(build(benchmark), "digest", None)
     return digest
 
 
-def picture_path(config: Mapping[str, Any], sample: BenchmarkSample) -> Path:
-    """Return where an edited picture lies, from the run's directory: where there is an official scorer, as it wants.
+def picture_path(benchmark: str, sample: BenchmarkSample) -> Path:
+    """Return where an edited picture of a benchmark by name lies, from the run's directory: as its official scorer wants.
 
     Raises:
         ValueError: for a row whose key would lead out of that directory.
     """
-    folders_of = getattr(protocol(config["name"]), "folders", None)
+    folders_of = getattr(protocol(benchmark), "folders", None)
     folders = () if folders_of is None else folders_of(sample)
     for name in (*folders, sample.sample_id):
         if not is_file_name(name):

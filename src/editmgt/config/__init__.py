@@ -8,8 +8,19 @@ told in a second.
 from editmgt.config.bundles import BUNDLE
 from editmgt.config.edit_values import edit_values
 from editmgt.config.problems import problems
-from editmgt.config.schema import PRIMARY, Study
+from editmgt.config.schema import PRIMARY, Config, Study, parse_config
 from editmgt.config.targets import hydra_problems
 from editmgt.settings.mistakes import mistakes, show
 
-__all__ = ["BUNDLE", "PRIMARY", "Study", "edit_values", "hydra_problems", "mistakes", "problems", "show"]
+__all__ = [
+    "BUNDLE",
+    "PRIMARY",
+    "Config",
+    "Study",
+    "edit_values",
+    "hydra_problems",
+    "mistakes",
+    "parse_config",
+    "problems",
+    "show",
+]

@@ -2,13 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from editmgt import assets
 from editmgt.errors import nearest
 from editmgt.settings.mistakes import show
 from editmgt.weights import TRANSFORMERS, on_hub
 from editmgt.weights import local as local_directory
+
+if TYPE_CHECKING:
+    from editmgt.config.schema import LocalizationLayers
 
 BUNDLE = (
     "vqvae/config.json",
@@ -62,13 +65,13 @@ def blocks_of(sizes: dict[str, Any]) -> int | None:
     return sum(whole) if len(whole) == len(parts) else None
 
 
-def subset_problems(study: dict[str, Any] | None, blocks: int | None) -> list[str]:
+def subset_problems(study: "LocalizationLayers | None", blocks: int | None) -> list[str]:
     """Return a line for every subset of ``localization_layers`` that names a block beyond ``blocks``."""
     if study is None or blocks is None:
         return []
     return [
         f"localization_layers.subsets: {show(subset)} names a block that does not exist; this model has blocks 0 to "
         f"{blocks - 1}."
-        for subset in study["subsets"]
+        for subset in study.subsets
         if max(subset) >= blocks
     ]

@@ -9,13 +9,13 @@ from editmgt.editing.settings import SETTINGS
 from editmgt.settings.ranges import Strict
 
 
-def edit_values(config: Mapping[str, Any]) -> dict[str, Any]:
+def edit_values(config: Mapping[str, Any] | BaseModel) -> dict[str, Any]:
     """What a configuration, or a part of one, says of an edit, by the names of :class:`editmgt.editing.EditSettings`."""
     found = {}
     for name, setting in SETTINGS.items():
         node: Any = config
         for part in setting.key.split("."):
-            node = node.get(part, ...) if isinstance(node, Mapping) else ...
+            node = node.get(part, ...) if isinstance(node, Mapping) else getattr(node, part, ...)
         if node is not ...:
             found[name] = node
     return found

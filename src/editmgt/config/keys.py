@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from editmgt.config.schema import SCHEMAS, Benchmark
+from editmgt.config.schema import SCHEMAS
 from editmgt.editing.settings import SETTINGS
 from editmgt.settings.declaration import Mark, Setting, Under, allowed
 from editmgt.settings.mistakes import models_in
@@ -15,8 +15,7 @@ from editmgt.settings.mistakes import models_in
 @cache
 def marked(*marks: Mark) -> frozenset[str]:
     """Return the keys, of any command, that the schema marks so; below a group that is marked, all are."""
-    schemas = [("", schema) for schema in SCHEMAS.values()] + [("benchmark.", Benchmark)]
-    fields = [field for parent, schema in schemas for field in _fields(schema, parent)]
+    fields = [field for schema in SCHEMAS.values() for field in _fields(schema)]
     return frozenset(key for key, notes in fields if any(mark in notes for mark in marks))
 
 

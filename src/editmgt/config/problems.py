@@ -15,7 +15,19 @@ from editmgt.config.bundles import (
     transformer_config,
 )
 from editmgt.config.edit_values import config_key, edit_values
-from editmgt.config.schema import SCHEMAS, benchmark_schema
+from editmgt.config.schema import (
+    SCHEMAS,
+    Benchmark,
+    Config,
+    Edits,
+    Evaluate,
+    Metrics,
+    Model,
+    Prepare,
+    Scenes,
+    Train,
+    benchmark_schema,
+)
 from editmgt.config.targets import target_problems
 from editmgt.editing.settings import layer_problems, map_problems
 from editmgt.errors import UserError, nearest
@@ -31,61 +43,68 @@ def problems(config: dict[str, Any]) -> list[str]:
     schema = SCHEMAS.get(str(config.get("task")))
     if schema is None:  # of a stored file that was changed
         return [f"task={show(config.get('task'))} must be one of {', '.join(SCHEMAS)}."]
-    found = mistakes(schema, config)
-    if config["task"] != "prepare":
-        found += _benchmark_problems(config)
-    if found:
+    wrong = [] if schema is Prepare else _benchmark_problems(config.get("benchmark"))
+    # a benchmark that is wrong is told by itself: only its protocol knows what it may hold
+    if (
+        found := mistakes(schema, config | ({"benchmark": Benchmark.model_construct()} if wrong else {}))
+        + wrong
+    ):
         return found
-    classes = target_problems(config)
-    found = [*classes]
-    data, resolution = config.get("data", {}), config["model"]["resolution"]
-    if data and data["resolution"] != resolution:
-        found.append(f"data.resolution={data['resolution']} is not model.resolution={resolution}.")
-    if "datasets" in data:
-        found += _data_problems(config)
-    elif data:
-        found += _lesson_problems(data)
-    if config["task"] == "prepare":
-        return found + _prepare_problems(config)
-    found += _metric_problems(config["metrics"])
-    if config["task"] == "evaluate":
-        return found + _evaluate_problems(config)
-    return found + _train_problems(config) + ([] if classes else _class_problems(config))
+    classes, read = target_problems(config), schema.model_validate(config)
+    if isinstance(read, Evaluate):
+        return classes + _metric_problems(read.metrics) + _evaluate_problems(read)
+    found = classes + _data_problems(read)
+    if isinstance(read, Prepare):
+        return found + _prepare_problems(read)
+    found += _metric_problems(read.metrics) + _train_problems(read)
+    return found + ([] if classes else _class_problems(read))
 
 
-def _benchmark_problems(config: dict[str, Any]) -> list[str]:
-    benchmark = config.get("benchmark")
-    if not isinstance(benchmark, dict):
+def _benchmark_problems(values: Any) -> list[str]:
+    if not isinstance(values, dict):
         return []
-    name = benchmark.get("name")
+    name = values.get("name")
     if name not in PROTOCOLS:
         choices = ", ".join(PROTOCOLS)
         return [f"benchmark.name={show(name)} must be one of {choices}.{nearest(name, PROTOCOLS)}"]
-    found = mistakes(benchmark_schema(name), benchmark, "benchmark")
-    judge = benchmark.get("judge")
-    if not found and judge and judge["endpoint"] is not None and judge["model"] is None:
-        found.append("benchmark.judge.endpoint needs benchmark.judge.model, the judge's name there.")
-    return found
+    if found := mistakes(benchmark_schema(name), values, "benchmark"):
+        return found
+    judge = Benchmark.of(values).judge
+    if judge is not None and judge.endpoint is not None and judge.model is None:
+        return ["benchmark.judge.endpoint needs benchmark.judge.model, the judge's name there."]
+    return []
 
 
-def _lesson_problems(data: dict[str, Any]) -> list[str]:
-    shares = data["lessons"]
+def _data_problems(config: Train | Prepare) -> list[str]:
+    data, resolution = config.data, edit_values(config)["resolution"]
+    found = []
+    if data.resolution != resolution:
+        found.append(f"data.resolution={data.resolution} is not model.resolution={resolution}.")
+    if isinstance(data, Scenes):
+        return found + _lesson_problems(data)
+    return found + _dataset_problems(data, config.model.kind, isinstance(config, Train))
+
+
+def _lesson_problems(data: Scenes) -> list[str]:
+    shares = data.lessons.model_dump()
     found = []
     if (total := sum(shares.values())) > 1 + 1e-9:
         found.append(f"data.lessons: the shares add up to {total:g}; together they must be at most 1.")
-    if data["world"] != "full" and (taught := [name for name, share in shares.items() if share]):
+    if data.world != "full" and (taught := [name for name, share in shares.items() if share]):
         found.append(f"data.lessons.{taught[0]}={shares[taught[0]]:g}: lessons need data.world=full.")
     return found
 
 
-def _metric_problems(metrics: dict[str, Any]) -> list[str]:
+def _metric_problems(metrics: Metrics) -> list[str]:
     """Unknown metrics, weights that are not where they should be, and metrics by name that cannot have theirs."""
+    kinds = {kind: values for kind, values in metrics.model_dump().items() if isinstance(values, dict)}
     found = [
         f"metrics.{kind}.weights={values['weights']}: there is no such file or directory."
-        for kind, values in metrics.items()
-        if isinstance(values, dict) and values["weights"] is not None and not Path(values["weights"]).exists()
+        for kind, values in kinds.items()
+        if values["weights"] is not None and not Path(values["weights"]).exists()
     ]
-    asked = {key: metrics[key] for key in ("names", "preset") if metrics[key] is not None}
+    both = {"names": metrics.names, "preset": metrics.preset}
+    asked = {key: names for key, names in both.items() if names is not None}
     if found or not asked:
         return found
     from editmgt.metrics import REGISTRY, Backbones, missing_weights  # late: it imports torch
@@ -96,11 +115,10 @@ def _metric_problems(metrics: dict[str, Any]) -> list[str]:
             for name in names
             if name not in REGISTRY
         ]
-    if found or metrics["names"] is None:
+    if found or metrics.names is None:
         return found
-    kinds = {kind: values for kind, values in metrics.items() if isinstance(values, dict)}
     try:
-        missing = missing_weights(metrics["names"], Backbones(kinds))
+        missing = missing_weights(metrics.names, Backbones(kinds))
     except UserError as error:
         return [str(error)]
     return [f"metrics.names: {name} cannot be computed: {reason}" for name, reason in missing.items()]
@@ -118,62 +136,60 @@ def _no_checkpoint(named: str) -> str:
     return f"resume={named} is a directory: name a checkpoint, a file.{hint}"
 
 
-def _train_problems(config: dict[str, Any]) -> list[str]:
-    model, trainer = config["model"], config["trainer"]
+def _train_problems(config: Train) -> list[str]:
+    model, trainer = config.model, config.trainer
     found: list[str] = []
-    if trainer["max_steps"] == -1 and trainer["max_time"] is None:
+    if trainer.max_steps == -1 and trainer.max_time is None:
         found.append("trainer.max_steps=-1 with trainer.max_time=null would never end: set one of them.")
-    if config["resume"] is not None and not config["reuse"]:
+    if config.resume is not None and not config.reuse:
         found.append(
-            f"resume={config['resume']} goes on with a training and reuse=false starts a new one: choose one."
+            f"resume={config.resume} goes on with a training and reuse=false starts a new one: choose one."
         )
-    if config["resume"] not in (None, "auto") and not Path(config["resume"]).is_file():
-        found.append(_no_checkpoint(config["resume"]))
+    if config.resume not in (None, "auto") and not Path(str(config.resume)).is_file():
+        found.append(_no_checkpoint(str(config.resume)))
     blocks = None
-    if config["init_from"] is None:
-        parts = {"codec": ("vqvae",), "base": ("vqvae", "transformer", "text_encoder")}
-        needed = parts.get(model["kind"], ("vqvae", "transformer", "text_encoder"))
-        if missing := [f"model.{part}" for part in needed if model[part] is None]:
+    if config.init_from is None:
+        if model.kind != "codec" or model.vqvae is None:
             found.append(
-                f"init_from=null: name the weights to start from; a start from nothing needs {', '.join(missing)}, "
-                f"which model={model['name']} does not say."
+                "init_from=null: name the weights to start from; only a codec that model.vqvae describes "
+                "(model=tiny_codec) starts from nothing."
             )
     else:
-        needed_files = BUNDLE if model["kind"] == "editor" else BUNDLE[:1]
-        found += bundle_problems("init_from", config["init_from"], needed_files)
-        blocks = num_blocks(config["init_from"])
-        if model["kind"] == "codec" and model["vqvae"] is not None:
+        needed_files = BUNDLE if model.kind == "editor" else BUNDLE[:1]
+        found += bundle_problems("init_from", config.init_from, needed_files)
+        blocks = num_blocks(config.init_from)
+        if model.kind == "codec" and model.vqvae is not None:
             found.append(
-                f"model.vqvae describes a codec from nothing and init_from={config['init_from']} brings a finished one, "
+                f"model.vqvae describes a codec from nothing and init_from={config.init_from} brings a finished one, "
                 "whose decoder alone would learn: set one of them to null (experiment=tiny_codec_decoder does)."
             )
-    if model["transformer"] is not None:
-        blocks = blocks_of(model["transformer"])
-    if model["kind"] == "editor":
+    if model.transformer is not None:
+        blocks = blocks_of(model.transformer)
+    if model.kind == "editor":
         found += _edit_problems(config, blocks)
     return found + _recipe_problems(model)
 
 
-def _recipe_problems(model: dict[str, Any]) -> list[str]:
-    found, lora = [], model["lora"]
-    if model["eight_bit_optimizer"]:
+def _recipe_problems(model: Model) -> list[str]:
+    found, lora = [], model.lora
+    if model.eight_bit_optimizer:
         if find_spec(EIGHT_BIT) is None:
             found.append(
                 "model.eight_bit_optimizer=true needs bitsandbytes, which is not installed: "
                 f"pip install {EIGHT_BIT}"
             )
-        if (target := model["optimizer"].get("_target_")) != "torch.optim.AdamW":
+        if (target := model.optimizer.get("_target_")) != "torch.optim.AdamW":
             found.append(
                 f"model.eight_bit_optimizer=true is AdamW with 8-bit states: model.optimizer._target_={target} "
                 "must be torch.optim.AdamW."
             )
-    if lora["rank"] and lora["stream"] == "reference":
-        if lora["merge"]:
+    if lora.rank and lora.stream == "reference":
+        if lora.merge:
             found.append(
                 "model.lora.merge=true with model.lora.stream=reference would change the function: "
                 "only adapters on all streams can be merged."
             )
-        if model["kind"] != "editor" or not model["attention_injection"]:
+        if model.kind != "editor" or not model.attention_injection:
             found.append(
                 "model.lora.stream=reference needs a reference in the attention: "
                 "model.kind=editor and model.attention_injection=true."
@@ -181,17 +197,17 @@ def _recipe_problems(model: dict[str, Any]) -> list[str]:
     return found
 
 
-def _class_problems(config: dict[str, Any]) -> list[str]:
+def _class_problems(config: Train) -> list[str]:
     """What the classes that a configuration names refuse."""
     from editmgt.training.optimizers import optimizer_problems  # late: it imports torch
 
-    found = optimizer_problems(config["model"]["optimizer"])
-    if config["callbacks"]:
+    found = optimizer_problems(config.model.optimizer)
+    if config.callbacks:
         from editmgt.training.callbacks import callback_problems  # late: it imports Lightning
 
-        found += callback_problems(config["callbacks"])
-        for name, node in config["callbacks"].items():
-            if node["_target_"].endswith(NEED_A_LOGGER) and config["logger"]["name"] == "none":
+        found += callback_problems(config.callbacks)
+        for name, node in config.callbacks.items():
+            if node["_target_"].endswith(NEED_A_LOGGER) and config.logger.name == "none":
                 found.append(
                     f"callbacks.{name}={node['_target_']} writes to a logger, and logger=none is none: "
                     "logger=csv or logger=wandb is one."
@@ -199,66 +215,61 @@ def _class_problems(config: dict[str, Any]) -> list[str]:
     return found
 
 
-def _data_problems(config: dict[str, Any]) -> list[str]:
-    data, kind = config["data"], config["model"]["kind"]
+def _dataset_problems(data: Edits, kind: str, trains: bool) -> list[str]:
     found = []
     used = {"editor": ("source", "instruction"), "base": ("caption",)}.get(kind, ())
-    for name, dataset in data["datasets"].items():
+    for name, dataset in data.datasets.items():
         key = f"data.datasets.{name}"
-        if dataset["path"] is None:
+        if dataset.path is None:
             found.append(f"{key}.path=null: name a directory, parquet files or a repository on the hub.")
         found += [
             f"{key}.columns.{use}=null, but a model of kind {kind} learns from it."
             for use in used
-            if dataset["columns"][use] is None
+            if getattr(dataset.columns, use) is None
         ]
-        if dataset["ratio"] < sum(other["ratio"] for other in data["datasets"].values()) / 1000:
-            found.append(f"{key}.ratio={dataset['ratio']} is less than a thousandth of all: leave it out.")
-    if data["streaming"] and data["token_cache"] is not None and config["task"] == "train":
+        if dataset.ratio < sum(other.ratio for other in data.datasets.values()) / 1000:
+            found.append(f"{key}.ratio={dataset.ratio} is less than a thousandth of all: leave it out.")
+    if data.streaming and data.token_cache is not None and trains:
         found.append(
             "data.streaming=true reads no data.token_cache: a cache is read by position; choose one."
         )
-    if data["aspect_buckets"] is not None and kind == "codec":
+    if data.aspect_buckets is not None and kind == "codec":
         found.append("data.aspect_buckets: a codec learns from squares; set it to null.")
-    if data["aspect_buckets"] is not None and data["streaming"] and config["task"] == "train":
+    if data.aspect_buckets is not None and data.streaming and trains:
         found.append(
             "data.aspect_buckets needs every picture's size before the first batch, which data.streaming=true does not "
             "know: set one of them to null or false."
         )
-    if data["streaming"] and data["num_workers"] > 1:
-        found.append(f"data.num_workers={data['num_workers']} must be 0 or 1 with data.streaming=true.")
+    if data.streaming and data.num_workers > 1:
+        found.append(f"data.num_workers={data.num_workers} must be 0 or 1 with data.streaming=true.")
     return found
 
 
-def _prepare_problems(config: dict[str, Any]) -> list[str]:
-    data, shard = config["data"], config["prepare"]["shard"]
-    found = bundle_problems("init_from", config["init_from"], BUNDLE[:1])
+def _prepare_problems(config: Prepare) -> list[str]:
+    data, shard = config.data, config.prepare.shard
+    found = bundle_problems("init_from", config.init_from, BUNDLE[:1])
     part, parts = map(int, shard.split("/"))
     if part >= parts:
         found.append(f"prepare.shard={shard} must be one of 0/{parts} to {parts - 1}/{parts}.")
-    if "datasets" not in data:
-        found.append(
-            f"data={data['name']} is rendered and encoded by train.py itself: nothing is to prepare."
-        )
-    elif data["token_cache"] is None:
+    if isinstance(data, Scenes):
+        found.append(f"data={data.name} is rendered and encoded by train.py itself: nothing is to prepare.")
+    elif data.token_cache is None:
         found.append(
             "data.token_cache=null: name the directory to make, as in data.token_cache=outputs/codes."
         )
-    if config["model"]["kind"] == "codec":
-        found.append(
-            f"model={config['model']['name']} is a codec: it learns from pixels, nothing is to prepare."
-        )
+    if config.model.kind == "codec":
+        found.append(f"model={config.model.name} is a codec: it learns from pixels, nothing is to prepare.")
     return found
 
 
-def _evaluate_problems(config: dict[str, Any]) -> list[str]:
-    name, model = config["checkpoint"], config["model"]
+def _evaluate_problems(config: Evaluate) -> list[str]:
+    name, model = config.checkpoint, config.model
     found = bundle_problems("checkpoint", name, BUNDLE)
     directory = local_directory(name)
     if found or directory is None:
         return found
     mode = transformer_config(directory).get("reference_mode", "attention")
-    injection, fallback = model["attention_injection"], model["injection_fallback"]
+    injection, fallback = model.attention_injection, model.injection_fallback
     trained = (
         "attention_injection=true"
         if mode == "attention"
@@ -273,16 +284,16 @@ def _evaluate_problems(config: dict[str, Any]) -> list[str]:
         found.append(
             f"model.injection_fallback={fallback} contradicts checkpoint={name}, which was trained with {trained}."
         )
-    if config.get("hold_setup") and config.get("speed") not in (None, "quality"):
+    if config.hold_setup and config.speed not in (None, "quality"):
         found.append(
-            f"speed={config['speed']} holds in its own way, and hold_setup={config['hold_setup']} in another: leave one out. "
+            f"speed={config.speed} holds in its own way, and hold_setup={config.hold_setup} in another: leave one out. "
             "The shortcuts alone are sampler.reuse=known sampler.matched_steps=true."
         )
-    found += subset_problems(config.get("localization_layers"), num_blocks(name))
+    found += subset_problems(config.localization_layers, num_blocks(name))
     return found + _edit_problems(config, num_blocks(name))
 
 
-def _edit_problems(config: dict[str, Any], blocks: int | None) -> list[str]:
+def _edit_problems(config: Config, blocks: int | None) -> list[str]:
     """What of an edit's settings a model of so many blocks does not have, or does not go together."""
     values = edit_values(config)
     return layer_problems(values, blocks, config_key) + map_problems(values, config_key)

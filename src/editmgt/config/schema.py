@@ -1,11 +1,12 @@
 """What a composed configuration may hold: every key, its type and its range."""
 
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_type_hints
 
-from pydantic import BaseModel, Discriminator, Field, Tag, create_model
+from pydantic import Discriminator, Field, SerializeAsAny, Tag, WrapValidator, create_model
 
-from editmgt.benchmarks.protocols import protocol
+from editmgt.benchmarks.protocols import PROTOCOLS, protocol
 from editmgt.config.edit_values import section
 from editmgt.settings.declaration import Mark, Under
 from editmgt.settings.ranges import (
@@ -47,6 +48,7 @@ Strategy = Literal[
     "deepspeed_stage_3_offload",
     "deepspeed_stage_3_offload_nvme",
 ]
+Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"]
 Node = dict[str, Any]  # a `_target_` with its arguments
 
 
@@ -181,7 +183,7 @@ class Trainer(Strict):
     accelerator: Annotated[Literal["auto", "cpu", "gpu", "cuda", "mps"], RUNNING]
     devices: Processes | Literal["auto"]
     strategy: Annotated[Strategy, RUNNING]
-    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"]
+    precision: Precision
     max_steps: MaxSteps
     max_time: Annotated[str, Field(pattern=r"^\d\d:\d\d:\d\d:\d\d$")] | None
     gradient_clip_val: Size | None
@@ -193,7 +195,9 @@ class Trainer(Strict):
     num_threads: Annotated[Processes | None, RUNNING]
 
 
-class _Logger(Strict):
+class Logger(Strict):
+    """Where results are logged, and how much of them."""
+
     name: Literal["wandb", "csv", "none"]
     project: Text | None = None
     entity: Text | None = None
@@ -221,7 +225,9 @@ class _Inception(Strict):
     weights: Text | None
 
 
-class _Metrics(Strict):
+class Metrics(Strict):
+    """Which metrics are computed, and the networks that they look through."""
+
     names: list[Text] | None
     preset: list[Text] | None
     clip: _CLIP
@@ -231,6 +237,24 @@ class _Metrics(Strict):
     inception: _Inception
 
 
+class Judge(Strict):
+    """A vision-language model that is asked about edits, and how patiently."""
+
+    kind: Literal["scores", "pairwise"]
+    candidates: Text | None
+    endpoint: Annotated[str, Field(pattern=r"^https?://")] | None
+    model: Text | None
+    key_variable: Text
+    temperature: Size | None
+    attempts: Positive
+    timeout: Seconds
+    parallel: Processes
+
+
+class _PairwiseJudge(Judge):
+    kind: Literal["pairwise"]  # the benchmark has no questions of its own
+
+
 class Benchmark(Strict):
     """What every ``benchmark`` has; :func:`benchmark_schema` adds what its protocol reads."""
 
@@ -238,6 +262,12 @@ class Benchmark(Strict):
     size: Samples | None
     batch_size: Annotated[BatchSize, RUNNING]
     seed: Annotated[Seed, REPLICATE]
+    judge: Judge | None = None
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Benchmark":
+        """Return the benchmark that ``values`` describe, with all that its protocol reads."""
+        return benchmark_schema(values["name"]).model_validate(values)
 
 
 PRIMARY = "edit/success"  # what a sweep is about where no study says it
@@ -263,45 +293,36 @@ class Study(Strict):
     correction: Literal["holm"]
 
 
-class _Judge(Strict):
-    kind: Literal["scores", "pairwise"]
-    candidates: Text | None
-    endpoint: Annotated[str, Field(pattern=r"^https?://")] | None
-    model: Text | None
-    key_variable: Text
-    temperature: Size | None
-    attempts: Positive
-    timeout: Seconds
-    parallel: Processes
-
-
-class _PairwiseJudge(_Judge):
-    kind: Literal["pairwise"]  # the benchmark has no questions of its own
-
-
 @cache
-def benchmark_schema(name: str) -> type[BaseModel]:
+def benchmark_schema(name: str) -> type[Benchmark]:
     """Return what a ``benchmark`` configuration of a protocol may hold: see :mod:`editmgt.benchmarks.protocols`."""
     module = protocol(name)
     kinds = get_type_hints(module.rows, include_extras=True)
     fields: dict[str, Any] = {
         key: (kind, ...) for key, kind in kinds.items() if key not in ("name", "return")
     }
-    fields["judge"] = ((_Judge if hasattr(module, "JUDGING") else _PairwiseJudge) | None, None)
+    fields["judge"] = ((Judge if hasattr(module, "JUDGING") else _PairwiseJudge) | None, None)
     return create_model(name, __base__=Benchmark, **fields)
 
 
-class _LocalizationLayers(Strict):
+class LocalizationLayers(Strict):
+    """Which blocks' maps are recorded, and scored alone and averaged."""
+
     split: Literal["test", "dev"]  # that benchmarks of scenes take
     subsets: list[Layers]
     thresholds: list[Fraction]
 
 
+def _of_its_protocol(values: Any, otherwise: Callable[[Any], Benchmark]) -> Benchmark:
+    known = isinstance(values, Mapping) and values.get("name") in PROTOCOLS
+    return Benchmark.of(values) if known else otherwise(values)
+
+
 class _Common(Strict):
     name: Annotated[str, Field(pattern=NAME), RUNNING]
-    logger: Annotated[_Logger, RUNNING]
-    metrics: Annotated[_Metrics, Mark.MEASURED]
-    benchmark: Node  # see benchmark_schema
+    logger: Annotated[Logger, RUNNING]
+    metrics: Annotated[Metrics, Mark.MEASURED]
+    benchmark: Annotated[SerializeAsAny[Benchmark], WrapValidator(_of_its_protocol)]
     seed: Annotated[Seed, REPLICATE]
     reuse: Annotated[bool, RUNNING]
     plan: Annotated[Literal["run", "only"], RUNNING]
@@ -323,6 +344,16 @@ class Train(_Common):
     trainer: Trainer
     callbacks: Node | None = None
 
+    @property
+    def edits(self) -> bool:
+        """Whether it ends with edits; a codec or a base model makes none."""
+        return self.model.kind == "editor"
+
+    @property
+    def edit_seed(self) -> int:
+        """Of the edits' noise; a training has a seed of its own, so that its cells are edited alike."""
+        return self.benchmark.seed
+
 
 class _EvaluateModel(_MaybeEditsModel):
     attention_injection: bool | None
@@ -340,7 +371,20 @@ class Evaluate(_Common):
     hold_setup: Annotated[Text | None, PRESET] = None
     model: _EvaluateModel
     sampler: _MaybeEditsSampler
-    localization_layers: _LocalizationLayers | None = None
+    localization_layers: LocalizationLayers | None = None
+
+    @property
+    def edits(self) -> bool:
+        """Always: only editors are evaluated."""
+        return True
+
+    @property
+    def edit_seed(self) -> int:
+        """Of the edits' noise."""
+        return self.seed
+
+
+Config: TypeAlias = Train | Evaluate  # of a cell
 
 
 class Preparation(Strict):
@@ -362,4 +406,13 @@ class Prepare(Strict):
     prepare: Preparation
 
 
-SCHEMAS: dict[str, type[Strict]] = {"train": Train, "evaluate": Evaluate, "prepare": Prepare}
+SCHEMAS: dict[str, type[Train] | type[Evaluate] | type[Prepare]] = {
+    "train": Train,
+    "evaluate": Evaluate,
+    "prepare": Prepare,
+}
+
+
+def parse_config(values: Mapping[str, Any]) -> Any:
+    """Return a valid configuration as what its command reads: :class:`Train`, :class:`Evaluate` or :class:`Prepare`."""
+    return SCHEMAS[values["task"]].model_validate(values)

@@ -1,12 +1,12 @@
 """A whole benchmark run from its configuration: edits, scores, and what a benchmark asks for beyond them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 from editmgt.benchmarks.lookup import build, instructions, picture_path
 from editmgt.benchmarks.protocols import protocol
+from editmgt.config.schema import Config, Evaluate
 from editmgt.editing import Editor, EditSettings
 from editmgt.editing.cuts import cuts_of
 from editmgt.evaluation.evaluate import evaluate
@@ -25,13 +25,12 @@ def run(
     editor: Editor,
     edits: Edits,
     settings: EditSettings,
-    config: Mapping[str, Any],
+    config: Config,
     directory: Path,
     bar: Bar,
-    seed: int,
     resume: bool = False,
 ) -> dict[str, float]:
-    """Run ``config["benchmark"]`` and leave everything in ``directory``; returns what ``metrics.json`` holds.
+    """Run the benchmark of ``config`` and leave everything in ``directory``; returns what ``metrics.json`` holds.
 
     Where the text encoder does not read all of some instruction, a column of ``samples.csv`` tells for each.
 
@@ -39,15 +38,14 @@ def run(
         editor: what is judged.
         edits: makes its edits, or has them.
         settings: of its edits.
-        config: the composed configuration.
+        config: of the cell.
         directory: of the run.
         bar: makes a progress bar with a title.
-        seed: of the edits' randomness.
         resume: go on after the rows that are there.
     """
-    benchmark = config["benchmark"]
+    benchmark = config.benchmark
     samples = build(benchmark)
-    judge, scorer = benchmark.get("judge"), scorer_of(config["metrics"])
+    judge, scorer = benchmark.judge, scorer_of(config.metrics)
     if cuts_of(instructions(benchmark), editor.text_encoder):
         scorer = scorer.also(CUT)
 
@@ -57,28 +55,28 @@ def run(
             samples,
             settings,
             directory,
-            batch_size=benchmark["batch_size"],
-            seed=seed,
+            batch_size=benchmark.batch_size,
+            seed=config.edit_seed,
             metrics=scorer,
             progress=advance,
             resume=resume,
-            picture_path=lambda sample: picture_path(benchmark, sample),
+            picture_path=lambda sample: picture_path(benchmark.name, sample),
             edits=edits,
         )
-    if judge is not None and judge["endpoint"] is not None and judge["kind"] == "scores":
+    if judge is not None and judge.endpoint is not None and judge.kind == "scores":
         with bar("judging") as advance:
             metrics |= judge_pictures(
-                protocol(benchmark["name"]).JUDGING,
+                protocol(benchmark.name).JUDGING,
                 samples,
                 directory,
-                lambda sample: picture_path(benchmark, sample),
+                lambda sample: picture_path(benchmark.name, sample),
                 Judge.of(judge),
-                parallel=judge["parallel"],
+                parallel=judge.parallel,
                 resume=resume,
                 progress=advance,
             )
         RunDirectory(directory).write_metrics(metrics)
-    layers = config.get("localization_layers")
+    layers = config.localization_layers if isinstance(config, Evaluate) else None
     if layers is not None:
         with bar("recording attention") as advance:
             study(
@@ -86,10 +84,10 @@ def run(
                 samples,
                 settings,
                 directory,
-                layers["subsets"],
-                layers["thresholds"],
-                batch_size=benchmark["batch_size"],
-                seed=seed,
+                layers.subsets,
+                layers.thresholds,
+                batch_size=benchmark.batch_size,
+                seed=config.edit_seed,
                 progress=advance,
             )
     return metrics

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import httpx
 
 from editmgt.benchmarks.judging import Prompt, Question
+from editmgt.config import schema
 from editmgt.errors import on_one_line
 
 Answer = TypeVar("Answer")
@@ -59,15 +60,16 @@ class Judge:
         self._url = f"{endpoint.rstrip('/')}/chat/completions"
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> "Judge":
-        """Return the judge of a valid ``benchmark.judge`` configuration."""
+    def of(cls, settings: schema.Judge) -> "Judge":
+        """Return the judge of a ``benchmark.judge`` configuration that names its endpoint and its model."""
+        assert settings.endpoint is not None and settings.model is not None  # `config.problems` says so
         return cls(
-            settings["endpoint"],
-            settings["model"],
-            os.environ.get(settings["key_variable"]),
-            settings["attempts"],
-            settings["timeout"],
-            temperature=settings["temperature"],
+            settings.endpoint,
+            settings.model,
+            os.environ.get(settings.key_variable),
+            settings.attempts,
+            settings.timeout,
+            temperature=settings.temperature,
         )
 
     def ask(

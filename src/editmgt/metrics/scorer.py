@@ -3,10 +3,10 @@
 import copy
 import json
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -17,6 +17,9 @@ from editmgt.metrics.batch import EditBatch
 from editmgt.metrics.distribution import SetDistance
 from editmgt.metrics.network_weights import MissingWeights
 from editmgt.metrics.registry import REGISTRY, metric_names
+
+if TYPE_CHECKING:
+    from editmgt.config.schema import Metrics
 
 
 class Scorer:
@@ -123,27 +126,26 @@ def missing_weights(names: Iterable[str], backbones: Backbones) -> dict[str, str
     return reasons
 
 
-def chosen(config: Mapping[str, Any]) -> tuple[str, ...]:
+def chosen(metrics: "Metrics") -> tuple[str, ...]:
     """Return the metrics that a ``metrics`` configuration asks for: ``names``, else ``preset``, else the default."""
-    names = config.get("names")
-    return metric_names(config.get("preset") if names is None else names)
+    return metric_names(metrics.preset if metrics.names is None else metrics.names)
 
 
-def scorer_of(config: Mapping[str, Any]) -> Scorer:
+def scorer_of(metrics: "Metrics") -> Scorer:
     """Return the scorer of a ``metrics`` configuration; equal ones share it, and with it the networks."""
-    return _scorer(json.dumps(dict(config), sort_keys=True))
+    return _scorer(metrics.model_dump_json())
 
 
-def identity(names: Iterable[str] | None, config: Mapping[str, Any]) -> dict[str, Any]:
+def identity(metrics: "Metrics") -> dict[str, Any]:
     """Return what decides the metrics' values, for a protocol fingerprint.
 
     The names, each with what it measures in words (which border, which reference); and for each network that they look
     through its settings and the hash of its weights (None where they cannot be had: those metrics do not run), wherever
     the weights lie.
     """
-    wanted = metric_names(names)
+    wanted = chosen(metrics)
     kinds = sorted({str(REGISTRY[name].backbone) for name in wanted if REGISTRY[name].backbone})
-    backbones = _backbones(_settings(config))
+    backbones = _backbones(_settings(metrics))
     definitions = {name: REGISTRY[name].description for name in wanted}
     return {
         "names": list(wanted),
@@ -154,8 +156,10 @@ def identity(names: Iterable[str] | None, config: Mapping[str, Any]) -> dict[str
 
 @lru_cache(maxsize=1)
 def _scorer(config_json: str) -> Scorer:
-    config = json.loads(config_json)
-    return Scorer(chosen(config), _backbones(_settings(config)), required=config.get("names") is not None)
+    from editmgt.config.schema import Metrics
+
+    metrics = Metrics.model_validate_json(config_json)
+    return Scorer(chosen(metrics), _backbones(_settings(metrics)), required=metrics.names is not None)
 
 
 @lru_cache(maxsize=1)
@@ -163,5 +167,5 @@ def _backbones(settings_json: str) -> Backbones:
     return Backbones(json.loads(settings_json))
 
 
-def _settings(config: Mapping[str, Any]) -> str:
-    return json.dumps({kind: config[kind] for kind in KINDS if kind in config}, sort_keys=True)
+def _settings(metrics: "Metrics") -> str:
+    return metrics.model_dump_json(include={*KINDS})

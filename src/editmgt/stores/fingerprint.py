@@ -8,7 +8,7 @@ from typing import Any
 
 import editmgt
 from editmgt.config.keys import inference_only, marked, without
-from editmgt.config.schema import Dataset
+from editmgt.config.schema import Benchmark, Config, Edits, Evaluate, Scenes, Train
 from editmgt.data.sources import identity
 from editmgt.settings.declaration import Mark
 from editmgt.weights import find
@@ -28,29 +28,29 @@ PROTOCOL_SOURCE = (
 )
 
 
-def training_fingerprint(config: dict[str, Any]) -> str:
+def training_fingerprint(config: Train) -> str:
     """Return the hash of everything in a ``train.py`` configuration that can change trained weights.
 
     So does a checkpoint to go on from, unless it is this training's own.
     """
-    trained = without(config, marked(Mark.RUNNING) | inference_only())
+    trained = without(config.model_dump(), marked(Mark.RUNNING) | inference_only())
     model = trained["model"]
     if model.get("attention_injection"):
         model["injection_fallback"] = None  # nobody falls back
     identity = {
-        "seed": config["seed"],
-        "init_from": None if config["init_from"] is None else weights_digest(config["init_from"]),
-        "llm": None if config["model"].get("llm") is None else weights_digest(config["model"]["llm"]),
+        "seed": config.seed,
+        "init_from": None if config.init_from is None else weights_digest(config.init_from),
+        "llm": None if config.model.llm is None else weights_digest(config.model.llm),
         "model": model,
-        "data": _data(trained["data"]),
+        "data": _data(config.data, trained["data"]),
         "trainer": trained["trainer"],
-        "callbacks": config.get("callbacks") or {},
+        "callbacks": config.callbacks or {},
         "source": source_digest(*TRAINING_SOURCE),
     }
     own = digest(identity)
-    if config["resume"] in (None, "auto"):
+    if config.resume in (None, "auto"):
         return own
-    checkpoint = Path(config["resume"]).resolve()
+    checkpoint = Path(config.resume).resolve()
     if checkpoint.parent.parent.name == own:
         return own
     stat = checkpoint.stat()
@@ -58,21 +58,19 @@ def training_fingerprint(config: dict[str, Any]) -> str:
     return digest(identity | {"resume": _files_digest(checkpoint.parent, stats)})
 
 
-def protocol(config: dict[str, Any], settings: dict[str, Any], seed: int) -> dict[str, Any]:
+def protocol(config: Config, settings: dict[str, Any]) -> dict[str, Any]:
     """Return everything that can change a score given the weights: plain values, and hashes of files.
 
-    ``settings`` are the edit settings as they were used, nothing left to a checkpoint's defaults; ``seed`` is that
-    of the edits' noise.
+    ``settings`` are the edit settings as they were used, nothing left to a checkpoint's defaults.
     """
-    from editmgt.metrics import chosen  # late: it imports torch
-    from editmgt.metrics import identity as metrics_identity
+    from editmgt.metrics import identity as metrics_identity  # late: it imports torch
 
     return {
         "settings": settings,
-        "dtype": config.get("dtype", "float32"),  # a training's own evaluation is in float32
-        "seed": seed,
-        "benchmark": _rows(config["benchmark"]),
-        "metrics": metrics_identity(chosen(config["metrics"]), config["metrics"]),
+        "dtype": config.dtype if isinstance(config, Evaluate) else "float32",  # as it was trained
+        "seed": config.edit_seed,
+        "benchmark": _rows(config.benchmark),
+        "metrics": metrics_identity(config.metrics),
         "source": source_digest(*PROTOCOL_SOURCE),
     }
 
@@ -114,27 +112,24 @@ def _files_digest(directory: Path, stats: tuple[tuple[str, int, int], ...]) -> s
     return total.hexdigest()[:LENGTH]
 
 
-def _data(data: dict[str, Any]) -> dict[str, Any]:
-    """A data configuration as what it is: of edit datasets the files themselves, wherever they lie."""
-    if "datasets" not in data:
-        return data
+def _data(data: Scenes | Edits, values: dict[str, Any]) -> dict[str, Any]:
+    """A data configuration's ``values`` as what they are: of edit datasets the files themselves, wherever they lie."""
+    if isinstance(data, Scenes):
+        return values
     # a stream read by a worker has an order of its own
-    kept = data if data["streaming"] else _without(data, {"num_workers"})
-    files = {
-        name: [identity(Dataset.model_validate(spec)), spec["ratio"]]
-        for name, spec in data["datasets"].items()
-    }
-    return kept | {"datasets": files, "token_cache": data["token_cache"] is not None}
+    kept = values if data.streaming else _without(values, {"num_workers"})
+    files = {name: [identity(spec), spec.ratio] for name, spec in data.datasets.items()}
+    return kept | {"datasets": files, "token_cache": data.token_cache is not None}
 
 
-def _rows(benchmark: dict[str, Any]) -> dict[str, Any]:
+def _rows(benchmark: Benchmark) -> dict[str, Any]:
     """A benchmark by its rows' content, wherever they lie."""
     from editmgt.benchmarks import rows_digest
 
-    if (judge := benchmark.get("judge")) and judge.get("kind") == "pairwise":
-        benchmark = _without(benchmark, {"judge"})  # it compares cells, and no cell's scores are its
-    digest = rows_digest(benchmark)
-    return benchmark if digest is None else _without(benchmark, {"path"}) | {"rows": digest}
+    values, digest = benchmark.model_dump(), rows_digest(benchmark)
+    if benchmark.judge is not None and benchmark.judge.kind == "pairwise":
+        values = _without(values, {"judge"})  # it compares cells, and no cell's scores are its
+    return values if digest is None else _without(values, {"path"}) | {"rows": digest}
 
 
 def _without(values: dict[str, Any], keys: set[str]) -> dict[str, Any]:

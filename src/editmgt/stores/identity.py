@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from editmgt import assets
 from editmgt.config import edit_values
+from editmgt.config.schema import Config, Evaluate, Train
 from editmgt.stores.fingerprint import digest, protocol, training_fingerprint, weights_digest
 from editmgt.stores.trainings import state
 
@@ -16,42 +17,39 @@ if TYPE_CHECKING:
 TRAININGS, EDITS = Path("outputs/trainings"), Path("outputs/edits")
 
 
-def edit_settings(config: dict[str, Any], editor: "Editor | None" = None) -> "EditSettings":
+def edit_settings(config: Config, editor: "Editor | None" = None) -> "EditSettings":
     """Return the settings of a cell's edits; what ``evaluate.py`` leaves null is the editor's own."""
     from editmgt.editing import EditSettings
 
-    if config["task"] == "train":
+    if isinstance(config, Train):
         return EditSettings().override(**edit_values(config))
     return _override(EditSettings() if editor is None else editor.settings, config)
 
 
-def _override(start: "EditSettings", config: dict[str, Any]) -> "EditSettings":
+def _override(start: "EditSettings", config: Config) -> "EditSettings":
     values = edit_values(config)
     return start.override(**{name: value for name, value in values.items() if value is not None})
 
 
-def edit_seed(config: dict[str, Any]) -> int:
-    """Return the seed of the edits' noise; a training has its own, so that its cells are edited alike."""
-    return int(config["seed"] if config["task"] == "evaluate" else config["benchmark"]["seed"])
-
-
-def identify(config: dict[str, Any]) -> dict[str, str | None]:
+def identify(config: Config) -> dict[str, str | None]:
     """Return the fingerprints of a cell's training and protocol."""
-    evaluates = config["task"] == "evaluate"
-    training = weights_digest(config["checkpoint"]) if evaluates else training_fingerprint(config)
+    if isinstance(config, Evaluate):
+        training = weights_digest(config.checkpoint)
+    else:
+        training = training_fingerprint(config)
     return {"training_fingerprint": training, "protocol_fingerprint": digest(protocol_of(config))}
 
 
-def protocol_of(config: dict[str, Any]) -> dict[str, Any]:
+def protocol_of(config: Config) -> dict[str, Any]:
     """Return :func:`protocol` of a cell."""
-    return protocol(config, cell_settings(config).to_dict(), edit_seed(config))
+    return protocol(config, cell_settings(config).to_dict())
 
 
-def cell_settings(config: dict[str, Any]) -> "EditSettings":
+def cell_settings(config: Config) -> "EditSettings":
     """Return :func:`edit_settings` of a cell, its checkpoint's own ones among them."""
-    if config["task"] == "train":
+    if isinstance(config, Train):
         return edit_settings(config)
-    return _override(_finished_with(config["checkpoint"], *_loading(config)), config)
+    return _override(_finished_with(config.checkpoint, *_loading(config)), config)
 
 
 @cache
@@ -59,24 +57,25 @@ def _finished_with(checkpoint: str, dtype: str, text_encoder_afterwards: str) ->
     return _load_editor(checkpoint, dtype, text_encoder_afterwards).settings
 
 
-def training_directory(config: dict[str, Any], owner: Path) -> Path:
+def training_directory(config: Train, owner: Path) -> Path:
     """Return where a training lives: shared by fingerprint, or with ``reuse=false`` the owner's alone."""
     fingerprint = training_fingerprint(config)
-    return TRAININGS / (fingerprint if config["reuse"] else f"{fingerprint}-{owner.name}")
+    return TRAININGS / (fingerprint if config.reuse else f"{fingerprint}-{owner.name}")
 
 
-def in_another_precision(config: dict[str, Any], owner: Path) -> str:
+def in_another_precision(config: Train, owner: Path) -> str:
     """Say where a training lies that differs in its precision alone, as ``auto`` makes on a machine of another kind."""
     for precision in ("bf16-mixed", "32-true"):
-        other = config | {"trainer": config["trainer"] | {"precision": precision}}
+        trainer = config.trainer.model_copy(update={"precision": precision})
+        other = config.model_copy(update={"trainer": trainer})
         directory = training_directory(other, owner)
-        if precision != config["trainer"]["precision"] and state(directory) in ("finished", "unfinished"):
+        if precision != config.trainer.precision and state(directory) in ("finished", "unfinished"):
             return f"{directory} holds this training in {precision}: trainer.precision={precision} goes on with it"
     return ""
 
 
 def edits_directory(
-    weights: str, editor: "Editor", settings: "EditSettings", config: dict[str, Any], owner: Path
+    weights: str, editor: "Editor", settings: "EditSettings", config: Config, owner: Path
 ) -> Path:
     """Return where a benchmark's edits live: shared by fingerprint, or with ``reuse=false`` the owner's alone.
 
@@ -85,13 +84,13 @@ def edits_directory(
     """
     from editmgt.stores.stored_edits import edits_fingerprint
 
-    seed, device, dtype = edit_seed(config), editor.device.type, str(editor.transformer.dtype)
+    seed, device, dtype = config.edit_seed, editor.device.type, str(editor.transformer.dtype)
     fingerprint = edits_fingerprint(weights_digest(weights), settings, seed, device, dtype)
-    name = f"{config['benchmark']['name']}-{fingerprint}"
-    return EDITS / (name if config["reuse"] else f"{name}-{owner.name}")
+    name = f"{config.benchmark.name}-{fingerprint}"
+    return EDITS / (name if config.reuse else f"{name}-{owner.name}")
 
 
-def load_editor(config: dict[str, Any], weights: str) -> "Editor":
+def load_editor(config: Config, weights: str) -> "Editor":
     """Return the editor at ``weights`` in the precision of a cell, wherever it was last moved to.
 
     The last ones are kept: cells of a sweep, and what their table shows beside them, mostly share theirs.
@@ -101,24 +100,22 @@ def load_editor(config: dict[str, Any], weights: str) -> "Editor":
     return _load_editor(name, *_loading(config))
 
 
-def ready_editor(config: dict[str, Any], weights: str) -> "Editor":
+def ready_editor(config: Config, weights: str) -> "Editor":
     """Return :func:`load_editor` on the cell's device; a ``UserError`` where this machine has none such."""
     from editmgt.devices import find_device  # late: it imports torch
 
-    if config["task"] == "evaluate":
-        wanted = find_device("device", config["device"])
+    if isinstance(config, Evaluate):
+        wanted = find_device("device", config.device)
     else:
-        wanted = find_device("device", "cpu" if config["trainer"]["accelerator"] == "cpu" else "auto")
+        wanted = find_device("device", "cpu" if config.trainer.accelerator == "cpu" else "auto")
     return load_editor(config, weights).to(wanted)
 
 
-def _loading(config: dict[str, Any]) -> tuple[str, str]:
+def _loading(config: Config) -> tuple[str, str]:
     """The dtype, and what happens to the text encoder: a training's editor is as it was trained."""
-    return (
-        (config["dtype"], config["text_encoder_afterwards"])
-        if config["task"] == "evaluate"
-        else ("float32", "keep")
-    )
+    if isinstance(config, Evaluate):
+        return config.dtype, config.text_encoder_afterwards
+    return "float32", "keep"
 
 
 @lru_cache(maxsize=2)

@@ -41,7 +41,7 @@ def state(directory: Path) -> str:
 
 
 def obtain(
-    config: dict[str, Any],
+    config: Train,
     directory: Path,
     *,
     cell: str,
@@ -65,8 +65,8 @@ def obtain(
             here = sweep and status.get("sweep") == sweep and status.get("cell") != cell
             say(f"training shared with cell {status['cell']}" if here else f"reusing training {name}")
             return directory / EDITOR
-        check_accelerator(config["trainer"]["accelerator"], config["trainer"]["devices"])
-        resume = None if config["resume"] in (None, "auto") else Path(config["resume"])
+        check_accelerator(config.trainer.accelerator, config.trainer.devices)
+        resume = None if config.resume in (None, "auto") else Path(config.resume)
         if found == "corrupt":
             aside = _aside(directory)
             say(f"training {name} is corrupt: moved to {aside}, training again")
@@ -75,7 +75,7 @@ def obtain(
         say(f"continuing training {name} from {resume}" if resume else f"training {name}")
         facts = {"training_fingerprint": name, "cell": cell, "sweep": sweep, "log": log}
         run.write_status("running", **facts)
-        run.write_config(config)
+        run.write_config(config.model_dump())
         try:
             editor = _train(config, directory, resume, make_logger(), lock)
         except BaseException as error:
@@ -93,13 +93,13 @@ def log_of(directory: Path) -> str | None:
     return None if found is None else str(found)
 
 
-def _train(config: dict[str, Any], directory: Path, resume: Path | None, logger: Any, lock: int) -> Path:
-    devices = config["trainer"]["devices"]
+def _train(config: Train, directory: Path, resume: Path | None, logger: Any, lock: int) -> Path:
+    devices = config.trainer.devices
     if isinstance(devices, int) and devices > 1:
         return _train_on_many(devices, directory, logger, lock)
     from editmgt.training import train
 
-    return Path(train(Train.model_validate(config), directory, resume=resume, logger=logger))
+    return Path(train(config, directory, resume=resume, logger=logger))
 
 
 def _train_on_many(devices: int, directory: Path, logger: Any, lock: int) -> Path:

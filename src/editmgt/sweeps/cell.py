@@ -8,12 +8,14 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from editmgt.config import Config, parse_config
+from editmgt.config.schema import Evaluate
 from editmgt.errors import UserError, on_one_line
 from editmgt.files import WriteError, write_atomic
 from editmgt.lock import locked
@@ -23,7 +25,6 @@ from editmgt.results.run_directory import ERROR, JUDGED, METRICS, SAMPLES
 from editmgt.stores import trainings
 from editmgt.stores.fingerprint import weights_digest
 from editmgt.stores.identity import (
-    edit_seed,
     edit_settings,
     edits_directory,
     identify,
@@ -51,7 +52,7 @@ def run_cell(composed: DictConfig) -> float | None:
     """
     container = OmegaConf.to_container(composed, resolve=True)
     assert isinstance(container, dict)
-    config = {str(key): value for key, value in container.items()}
+    config = parse_config({str(key): value for key, value in container.items()})
     settle(config)
     hydra = HydraConfig.get()
     plan = read_plan(Path(os.path.relpath(hydra.runtime.output_dir)))
@@ -78,7 +79,7 @@ class Cell:
     """A configuration, its directory, and what is said of it.
 
     Args:
-        config: plain and validated.
+        config: of the cell.
         directory: everything is written to; made when missing.
         name: of the cell.
         sweep: name of the sweep's directory, empty for a single run.
@@ -88,7 +89,7 @@ class Cell:
 
     def __init__(
         self,
-        config: dict[str, Any],
+        config: Config,
         directory: Path,
         name: str,
         sweep: str,
@@ -145,7 +146,7 @@ class Cell:
         if run.has_metrics() and readable(run.metrics) is None:
             self.say(f"{METRICS} cannot be read: judging again")
         run.forget_end()
-        run.write_config(self.config, protocol_of(self.config))
+        run.write_config(self.config.model_dump(), protocol_of(self.config))
         self._status("running")
 
     def _fail(self, message: str, details: str = "") -> None:
@@ -158,12 +159,12 @@ class Cell:
 
     def _work(self, tracker: Tracker, resume: bool) -> dict[str, float]:
         config = self.config
-        if config["task"] == "evaluate":
-            weights = local_directory(config["checkpoint"])
-            self._link_checkpoint(weights)
+        if isinstance(config, Evaluate):
+            weights = local_directory(config.checkpoint)
+            self._link_checkpoint(weights, config.checkpoint)
             if weights is not None:  # what is on the hub is named in the configuration
-                tracker.link_weights(weights, weights_digest(config["checkpoint"]), made_here=False)
-            return self._judge(config["checkpoint"], resume)
+                tracker.link_weights(weights, weights_digest(config.checkpoint), made_here=False)
+            return self._judge(config.checkpoint, resume)
         owner = self.directory.parent if self.sweep else self.directory
         directory = training_directory(config, owner)
         if trainings.state(directory) == "absent" and (other := in_another_precision(config, owner)):
@@ -180,11 +181,11 @@ class Cell:
         log = trainings.log_of(directory)
         tracker.link_training(log)
         tracker.link_weights(finished, weights_digest(str(finished)), made_here=log == tracker.log)
-        self._link_checkpoint(finished)
+        self._link_checkpoint(finished, str(finished))
         progress = readable(RunDirectory(directory).progress) or {}
         if progress:
             self.run_directory.write_progress(progress)
-        if config["model"]["kind"] != "editor":  # a codec or a base model edits nothing
+        if not config.edits:  # a codec or a base model edits nothing
             after = progress.get("after", {})
             self.run_directory.write_metrics(after)
             return after
@@ -204,9 +205,16 @@ class Cell:
 
     @contextmanager
     def _tracker(self) -> Iterator[Tracker]:
-        config = self.config | self._fingerprints
-        tags = study_tags(self.config)
-        tracker = start(self.directory, config, self.sweep or None, self.name, tags=tags)
+        config = self.config
+        tracker = start(
+            self.directory,
+            config.logger,
+            config.model_dump() | self._fingerprints,
+            self.sweep or None,
+            self.name,
+            tags=study_tags(config),
+            benchmark=config.benchmark,
+        )
         try:
             yield tracker
         except BaseException:
@@ -217,12 +225,12 @@ class Cell:
     def _status(self, state: str, error: str | None = None) -> None:
         self.run_directory.write_status(state, error, **self._fingerprints)
 
-    def _link_checkpoint(self, target: Path | None) -> None:
-        """Put a relative link to the weights, which cells share, at ``checkpoints/editor``."""
+    def _link_checkpoint(self, target: Path | None, name: str) -> None:
+        """Put a relative link to the weights, which cells share, at ``checkpoints/editor``; of the hub's their name."""
         folder = self.directory / "checkpoints"
         folder.mkdir(exist_ok=True)
         if target is None:
-            write_atomic(folder / "editor.txt", f"{self.config['checkpoint']}\n")
+            write_atomic(folder / "editor.txt", f"{name}\n")
             return
         temporary = folder / f".editor.{os.getpid()}"
         temporary.unlink(missing_ok=True)
@@ -233,7 +241,7 @@ class Cell:
 def judge(
     stored: "StoredEdits",
     settings: "EditSettings",
-    config: dict[str, Any],
+    config: Config,
     directory: Path,
     say: Callable[[str], None],
     resume: bool = False,
@@ -247,12 +255,12 @@ def judge(
     from editmgt.metrics import scorer_of
     from editmgt.metrics.instruction import CUT
 
-    benchmark = config["benchmark"]
-    for name, reason in scorer_of(config["metrics"]).not_run.items():
+    benchmark = config.benchmark
+    for name, reason in scorer_of(config.metrics).not_run.items():
         say(f"{name} not run: {reason}")
     size = len(build(benchmark))
     most = "up to " if settings.matched_steps else ""
-    say(f"{size} samples of {benchmark['name']}, {most}{settings.steps} steps each")
+    say(f"{size} samples of {benchmark.name}, {most}{settings.steps} steps each")
     line = count_line(instructions(benchmark), stored.editor.text_encoder, "instructions")
     start = time.perf_counter()
     with warnings.catch_warnings():
@@ -266,7 +274,6 @@ def judge(
             config,
             directory,
             lambda title: progress_bar(title, say),
-            edit_seed(config),
             resume,
         )
     if not metrics["n"]:

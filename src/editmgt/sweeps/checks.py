@@ -1,17 +1,19 @@
 """What is asked of the machine and the data before any work, of every cell."""
 
-import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
+from editmgt.config.schema import Config, Dataset, Edits, Evaluate, Scenes, Train
 from editmgt.errors import UserError, gathered, tell
 
-Config = dict[str, Any]
+Checked = TypeVar("Checked")
 
 
-def each(configs: Iterable[Config], name: Callable[[Config], str], check: Callable[[Config], object]) -> None:
+def each(
+    configs: Iterable[Checked], name: Callable[[Checked], str], check: Callable[[Checked], object]
+) -> None:
     """Check every cell and tell all mistakes together, each with the setting that it is of."""
     mistakes: list[str] = []
     for config in configs:
@@ -22,14 +24,21 @@ def each(configs: Iterable[Config], name: Callable[[Config], str], check: Callab
     tell(mistakes)
 
 
-def distinct(configs: Iterable[Config], *keys: str) -> list[Config]:
-    """Return the first configuration of those that are equal in ``keys``."""
-    return [
-        *{json.dumps([c[key] for key in keys], sort_keys=True): c for c in reversed([*configs])}.values()
-    ][::-1]
+def distinct(configs: Iterable[Checked], part: Callable[[Checked], Any]) -> list[Checked]:
+    """Return the first configuration of those that are equal in a ``part``."""
+    found: list[Checked] = []
+    for config in configs:
+        if all(part(config) != part(other) for other in found):
+            found.append(config)
+    return found
 
 
-def untrained(configs: Iterable[Config]) -> list[Config]:
+def trains(configs: Iterable[Config]) -> list[Train]:
+    """Return those that train."""
+    return [config for config in configs if isinstance(config, Train)]
+
+
+def untrained(configs: Iterable[Train]) -> list[Train]:
     """Return those whose training is not finished: only it needs its data and a device to train on."""
     from editmgt.stores.identity import training_directory
     from editmgt.stores.trainings import state
@@ -37,47 +46,50 @@ def untrained(configs: Iterable[Config]) -> list[Config]:
     return [config for config in configs if state(training_directory(config, Path())) != "finished"]
 
 
-def check_machine(configs: Iterable[Config]) -> None:
+def check_machine(configs: Sequence[Config]) -> None:
     """Raise a ``UserError`` for accelerators, devices and strategies that this machine does not have."""
     from editmgt.devices import check_accelerator, check_strategy, find_device
 
-    configs = [*configs]
-    if configs and configs[0]["task"] == "evaluate":
-        each(distinct(configs, "device"), lambda c: "device=", lambda c: find_device("device", c["device"]))
-        return
+    judged = [config for config in configs if isinstance(config, Evaluate)]
+    each(distinct(judged, lambda c: c.device), lambda c: "device=", lambda c: find_device("device", c.device))
 
-    def check(config: Config) -> None:
-        trainer = config["trainer"]
-        check_accelerator(trainer["accelerator"], trainer["devices"])
-        check_strategy(trainer["accelerator"], trainer["devices"], trainer["strategy"])
+    def check(config: Train) -> None:
+        trainer = config.trainer
+        check_accelerator(trainer.accelerator, trainer.devices)
+        check_strategy(trainer.accelerator, trainer.devices, trainer.strategy)
 
-    each(distinct(configs, "trainer"), lambda c: "trainer.", check)
+    each(distinct(trains(configs), lambda c: c.trainer), lambda c: "trainer.", check)
 
 
-def check_data(configs: Iterable[Config]) -> None:
-    """Raise a ``UserError`` for data sets that cannot be opened, a line each; nothing of one is copied."""
+def check_data(learnt_from: Iterable[tuple[Scenes | Edits, str]]) -> None:
+    """Raise a ``UserError`` for data sets that cannot be opened, a line each; nothing of one is copied.
 
-    def check(config: Config) -> None:
-        from editmgt.config.schema import Edits
-        from editmgt.data.edit_data import open_all  # late: it imports Lightning
+    ``learnt_from`` is data, with the kind of model that learns from it.
+    """
+
+    def check(learnt: tuple[Edits, str]) -> None:
+        from editmgt.data.edit_data import open_all  # late: datasets takes a second
         from editmgt.data.sources import split_names
 
-        data = config["data"]
+        data, kind = learnt
         with TemporaryDirectory() as temporary:
             # the user's cache where there is one, which may be all that is at hand without a network; it is not made
             # before all is known to be right
-            cache = data["cache_dir"] if Path(data["cache_dir"]).is_dir() else temporary
-            asked = data | {"streaming": True, "cache_dir": cache}
+            cache = data.cache_dir if Path(data.cache_dir).is_dir() else temporary
 
-            def opened(name: str, spec: Config) -> Callable[[], object]:
+            def opened(name: str, dataset: Dataset) -> Callable[[], object]:
                 # a stream has no parts of splits such as a[:10%]: a copy's splits are tried one by one
-                splits = [spec["split"]] if data["streaming"] else split_names(spec["split"])
-                alone = [asked | {"datasets": {name: spec | {"split": split}}} for split in splits]
-                return lambda: [open_all(Edits.model_validate(one), config["model"]["kind"]) for one in alone]
+                splits = [dataset.split] if data.streaming else split_names(dataset.split)
+                alone = [{name: dataset.model_copy(update={"split": split})} for split in splits]
+                asked = {"streaming": True, "cache_dir": cache}
+                return lambda: [
+                    open_all(data.model_copy(update=asked | {"datasets": one}), kind) for one in alone
+                ]
 
-            together(*(opened(name, spec) for name, spec in data["datasets"].items()))
+            together(*(opened(name, dataset) for name, dataset in data.datasets.items()))
 
-    each(distinct((c for c in configs if "datasets" in c["data"]), "data"), lambda c: "data.datasets.", check)
+    pairs = [(data, kind) for data, kind in learnt_from if isinstance(data, Edits)]
+    each(distinct(pairs, lambda pair: pair[0]), lambda pair: "data.datasets.", check)
 
 
 def check_resolution(resolution: int | None, multiple: int) -> None:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from editmgt.config import show
+from editmgt.config import Config, edit_values, show
+from editmgt.config.schema import Evaluate, Train
 from editmgt.editing.cuts import told_once
 from editmgt.errors import UserError, on_one_line
 from editmgt.files import write_atomic
@@ -25,6 +26,7 @@ from editmgt.sweeps.checks import (
     distinct,
     each,
     together,
+    trains,
     untrained,
 )
 from editmgt.sweeps.compose import PLAN_KEY, Composition, compose_all
@@ -157,12 +159,11 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 def _check_machine_and_data(composition: Composition) -> None:
     """Ask for what will be computed on and learnt from before any work; other machines are asked by their cells."""
     configs = [cell.config for cell in composition.cells]
-    trains = configs[0]["task"] == "train"
-    if trains:
-        configs = untrained(configs)
+    trainings = untrained(trains(configs))
+    asked = [config for config in configs if isinstance(config, Evaluate)] or trainings
     together(
-        lambda: check_machine(() if composition.elsewhere else configs),
-        lambda: check_data(configs if trains else ()),
+        lambda: check_machine(() if composition.elsewhere else asked),
+        lambda: check_data([(config.data, config.model.kind) for config in trainings]),
     )
 
 
@@ -172,57 +173,54 @@ def _check_benchmarks(composition: Composition) -> None:
     from editmgt.sweeps.arena import check_arena
     from editmgt.sweeps.objective import check_objective
 
-    def check(config: dict[str, Any]) -> None:
-        build(config["benchmark"])
+    def check(config: Config) -> None:
+        build(config.benchmark)
         check_objective(config, composition.adaptive)
 
     configs = [cell.config for cell in composition.cells]
-    each(configs, lambda c: f"benchmark={c['benchmark']['name']}", check)
+    each(configs, lambda c: f"benchmark={c.benchmark.name}", check)
     if not composition.adaptive:  # a sweeper that chooses makes more cells
-        check_arena(configs)
+        check_arena([config.benchmark for config in configs])
 
 
 def _check_weights(composition: Composition) -> None:
     """Load what will be judged or trained on, and look at what will be resumed, before any work."""
     configs = [cell.config for cell in composition.cells]
-    if configs[0]["task"] == "evaluate":
-        each(configs, lambda c: f"checkpoint={c['checkpoint']}", _check_checkpoint)
-        return
-    _check_resumed([config for config in configs if config["resume"] is not None])
-    starts = distinct(untrained(configs), "init_from", "model")
-    each(starts, lambda c: f"init_from={show(c['init_from'])}", _check_start)
+    judged = [config for config in configs if isinstance(config, Evaluate)]
+    each(judged, lambda c: f"checkpoint={c.checkpoint}", _check_checkpoint)
+    _check_resumed([config for config in trains(configs) if config.resume is not None])
+    starts = distinct(untrained(trains(configs)), lambda c: (c.init_from, c.model))
+    each(starts, lambda c: f"init_from={show(c.init_from)}", _check_start)
 
 
-def _check_checkpoint(config: dict[str, Any]) -> None:
+def _check_checkpoint(config: Evaluate) -> None:
     from editmgt.editing import validate
     from editmgt.stores.identity import edit_settings, load_editor
 
-    editor = load_editor(config, config["checkpoint"])
-    check_resolution(config["model"]["resolution"], editor.pixels_per_cell)
+    editor = load_editor(config, config.checkpoint)
+    check_resolution(edit_values(config)["resolution"], editor.pixels_per_cell)
     validate(edit_settings(config, editor), editor.transformer.num_blocks, editor.pixels_per_cell)
 
 
-def _check_start(config: dict[str, Any]) -> None:
+def _check_start(config: Train) -> None:
     from editmgt.codec import Codec
-    from editmgt.config.schema import Model
     from editmgt.training.parts import fresh_vqvae, starting_parts
     from editmgt.weights import find
 
-    model = config["model"]
+    model, start = config.model, config.init_from
     with contextlib.redirect_stdout(None):  # what starts fresh is said when it does
-        if model["kind"] != "codec":
-            codec, _, transformer = starting_parts(config["init_from"], Model.model_validate(model))
-            multiple = codec.downsampling * transformer.cell_size
+        if start is None:  # a codec's training, as `config.problems` says
+            assert model.vqvae is not None
+            multiple = Codec(fresh_vqvae(model.vqvae)).downsampling
+        elif model.kind == "codec":
+            multiple = Codec.from_pretrained(find(start)[0]).downsampling
         else:
-            start = config["init_from"]
-            codec = (
-                Codec(fresh_vqvae(model["vqvae"])) if start is None else Codec.from_pretrained(find(start)[0])
-            )
-            multiple = codec.downsampling
-    check_resolution(model["resolution"], multiple)
+            codec, _, transformer = starting_parts(start, model)
+            multiple = codec.downsampling * transformer.cell_size
+    check_resolution(config.data.resolution, multiple)
 
 
-def _check_resumed(configs: list[dict[str, Any]]) -> None:
+def _check_resumed(configs: list[Train]) -> None:
     from editmgt.stores.identity import TRAININGS, in_another_precision, training_directory
     from editmgt.stores.trainings import LAST, state
 
@@ -230,9 +228,9 @@ def _check_resumed(configs: list[dict[str, Any]]) -> None:
         return
     from editmgt.training.checkpoint import read_weights
 
-    for path in dict.fromkeys(config["resume"] for config in configs if config["resume"] != "auto"):
+    for path in dict.fromkeys(str(config.resume) for config in configs if config.resume != "auto"):
         read_weights(Path(path))
-    asking = [config for config in configs if config["resume"] == "auto"]
+    asking = [config for config in configs if config.resume == "auto"]
     directories = [training_directory(config, Path()) for config in asking]
     if directories and not any(state(directory) in ("finished", "unfinished") for directory in directories):
         others = filter(None, (in_another_precision(config, Path()) for config in asking))
@@ -299,10 +297,10 @@ def _finish(plan: Plan, composition: Composition) -> int:
         build(plan.directory)
         print(f"Report: {plan.directory / 'report' / 'report.md'}")
         config = composition.cells[0].config
-        if plan.is_sweep and config["logger"]["name"] == "wandb":
+        if plan.is_sweep and config.logger.name == "wandb":
             if sweep := sweep_yaml(plan, config):
                 write_atomic(plan.directory / "report" / FILE, sweep)
-            log_study(plan.directory, config["logger"], study_tags(config))
+            log_study(plan.directory, config.logger, study_tags(config))
     if hint := sync_hint(plan.directory):
         print(f"W&B was offline; to upload: {hint}")
     return FAILED if cells_left(plan) else 0
@@ -319,12 +317,12 @@ def _how_to_resume(task: str, plan: Plan, composition: Composition, arguments: S
     return f"{_what_is_kept(plan, composition.cells[0].config)}: {command}"
 
 
-def _what_is_kept(plan: Plan, config: dict[str, Any]) -> str:
+def _what_is_kept(plan: Plan, config: Config) -> str:
     """Where a single run that is begun again goes on."""
     from editmgt.stores.identity import training_directory
     from editmgt.stores.trainings import state
 
-    if config["task"] == "evaluate":
+    if isinstance(config, Evaluate):
         return "The same command goes on, what was edited is kept"
     found = state(training_directory(config, plan.directory))
     if found == "finished":

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.types import IntervalSweep, Override
@@ -13,7 +13,8 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from editmgt.config import PRIMARY, Study, hydra_problems, problems
+from editmgt.config import PRIMARY, Config, Study, hydra_problems, parse_config, problems
+from editmgt.config.schema import Evaluate, Precision, Train
 from editmgt.errors import UserError, as_one, nearest, tell
 from editmgt.sweeps import study as studies
 from editmgt.sweeps.objective import storage_mistakes
@@ -35,10 +36,10 @@ _WHOLE = ("experiment=", "debug=")  # groups whose files set up a whole command
 
 @dataclass(frozen=True)
 class Composed:
-    """A cell: the overrides that make it, and the plain configuration they compose to."""
+    """A cell: the overrides that make it, and the configuration they compose to."""
 
     overrides: tuple[str, ...]
-    config: dict[str, Any]
+    config: Config
 
 
 @dataclass(frozen=True)
@@ -184,30 +185,32 @@ def _study(
 def _cell(task: str, job: list[str], mistakes: list[str]) -> tuple[Composed, str] | None:
     """A cell and what is to be said of it; None where it cannot be composed or is wrong."""
     try:
-        config = _plain(_compose(task, job))
+        values = _plain(_compose(task, job))
     except OmegaConfBaseException as error:
         mistakes.append(_first_line(error))
         return None
-    if found := _without_echoes(problems(config), {_key(text) for text in job}):
+    if found := _without_echoes(problems(values), {_key(text) for text in job}):
         mistakes += found
         return None
+    config = parse_config(values)
     note = settle(config)
     return Composed(tuple(job), config), note
 
 
-def settle(config: dict[str, Any]) -> str:
+def settle(config: Config) -> str:
     """Put what this machine decides into a valid configuration; return a line that says so, or an empty one.
 
     Fingerprints, stored configurations and every process of a training then hold one and the same value.
     """
     from editmgt.devices import emulation_warning, resolve_precision  # late: it imports torch
 
-    if config["task"] == "evaluate":
-        asked = config["dtype"] == "bfloat16"
-        return emulation_warning("dtype=bfloat16", config["device"]) if asked else ""
-    if config["task"] == "train":
-        trainer = config["trainer"]
-        trainer["precision"], note = resolve_precision(trainer["accelerator"], trainer["precision"])
+    if isinstance(config, Evaluate):
+        asked = config.dtype == "bfloat16"
+        return emulation_warning("dtype=bfloat16", config.device) if asked else ""
+    if isinstance(config, Train):
+        trainer = config.trainer
+        precision, note = resolve_precision(trainer.accelerator, trainer.precision)
+        trainer.precision = cast(Precision, precision)
         return note
     return ""
 
@@ -224,8 +227,10 @@ def _without_echoes(found: list[str], named: set[str]) -> list[str]:
 
 
 def _with_study(composition: Composition, study: Study) -> Composition:
+    configs = [cell.config.model_dump() for cell in composition.cells]
+
     def distinct(key: str) -> list[Any]:
-        levels = [_level(cell.config, key) for cell in composition.cells]
+        levels = [_level(config, key) for config in configs]
         return [level for i, level in enumerate(levels) if level not in levels[:i]]
 
     varying = {key: distinct(key) for key in composition.varying if key != studies.SEED}

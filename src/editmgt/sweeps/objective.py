@@ -4,53 +4,52 @@ from collections.abc import Collection, Iterator
 from importlib.metadata import version
 from typing import Any
 
-from editmgt.config import PRIMARY
+from editmgt.config import PRIMARY, Config
+from editmgt.config.schema import Train
 from editmgt.errors import UserError
 
 # what a benchmark may lack -> the fields of a batch of edits that are made of it
 _FIELDS = {"target": {"target"}, "edit_mask": {"edit_mask", "outside"}}
 
 
-def primary(config: dict[str, Any]) -> str:
+def primary(config: Config) -> str:
     """Return the metric that a sweep is about."""
-    return str(config["study"]["primary"]) if config["study"] else PRIMARY
+    return config.study.primary if config.study else PRIMARY
 
 
-def check_objective(config: dict[str, Any], adaptive: str | None) -> None:
+def check_objective(config: Config, adaptive: str | None) -> None:
     """Raise a ``UserError`` where a cell cannot have the metric that its sweep is judged by.
 
     ``adaptive`` names the sweeper that chooses the next cells by it. A sweep that nobody judges by one metric has none.
     """
-    if config["study"] is None and adaptive is None:
+    if config.study is None and adaptive is None:
         return
     name = primary(config)
-    what = f"study.primary={name}" if config["study"] else f"{adaptive} chooses by {name}, which"
+    what = f"study.primary={name}" if config.study else f"{adaptive} chooses by {name}, which"
     if reason := _reason(name, config):
         told = ", ".join(_computed(config)) or "none"
-        where = (
-            "" if config["study"] else "; the study of an experiment=NAME may name another as study.primary"
-        )
+        where = "" if config.study else "; the study of an experiment=NAME may name another as study.primary"
         raise UserError(f"{what} is not computed: {reason}. Computed here: {told}{where}.")
 
 
-def _reason(name: str, config: dict[str, Any]) -> str:
+def _reason(name: str, config: Config) -> str:
     """Why no row can have a metric; empty where some may."""
     from editmgt.metrics import chosen, scorer_of  # late: it imports torch
 
-    if config["model"].get("kind", "editor") != "editor":
-        return f"model={config['model']['name']} edits nothing"
-    if name not in chosen(config["metrics"]):
+    if isinstance(config, Train) and not config.edits:
+        return f"model={config.model.name} edits nothing"
+    if name not in chosen(config.metrics):
         return "metrics leaves it out"
-    if why := scorer_of(config["metrics"]).not_run.get(name):
+    if why := scorer_of(config.metrics).not_run.get(name):
         return why.rstrip(".")
     lacking = _lacking(name, _lacks(config))
-    return f"benchmark={config['benchmark']['name']} has no {' and no '.join(lacking)}" if lacking else ""
+    return f"benchmark={config.benchmark.name} has no {' and no '.join(lacking)}" if lacking else ""
 
 
-def _computed(config: dict[str, Any]) -> list[str]:
+def _computed(config: Config) -> list[str]:
     from editmgt.metrics import chosen
 
-    return [name for name in chosen(config["metrics"]) if not _reason(name, config)]
+    return [name for name in chosen(config.metrics) if not _reason(name, config)]
 
 
 def _lacking(name: str, lacks: Collection[str]) -> list[str]:
@@ -62,10 +61,10 @@ def _lacking(name: str, lacks: Collection[str]) -> list[str]:
     return [field.replace("_", " ") for field in _FIELDS if field in lacks and reads & _FIELDS[field]]
 
 
-def _lacks(config: dict[str, Any]) -> Collection[str]:
+def _lacks(config: Config) -> Collection[str]:
     from editmgt.benchmarks import build
 
-    return tuple(getattr(build(config["benchmark"]), "lacks", ()))
+    return tuple(getattr(build(config.benchmark), "lacks", ()))
 
 
 def storage_mistakes(storage: Any) -> Iterator[str]:

@@ -62,13 +62,13 @@ def make_plan(task: str, composition: Composition, multirun: bool) -> Plan:
     first = composition.cells[0].config
     named = composition.directory
     if not multirun:
-        plan = Plan(task, named or RUNS / first["name"], {"": composition.cells[0].overrides})
+        plan = Plan(task, named or RUNS / first.name, {"": composition.cells[0].overrides})
         _check_named(plan, composition)
         return plan
     cells = {}
     if composition.adaptive is None:
         cells = {cell_name(cell.overrides, composition.varying): cell.overrides for cell in composition.cells}
-    directory = named or SWEEPS / _sweep_name(task, first["name"], composition)
+    directory = named or SWEEPS / _sweep_name(task, first.name, composition)
     plan = Plan(task, directory, cells, composition.adaptive is not None)
     _check_named(plan, composition)
     return plan

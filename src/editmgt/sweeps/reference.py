@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+
+from pydantic import ValidationError
 
 from editmgt import assets
+from editmgt.config import Config, parse_config
+from editmgt.config.schema import Evaluate
 from editmgt.errors import UserError
 from editmgt.lock import locked
 from editmgt.progress import progress_bar
-from editmgt.results import RunDirectory, SweepDirectory, readable
+from editmgt.results import BrokenFile, RunDirectory, SweepDirectory
 from editmgt.results.reference import SHIPPED, Reference
 from editmgt.results.run_directory import METRICS, SAMPLES
 from editmgt.stores.fingerprint import digest, protocol, weights_digest
-from editmgt.stores.identity import edit_seed, edit_settings, edits_directory, load_editor, ready_editor
+from editmgt.stores.identity import edit_settings, edits_directory, load_editor, ready_editor
 from editmgt.sweeps.cell import judge
 from editmgt.sweeps.plan import Plan
 from editmgt.sweeps.status import has_results, status_of, was_cut_off
@@ -20,26 +23,32 @@ from editmgt.sweeps.status import has_results, status_of, was_cut_off
 
 def run_references(plan: Plan, say: Callable[[str], None]) -> None:
     """Judge the references of every benchmark under its first finished cell's settings, once: what is there is kept."""
-    first: dict[str, tuple[Path, dict[str, Any]]] = {}
+    first: dict[str, tuple[Path, Config]] = {}
     for directory, config in finished_cells(plan):
-        first.setdefault(config["benchmark"]["name"], (directory, config))
+        first.setdefault(config.benchmark.name, (directory, config))
     for benchmark, (directory, config) in first.items():
         out = SweepDirectory(plan.directory).reference(benchmark if len(first) > 1 else "")
         _run(plan, directory, config, out, say)
 
 
-def finished_cells(plan: Plan) -> Iterator[tuple[Path, dict[str, Any]]]:
+def finished_cells(plan: Plan) -> Iterator[tuple[Path, Config]]:
     """Yield directory and configuration of the cells that edited their benchmark to its end."""
-    for name in plan.cells:
-        directory = plan.cell_directory(name)
-        config = readable(RunDirectory(directory).config) or {}  # of a broken one the report tells
-        done = status_of(directory).get("state") == "done"
-        if done and config and config["model"].get("kind", "editor") == "editor":
+    for directory in map(plan.cell_directory, plan.cells):
+        config = _stored_config(directory)
+        if config is not None and config.edits and status_of(directory).get("state") == "done":
             yield directory, config
 
 
-def _run(plan: Plan, cell: Path, config: dict[str, Any], out: Reference, say: Callable[[str], None]) -> None:
-    own = config["checkpoint"] if config["task"] == "evaluate" else str(cell / "checkpoints" / "editor")
+def _stored_config(directory: Path) -> Config | None:
+    """What a cell was made by; None for what is broken or of another version, which the report tells."""
+    try:
+        return parse_config(RunDirectory(directory).config())
+    except (BrokenFile, OSError, KeyError, ValidationError):
+        return None
+
+
+def _run(plan: Plan, cell: Path, config: Config, out: Reference, say: Callable[[str], None]) -> None:
+    own = config.checkpoint if isinstance(config, Evaluate) else str(cell / "checkpoints" / "editor")
     if plan.task == "train":
         if SHIPPED in assets.names():
             _once(
@@ -54,7 +63,7 @@ def _run(plan: Plan, cell: Path, config: dict[str, Any], out: Reference, say: Ca
     _once(out.controls.path, own, config, say, lambda to, resume: _controls(own, config, to, say, resume))
 
 
-def _shipped(plan: Plan, config: dict[str, Any], out: Path, say: Callable[[str], None], resume: bool) -> None:
+def _shipped(plan: Plan, config: Config, out: Path, say: Callable[[str], None], resume: bool) -> None:
     from editmgt.stores import stored_edits
 
     def tell(text: str) -> None:
@@ -71,32 +80,32 @@ def _shipped(plan: Plan, config: dict[str, Any], out: Path, say: Callable[[str],
         say(f"{SHIPPED} cannot be judged with these settings: {error}")
 
 
-def _controls(own: str, config: dict[str, Any], out: Path, say: Callable[[str], None], resume: bool) -> None:
+def _controls(own: str, config: Config, out: Path, say: Callable[[str], None], resume: bool) -> None:
     from editmgt.benchmarks import build
     from editmgt.benchmarks.lookup import picture_path
     from editmgt.evaluation import controls
     from editmgt.metrics import scorer_of
 
-    editor, benchmark = ready_editor(config, own), config["benchmark"]
+    editor, benchmark = ready_editor(config, own), config.benchmark
     with progress_bar("controls", say) as advance:
         controls(
             editor,
             build(benchmark),
             edit_settings(config, editor),
             out,
-            batch_size=benchmark["batch_size"],
-            seed=edit_seed(config),
-            metrics=scorer_of(config["metrics"]),
+            batch_size=benchmark.batch_size,
+            seed=config.edit_seed,
+            metrics=scorer_of(config.metrics),
             progress=advance,
             resume=resume,
-            picture_path=lambda sample: picture_path(benchmark, sample),
+            picture_path=lambda sample: picture_path(benchmark.name, sample),
         )
 
 
 def _once(
     out: Path,
     weights: str,
-    config: dict[str, Any],
+    config: Config,
     say: Callable[[str], None],
     work: Callable[[Path, bool], None],
 ) -> None:
@@ -104,7 +113,7 @@ def _once(
     settings = edit_settings(config, load_editor(config, weights)).to_dict()
     identity: dict[str, str | None] = {
         "training_fingerprint": weights_digest(weights),
-        "protocol_fingerprint": digest(protocol(config, settings, edit_seed(config))),
+        "protocol_fingerprint": digest(protocol(config, settings)),
     }
     run = RunDirectory(out)
     with locked(out, lambda: say(f"{out.name}: waiting for another process, which judges them")):

@@ -2,17 +2,20 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
+from editmgt.config import Config
 from editmgt.config.keys import marked, without
+from editmgt.config.schema import Evaluate, Train
 from editmgt.errors import UserError
 from editmgt.results import RunDirectory, readable
 from editmgt.settings.declaration import Mark
 from editmgt.stores import trainings
-from editmgt.stores.identity import cell_settings, edit_seed, identify, training_directory
+from editmgt.stores.identity import cell_settings, identify, training_directory
 from editmgt.stores.stored_edits import layers_read
 from editmgt.sweeps.changes import changes
+from editmgt.sweeps.checks import trains
 from editmgt.sweeps.compose import Composition
 from editmgt.sweeps.plan import Plan
 from editmgt.sweeps.status import INTERRUPTED, is_done, status_of
@@ -43,14 +46,14 @@ def check_old_results(plan: Plan, composition: Composition) -> None:
         )
 
 
-def _changed_keys(directory: Path, config: dict[str, Any]) -> list[str]:
+def _changed_keys(directory: Path, config: Config) -> list[str]:
     stored, harmless = readable(RunDirectory(directory).config), marked(Mark.RUNNING, Mark.PRESET)
-    return changes(without(stored, harmless), without(config, harmless)) if stored else []
+    return changes(without(stored, harmless), without(config.model_dump(), harmless)) if stored else []
 
 
 def shared_layers(composition: Composition) -> set[int]:
     """Return the blocks whose attention maps any of the cells reads."""
-    edited = [cell.config for cell in composition.cells if _edits(cell.config)]
+    edited = [cell.config for cell in composition.cells if cell.config.edits]
     return {layer for config in edited for layer in layers_read(cell_settings(config))}
 
 
@@ -61,14 +64,14 @@ def outlook(plan: Plan, composition: Composition) -> str:
     configs = [cell.config for cell in composition.cells]
     parts = [_count(len(configs), "cell")]
     if plan.task == "train":
-        parts.append(_trainings(plan, configs))
-    if passes := {_pass(config) for config in configs if _edits(config)}:
+        parts.append(_trainings(plan, trains(configs)))
+    if passes := {_pass(config) for config in configs if config.edits}:
         parts.append(_count(len(passes), "pass", "passes") + " of edits")
     lines = [f"  {_state(plan, name, config)}" for name, config in zip(plan.cells, configs, strict=True)]
     return "\n".join([f"Sweep {plan.directory}: {', '.join(parts)}", *lines])
 
 
-def _trainings(plan: Plan, configs: list[dict[str, Any]]) -> str:
+def _trainings(plan: Plan, configs: Iterable[Train]) -> str:
     directories = {training_directory(config, plan.directory) for config in configs}
     counts = Counter(trainings.state(directory) for directory in directories)
     words = {"finished": "finished", "unfinished": "to continue", "corrupt": "corrupt, to train again"}
@@ -76,7 +79,7 @@ def _trainings(plan: Plan, configs: list[dict[str, Any]]) -> str:
     return _count(len(directories), "training") + (f" ({told})" if told else "")
 
 
-def _state(plan: Plan, name: str, config: dict[str, Any]) -> str:
+def _state(plan: Plan, name: str, config: Config) -> str:
     directory = plan.cell_directory(name)
     if is_done(directory, identify(config)):
         return f"done      {name}"
@@ -86,16 +89,12 @@ def _state(plan: Plan, name: str, config: dict[str, Any]) -> str:
     return f"{'continue' if status else 'run':<9} {name}"
 
 
-def _pass(config: dict[str, Any]) -> str:
+def _pass(config: Config) -> str:
     """What makes a cell's edits, apart from the device."""
-    weights, dtype = identify(config)["training_fingerprint"], config.get("dtype")
-    return json.dumps(
-        [weights, dtype, cell_settings(config).of_pictures, edit_seed(config), config["benchmark"]]
-    )
-
-
-def _edits(config: dict[str, Any]) -> bool:
-    return bool(config["model"].get("kind", "editor") == "editor")
+    weights = identify(config)["training_fingerprint"]
+    dtype = config.dtype if isinstance(config, Evaluate) else None
+    benchmark = config.benchmark.model_dump()
+    return json.dumps([weights, dtype, cell_settings(config).of_pictures, config.edit_seed, benchmark])
 
 
 def _count(number: int, one: str, many: str = "") -> str:

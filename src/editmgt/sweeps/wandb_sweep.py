@@ -1,11 +1,11 @@
 """A finished sweep's cells as a W&B sweep, for agents on any number of machines: ``report/wandb_sweep.yaml``."""
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
+from editmgt.config import Config
 from editmgt.metrics import REGISTRY
 from editmgt.sweeps.objective import primary
 from editmgt.sweeps.plan import Plan
@@ -19,7 +19,7 @@ _HEAD = f"""\
 """
 
 
-def sweep_yaml(plan: Plan, config: Mapping[str, Any]) -> str | None:
+def sweep_yaml(plan: Plan, config: Config) -> str | None:
     """Return the file; None where a grid is not what the plan's cells are.
 
     Args:
@@ -34,11 +34,11 @@ def sweep_yaml(plan: Plan, config: Mapping[str, Any]) -> str | None:
     parameters: dict[str, dict[str, Any]] = {
         key: {"value": texts[0]} if len(texts) == 1 else {"values": texts} for key, texts in values.items()
     }
-    if config["study"] is not None:  # a single cell of a study is a run of its own
+    if config.study is not None:  # a single cell of a study is a run of its own
         parameters["study"] = {"value": "null"}
-    metric = primary(dict(config))
+    metric = primary(config)
     sweep = {
-        "project": config["logger"]["project"],
+        "project": config.logger.project,
         "name": plan.directory.name,
         "program": f"{plan.task}.py",
         "command": ["${env}", "${interpreter}", "${program}", "${args_no_hyphens}"],
@@ -46,7 +46,7 @@ def sweep_yaml(plan: Plan, config: Mapping[str, Any]) -> str | None:
         "metric": {"name": metric, "goal": _GOALS.get(REGISTRY[metric].direction, "maximize")},
         "parameters": parameters,
     }
-    if config["logger"]["entity"] is not None:
-        sweep["entity"] = config["logger"]["entity"]
+    if config.logger.entity is not None:
+        sweep["entity"] = config.logger.entity
     head = _HEAD.format(task=plan.task, directory=plan.directory)
     return head + yaml.safe_dump(sweep, sort_keys=False, allow_unicode=True)

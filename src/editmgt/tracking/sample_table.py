@@ -10,6 +10,7 @@ from PIL import Image
 
 from editmgt.benchmarks import BenchmarkSample, build
 from editmgt.benchmarks.lookup import picture_path
+from editmgt.config.schema import Benchmark
 from editmgt.editing.picture_files import read_image
 from editmgt.evaluation.kept_maps import KeptMap, read_maps
 from editmgt.results import RunDirectory
@@ -23,7 +24,7 @@ _FIRST = ("sample_id", *PICTURES, "instruction", "edit_type")
 
 
 def sample_table(
-    directory: Path, benchmark: Mapping[str, Any] | None, pictures: int
+    directory: Path, benchmark: Benchmark | None, pictures: int
 ) -> tuple[list[str], list[list[Any]]]:
     """Return columns and rows of the cell in ``directory``, the same columns in all cells of a sweep.
 
@@ -32,7 +33,7 @@ def sample_table(
 
     Args:
         directory: of a cell that is done.
-        benchmark: its configuration; None: no pictures.
+        benchmark: that it edited; None: no pictures.
         pictures: in all rows together, at most.
     """
     frame = RunDirectory(directory).samples().astype({"seed": float})
@@ -59,13 +60,13 @@ def _shown(records: Sequence[Mapping[str, Any]]) -> list[int]:
 
 
 def _pictures(
-    directory: Path, benchmark: Mapping[str, Any], index: int, maps: Mapping[str, KeptMap]
+    directory: Path, benchmark: Benchmark, index: int, maps: Mapping[str, KeptMap]
 ) -> dict[str, Image.Image | None]:
     """The pictures of a sample; None for what the benchmark, or an evaluation by an older version, lacks."""
     from editmgt.editing.picture import heat  # late: torch
 
     sample = BenchmarkSample.of(build(benchmark)[index])
-    source, path = Image.fromarray(sample.source), directory / picture_path(benchmark, sample)
+    source, path = Image.fromarray(sample.source), directory / picture_path(benchmark.name, sample)
     kept = maps.get(sample.sample_id)
     pictures = {
         "source": source,

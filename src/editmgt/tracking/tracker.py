@@ -6,12 +6,13 @@ import os
 import secrets
 import shlex
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import urlparse
 
+from editmgt.config.schema import Benchmark, Config, Logger
 from editmgt.results import RunDirectory, SweepDirectory, readable
 from editmgt.results.run_directory import SAMPLES
 
@@ -66,14 +67,16 @@ class WandbTracker(Tracker):
     def __init__(
         self,
         directory: Path,
-        config: dict[str, Any],
+        logger: Logger,
+        config: Mapping[str, Any],
         group: str | None,
         name: str,
         job_type: str,
         tags: Sequence[str],
+        benchmark: Benchmark | None,
     ) -> None:
         super().__init__(directory)
-        self._logger, self._benchmark = config["logger"], config.get("benchmark")
+        self._logger, self._benchmark = logger, benchmark
         import wandb
 
         stored, mode = readable(RunDirectory(directory).wandb_run) or {}, wandb_mode()
@@ -84,8 +87,8 @@ class WandbTracker(Tracker):
         RunDirectory(directory).write_wandb_run(run_id, mode)
         notes = {"git_commit": _commit(), "resumes": None if goes_on else last}
         self._run = wandb.init(
-            project=config["logger"]["project"],
-            entity=config["logger"]["entity"],
+            project=logger.project,
+            entity=logger.entity,
             group=group,
             name=name,
             job_type=job_type,
@@ -94,7 +97,7 @@ class WandbTracker(Tracker):
             resume="allow" if mode == "online" else None,
             mode=cast(Literal["online", "offline", "shared"], mode),
             dir=directory,
-            config=config | {key: value for key, value in notes.items() if value},
+            config=dict(config) | {key: value for key, value in notes.items() if value},
             reinit="finish_previous",
             settings=wandb.Settings(silent=True, console="off", disable_git=True, init_timeout=60),
         )
@@ -114,7 +117,7 @@ class WandbTracker(Tracker):
         from editmgt.tracking.wandb_files import log_weights
 
         with _kept("its editor"):
-            log_weights(self._run, directory, digest, self._logger.get("weights", 0), made_here)
+            log_weights(self._run, directory, digest, self._logger.weights, made_here)
 
     def lightning_logger(self) -> Any:
         """Lightning's logger onto this run; a curve that W&B does not take ends no training."""
@@ -138,7 +141,7 @@ class WandbTracker(Tracker):
             specs = {name: REGISTRY.get(name.partition("[")[0]) for name in finite}
             define_goals(self._run, {name: spec.direction for name, spec in specs.items() if spec})
             run = RunDirectory(self.directory)
-            pictures, files, tables = self._logger.get("pictures", 0), run.files(), {}
+            pictures, files, tables = self._logger.pictures, run.files(), {}
             if SAMPLES in files:
                 tables["samples_table"] = sample_table(self.directory, self._benchmark, pictures - 1)
             log_with_artifact(
@@ -170,38 +173,42 @@ class WandbTracker(Tracker):
 
 def start(
     directory: Path,
-    config: dict[str, Any],
+    logger: Logger,
+    config: Mapping[str, Any],
     group: str | None,
     name: str,
     job_type: str = "cell",
     tags: Sequence[str] = (),
+    benchmark: Benchmark | None = None,
 ) -> Tracker:
-    """Start the log that ``config["logger"]`` names; W&B that cannot start is said, and the work goes on."""
-    kind = config["logger"]["name"]
-    if kind == "csv":
+    """Start the log that ``logger`` names; W&B that cannot start is said, and the work goes on.
+
+    W&B is told ``config``, as columns to sort runs by, and shows pictures of the samples of ``benchmark``.
+    """
+    if logger.name == "csv":
         return CsvTracker(directory)
-    if kind == "wandb" and wandb_mode() != "disabled":
+    if logger.name == "wandb" and wandb_mode() != "disabled":
         try:
-            return WandbTracker(directory, config, group, name, job_type, tags)
+            return WandbTracker(directory, logger, config, group, name, job_type, tags, benchmark)
         except Exception as error:  # no server, no disk, a wrong key: the cell is worth more than its log
             print(f"W&B could not start, so this {job_type} is not logged there: {_reason(error)}")
     return Tracker(directory)
 
 
-def log_study(directory: Path, logger: dict[str, Any], tags: Sequence[str] = ()) -> None:
+def log_study(directory: Path, logger: Logger, tags: Sequence[str] = ()) -> None:
     """Log the report of the sweep in ``directory`` to a W&B run beside those of its cells, where W&B is online one for all reruns."""
     study = readable(SweepDirectory(directory).study)
-    config = {"logger": logger} | ({"study": study.model_dump()} if study else {})
-    tracker = start(directory, config, directory.name, "summary", "summary", tags)
+    config = {"logger": logger.model_dump()} | ({"study": study.model_dump()} if study else {})
+    tracker = start(directory, logger, config, directory.name, "summary", "summary", tags)
     if isinstance(tracker, WandbTracker):
         with _kept("the report"):  # which is on disk
             tracker.log_report()
         tracker.finish(failed=False)
 
 
-def study_tags(config: dict[str, Any]) -> list[str]:
+def study_tags(config: Config) -> list[str]:
     """Return what a project's runs are picked out by: the study, and what it is judged on."""
-    return [config["name"], config["benchmark"]["name"]]
+    return [config.name, config.benchmark.name]
 
 
 @contextmanager

@@ -183,7 +183,7 @@ def _editor_run(
         seed=config.seed,
         accumulate=config.trainer.accumulate_grad_batches,
     )
-    settings = EditSettings().override(**edit_values(config.model_dump()))
+    settings = EditSettings().override(**edit_values(config))
     editor = Editor(codec, text, transformer, settings, timestep_convention="mask_ratio")
     data = _data(config, directory, codec, text, editor.pixels_per_cell)
     callbacks: list[Callback] = []
