@@ -333,3 +333,9 @@ def test_a_later_stage_starts_from_nothing_but_what_is_given(experiment: str) ->
     """Hydra's ``???`` would not do: merged over another value it leaves that value."""
     [found] = schema.problems(composed("train", f"experiment={experiment}"))
     assert found.startswith("init_from=null: name the weights to start from")
+
+
+def test_nothing_but_a_codec_starts_from_nothing() -> None:
+    config = composed("train", "experiment=tiny_base", "init_from=null")
+    config["model"]["vqvae"] = composed("train", "experiment=tiny_codec")["model"]["vqvae"]
+    assert [line.split(":")[0] for line in schema.problems(config)] == ["init_from=null"]
