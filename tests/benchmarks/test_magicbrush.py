@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from editmgt.benchmarks import BenchmarkSample, build, rows_digest
-from editmgt.config.schema import Benchmark
+from editmgt.config.benchmark import Benchmark
 from editmgt.editing import Editor
 from editmgt.errors import UserError
 from editmgt.evaluation import controls

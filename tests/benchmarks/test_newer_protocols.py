@@ -13,7 +13,7 @@ from test_protocols import dlebench, gide, png
 from editmgt.benchmarks import BenchmarkSample, build
 from editmgt.benchmarks.candidates import read_candidates
 from editmgt.benchmarks.protocols.gide import JUDGING, region
-from editmgt.config.schema import Benchmark
+from editmgt.config.benchmark import Benchmark
 from editmgt.errors import UserError
 
 WIDTH, HEIGHT = 31, 17

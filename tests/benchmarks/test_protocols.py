@@ -18,7 +18,7 @@ from PIL import Image
 from editmgt.benchmarks import BenchmarkSample, build, rows_digest
 from editmgt.benchmarks.lookup import instructions, picture_path
 from editmgt.benchmarks.pictures import run_length_mask
-from editmgt.config.schema import Benchmark
+from editmgt.config.benchmark import Benchmark
 from editmgt.editing import Editor
 from editmgt.errors import UserError
 from editmgt.evaluation import controls, evaluate

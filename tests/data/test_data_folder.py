@@ -14,7 +14,7 @@ from PIL import Image
 
 from editmgt.benchmarks import BenchmarkSample, build
 from editmgt.benchmarks.lookup import picture_path
-from editmgt.config.schema import Benchmark
+from editmgt.config.benchmark import Benchmark
 from editmgt.data.bad_rows import BadRow
 from editmgt.data.folder import INDEX, read_folder
 from editmgt.data.rows import EditRows

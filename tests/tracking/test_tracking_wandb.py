@@ -28,7 +28,8 @@ from PIL import Image
 from wandb_server import serving
 
 from editmgt.benchmarks import build
-from editmgt.config.schema import Benchmark, Logger
+from editmgt.config.benchmark import Benchmark
+from editmgt.config.schema import Logger
 from editmgt.files import read_json
 from editmgt.metrics import REGISTRY
 from editmgt.spreadsheet import from_csv

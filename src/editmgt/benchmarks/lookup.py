@@ -13,7 +13,7 @@ from editmgt.errors import UserError
 from editmgt.paths import is_file_name
 
 if TYPE_CHECKING:
-    from editmgt.config.schema import Benchmark
+    from editmgt.config.benchmark import Benchmark
 
 
 def build(benchmark: "Benchmark") -> Samples:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from editmgt.benchmarks.protocols import PROTOCOLS
+from editmgt.config.benchmark import Benchmark, benchmark_schema
 from editmgt.config.bundles import (
     BUNDLE,
     blocks_of,
@@ -15,19 +16,7 @@ from editmgt.config.bundles import (
     transformer_config,
 )
 from editmgt.config.edit_values import config_key, edit_values
-from editmgt.config.schema import (
-    SCHEMAS,
-    Benchmark,
-    Config,
-    Edits,
-    Evaluate,
-    Metrics,
-    Model,
-    Prepare,
-    Scenes,
-    Train,
-    benchmark_schema,
-)
+from editmgt.config.schema import SCHEMAS, Config, Edits, Evaluate, Metrics, Model, Prepare, Scenes, Train
 from editmgt.config.targets import target_problems
 from editmgt.editing.settings import layer_problems, map_problems
 from editmgt.errors import UserError, nearest

@@ -1,12 +1,11 @@
 """What a composed configuration may hold: every key, its type and its range."""
 
-from collections.abc import Callable, Mapping
-from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_type_hints
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import Discriminator, Field, SerializeAsAny, Tag, WrapValidator, create_model
+from pydantic import Discriminator, Field, Tag
 
-from editmgt.benchmarks.protocols import PROTOCOLS, protocol
+from editmgt.config.benchmark import NAME, AnyBenchmark
 from editmgt.config.edit_values import section
 from editmgt.settings.declaration import Mark, Under
 from editmgt.settings.ranges import (
@@ -20,7 +19,6 @@ from editmgt.settings.ranges import (
     Rank,
     Resolution,
     Samples,
-    Seconds,
     Seed,
     Size,
     Strict,
@@ -29,7 +27,6 @@ from editmgt.settings.ranges import (
 )
 
 RUNNING, REPLICATE, PRESET = Mark.RUNNING, Mark.REPLICATE, Mark.PRESET
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Fallback = Literal["input", "none"]
 # Lightning's names of what one `python -m torch.distributed.run` can start (its registry needs torch)
 Strategy = Literal[
@@ -237,39 +234,6 @@ class Metrics(Strict):
     inception: _Inception
 
 
-class Judge(Strict):
-    """A vision-language model that is asked about edits, and how patiently."""
-
-    kind: Literal["scores", "pairwise"]
-    candidates: Text | None
-    endpoint: Annotated[str, Field(pattern=r"^https?://")] | None
-    model: Text | None
-    key_variable: Text
-    temperature: Size | None
-    attempts: Positive
-    timeout: Seconds
-    parallel: Processes
-
-
-class _PairwiseJudge(Judge):
-    kind: Literal["pairwise"]  # the benchmark has no questions of its own
-
-
-class Benchmark(Strict):
-    """What every ``benchmark`` has; :func:`benchmark_schema` adds what its protocol reads."""
-
-    name: Annotated[str, Field(pattern=NAME)]  # names directories
-    size: Samples | None
-    batch_size: Annotated[BatchSize, RUNNING]
-    seed: Annotated[Seed, REPLICATE]
-    judge: Judge | None = None
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> "Benchmark":
-        """Return the benchmark that ``values`` describe, with all that its protocol reads."""
-        return benchmark_schema(values["name"]).model_validate(values)
-
-
 PRIMARY = "edit/success"  # what a sweep is about where no study says it
 
 
@@ -293,18 +257,6 @@ class Study(Strict):
     correction: Literal["holm"]
 
 
-@cache
-def benchmark_schema(name: str) -> type[Benchmark]:
-    """Return what a ``benchmark`` configuration of a protocol may hold: see :mod:`editmgt.benchmarks.protocols`."""
-    module = protocol(name)
-    kinds = get_type_hints(module.rows, include_extras=True)
-    fields: dict[str, Any] = {
-        key: (kind, ...) for key, kind in kinds.items() if key not in ("name", "return")
-    }
-    fields["judge"] = ((Judge if hasattr(module, "JUDGING") else _PairwiseJudge) | None, None)
-    return create_model(name, __base__=Benchmark, **fields)
-
-
 class LocalizationLayers(Strict):
     """Which blocks' maps are recorded, and scored alone and averaged."""
 
@@ -313,16 +265,11 @@ class LocalizationLayers(Strict):
     thresholds: list[Fraction]
 
 
-def _of_its_protocol(values: Any, otherwise: Callable[[Any], Benchmark]) -> Benchmark:
-    known = isinstance(values, Mapping) and values.get("name") in PROTOCOLS
-    return Benchmark.of(values) if known else otherwise(values)
-
-
 class _Common(Strict):
     name: Annotated[str, Field(pattern=NAME), RUNNING]
     logger: Annotated[Logger, RUNNING]
     metrics: Annotated[Metrics, Mark.MEASURED]
-    benchmark: Annotated[SerializeAsAny[Benchmark], WrapValidator(_of_its_protocol)]
+    benchmark: AnyBenchmark
     seed: Annotated[Seed, REPLICATE]
     reuse: Annotated[bool, RUNNING]
     plan: Annotated[Literal["run", "only"], RUNNING]

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import httpx
 
 from editmgt.benchmarks.judging import Prompt, Question
-from editmgt.config import schema
+from editmgt.config.benchmark import JudgeSettings
 from editmgt.errors import on_one_line
 
 Answer = TypeVar("Answer")
@@ -60,7 +60,7 @@ class Judge:
         self._url = f"{endpoint.rstrip('/')}/chat/completions"
 
     @classmethod
-    def of(cls, settings: schema.Judge) -> "Judge":
+    def of(cls, settings: JudgeSettings) -> "Judge":
         """Return the judge of a ``benchmark.judge`` configuration that names its endpoint and its model."""
         assert settings.endpoint is not None and settings.model is not None  # `config.problems` says so
         return cls(

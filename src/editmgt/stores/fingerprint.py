@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import editmgt
+from editmgt.config.benchmark import Benchmark
 from editmgt.config.keys import inference_only, marked, without
-from editmgt.config.schema import Benchmark, Config, Edits, Evaluate, Scenes, Train
+from editmgt.config.schema import Config, Edits, Evaluate, Scenes, Train
 from editmgt.data.sources import identity
 from editmgt.settings.declaration import Mark
 from editmgt.weights import find

@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from editmgt.config import schema
-from editmgt.config.schema import Benchmark
+from editmgt.config.benchmark import Benchmark, JudgeSettings
 from editmgt.errors import UserError
 from editmgt.lock import locked
 from editmgt.progress import progress_bar
@@ -47,7 +46,7 @@ def run_arena(plan: Plan, say: Callable[[str], None]) -> None:
             _compare([directory for directory, _ in cells], cells[0][1], out, say)
 
 
-def _comparing(benchmark: Benchmark) -> schema.Judge | None:
+def _comparing(benchmark: Benchmark) -> JudgeSettings | None:
     """The judge that compares the cells of a benchmark, where there is one."""
     judge = benchmark.judge
     asked = judge is not None and judge.endpoint is not None and judge.kind == "pairwise"

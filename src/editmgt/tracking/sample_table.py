@@ -10,7 +10,7 @@ from PIL import Image
 
 from editmgt.benchmarks import BenchmarkSample, build
 from editmgt.benchmarks.lookup import picture_path
-from editmgt.config.schema import Benchmark
+from editmgt.config.benchmark import Benchmark
 from editmgt.editing.picture_files import read_image
 from editmgt.evaluation.kept_maps import KeptMap, read_maps
 from editmgt.results import RunDirectory

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import urlparse
 
-from editmgt.config.schema import Benchmark, Config, Logger
+from editmgt.config.benchmark import Benchmark
+from editmgt.config.schema import Config, Logger
 from editmgt.results import RunDirectory, SweepDirectory, readable
 from editmgt.results.run_directory import SAMPLES
 
