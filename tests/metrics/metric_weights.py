@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 import torchvision
@@ -9,7 +10,9 @@ from open_clip import CLIP as OpenCLIP
 from safetensors.torch import save_file
 from transformers import ViTConfig, ViTModel
 
+from editmgt.config import Metrics
 from editmgt.metrics import Backbones
+from editmgt.metrics.backbones import DEFAULTS
 
 CLIP_CONFIG = {
     "embed_dim": 24,
@@ -105,3 +108,9 @@ def regions(size: tuple[int, int] = (48, 40)) -> torch.Tensor:
     ragged = torch.rand(4, *size, generator=random) < torch.tensor([0, 1, 0.2, 0.7])[:, None, None]
     ragged[0], ragged[1] = False, True
     return ragged
+
+
+def configured(**values: Any) -> Metrics:
+    """A ``metrics`` configuration: the default one, but for these values."""
+    networks = {kind: {**of_kind, **values.pop(kind, {})} for kind, of_kind in DEFAULTS.items()}
+    return Metrics.model_validate({"names": None, "preset": None, **networks, **values})

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from metric_weights import configured
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 from torchmetrics.functional.image import peak_signal_noise_ratio as torchmetrics_psnr
 from torchmetrics.functional.image import structural_similarity_index_measure
@@ -124,7 +125,7 @@ def test_pie_benchs_ssim_leaves_the_border_out_as_scikit_image_does() -> None:
         ssim_inner(a[..., :10], b[..., :10]).isnan().all()
         and not ssim(a[..., :10], b[..., :10]).isnan().any()
     )
-    said = identity(["outside_all/ssim", "outside/ssim"], {})["definitions"]
+    said = identity(configured(names=["outside_all/ssim", "outside/ssim"]))["definitions"]
     assert "without the 5 pixels of its border" in said["outside_all/ssim"]
     assert "with its border mirrored" in said["outside/ssim"]
 

@@ -5,16 +5,14 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 import yaml
-from metric_weights import Colours, pictures, settings_of
+from metric_weights import Colours, configured, pictures, settings_of
 from safetensors.torch import load_file, save_file
 
 from editmgt.benchmarks.protocols.scenes import rows as scenes
-from editmgt.config.schema import Metrics
 from editmgt.editing import Editor
 from editmgt.errors import UserError
 from editmgt.evaluation import evaluate
@@ -119,16 +117,10 @@ def test_sets_are_scored_over_all_batches_and_only_if_all_were_seen() -> None:
     assert sets.compute(12) == {"set/fid/undefined": 12, "set/kid/undefined": 12}  # a resumed run
 
 
-def metrics(**values: Any) -> Metrics:
-    """A ``metrics`` configuration."""
-    networks = {kind: {**of_kind, **values.pop(kind, {})} for kind, of_kind in DEFAULTS.items()}
-    return Metrics.model_validate({"names": None, "preset": None, **networks, **values})
-
-
 @pytest.mark.parametrize("path", sorted(CONF.glob("*.yaml")), ids=lambda path: path.stem)
 def test_presets_name_metrics_that_exist(path: Path) -> None:
     config = yaml.safe_load(path.read_text())
-    names = chosen(metrics(preset=config["preset"]))
+    names = chosen(configured(preset=config["preset"]))
     assert len(set(names)) == len(names)
     if path.stem == "default":
         assert {kind: config[kind] for kind in DEFAULTS} == DEFAULTS
@@ -136,27 +128,27 @@ def test_presets_name_metrics_that_exist(path: Path) -> None:
 
 
 def test_names_win_over_the_preset() -> None:
-    assert chosen(metrics(names=["whole/l1"], preset=["clip/i"])) == ("whole/l1",)
-    assert chosen(metrics(preset=["clip/i"])) == ("clip/i",)
-    assert chosen(metrics(names=[])) == ()
+    assert chosen(configured(names=["whole/l1"], preset=["clip/i"])) == ("whole/l1",)
+    assert chosen(configured(preset=["clip/i"])) == ("clip/i",)
+    assert chosen(configured(names=[])) == ()
 
 
 def test_one_scorer_for_equal_configurations(metric_weights_dir: Path) -> None:
-    config = metrics(names=["dino/i"], **settings_of(metric_weights_dir))
+    config = configured(names=["dino/i"], **settings_of(metric_weights_dir))
     assert scorer_of(config) is scorer_of(config.model_copy())
 
 
 def test_the_identity_holds_names_backbones_and_weights(metric_weights_dir: Path, tmp_path: Path) -> None:
     config = settings_of(metric_weights_dir)
-    found = identity(metrics(names=["whole/l1", "clip/i", "dino/i"], **config))
+    found = identity(configured(names=["whole/l1", "clip/i", "dino/i"], **config))
     assert found["names"] == ["whole/l1", "clip/i", "dino/i"] and set(found["backbones"]) == {"clip", "dino"}
-    assert identity(metrics(names=["whole/l1"], **config))["backbones"] == {}
+    assert identity(configured(names=["whole/l1"], **config))["backbones"] == {}
 
     other = tmp_path / "dino"
     other.mkdir()
     for name in ("config.json", "model.safetensors"):
         (other / name).write_bytes((metric_weights_dir / "dino" / name).read_bytes())
-    moved = identity(metrics(names=["dino/i"], **config | {"dino": {"weights": str(other)}}))["backbones"]
+    moved = identity(configured(names=["dino/i"], **config | {"dino": {"weights": str(other)}}))["backbones"]
     assert moved["dino"] == found["backbones"]["dino"]
     tensors = load_file(other / "model.safetensors")
     tensors["layernorm.bias"] += 1
@@ -164,8 +156,10 @@ def test_the_identity_holds_names_backbones_and_weights(metric_weights_dir: Path
     other.mkdir()
     (other / "config.json").write_bytes((metric_weights_dir / "dino" / "config.json").read_bytes())
     save_file(tensors, other / "model.safetensors", {"format": "pt"})
-    identity(metrics(names=[]))  # another configuration in between
-    changed = identity(metrics(names=["dino/i"], **config | {"dino": {"weights": str(other)}}))["backbones"]
+    identity(configured(names=[]))  # another configuration in between
+    changed = identity(configured(names=["dino/i"], **config | {"dino": {"weights": str(other)}}))[
+        "backbones"
+    ]
     assert changed != moved
 
 
