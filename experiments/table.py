@@ -10,6 +10,7 @@ import pandas
 
 from editmgt.evaluation.robustness import rate
 from editmgt.metrics import UNTOUCHED
+from editmgt.results import RunDirectory
 
 HERE = Path(__file__).parent
 RATES = ["edit/success", "edit/success_strict", "outside_codec/changed"]
@@ -19,6 +20,7 @@ MEANS = {  # study -> metric -> heading and digits
         "localization/auc": ("map AUC ↑", 3),
         "localization/iou_best": ("best IoU ↑", 3),
     },
+    "lessons": {"localization/auc": ("map AUC ↑", 3)},
     "speed": {
         "outside_codec/l1": ("outside L1 beyond the codec ↓", 4),
         "speed/edit_seconds": ("seconds an edit ↓", 3),
@@ -29,13 +31,22 @@ CONTROLS = {"oracle_mask": "control: oracle mask", "codec_target": "control: cod
 
 def collect(sweep: Path, study: str) -> pandas.DataFrame:
     """Return the rows of all cells and of two controls, in one table; a cell goes by the value of the one factor."""
-    folders = {path.parent.name.partition("-")[2]: path for path in sorted(sweep.glob("*/samples.csv"))}
-    folders |= {name: sweep / "reference" / "controls" / name / "samples.csv" for name in CONTROLS}
+    folders = {_cell(path.parent, study): path for path in sorted(sweep.glob("*/samples.csv"))}
+    controls = {name: sweep / "reference" / "controls" / name / "samples.csv" for name in CONTROLS}
+    folders |= {name: path for name, path in controls.items() if path.is_file()}
     tables = {name: pandas.read_csv(path) for name, path in folders.items()}
     for table in tables.values():
         assert (table["status"] == "ok").all(), "every edit counts"
     rows = pandas.concat(tables, names=["cell"]).reset_index("cell")
     return rows.reindex(columns=["cell", "sample_id", "edit_type", *RATES, *MEANS[study]]).round(5)
+
+
+def _cell(folder: Path, study: str) -> str:
+    """What a cell goes by: the value of the one factor; of lessons the slice, before and after them."""
+    if study != "lessons":
+        return folder.name.partition("-")[2]
+    config = RunDirectory(folder).config()
+    return f"{config['benchmark']['name']}, {'before' if config['checkpoint'] == 'tiny_editor' else 'after'}"
 
 
 def table(rows: pandas.DataFrame, study: str) -> str:
