@@ -16,6 +16,7 @@ Seed = Hashable  # of a training; None where nothing was trained
 # What makes two rows of two cells the same sample; the noise seed is ``seed``.
 KEY = ["sample_id", "source_id", "edit_type", "instruction", "seed"]
 MAP_SOURCE = "model.localization.source"
+_FEW = 10  # samples that differ; fewer leave a t interval of a 0/1 score approximate
 
 
 class Metric(Protocol):
@@ -28,9 +29,6 @@ class Metric(Protocol):
     @property
     def reads(self) -> Collection[str]:
         """The parts of an edit that it is taken from; ``localization`` is the map."""
-
-
-_FEW = 10  # samples that differ; fewer leave a t interval of a 0/1 score approximate
 
 
 @dataclass(frozen=True)

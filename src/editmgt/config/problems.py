@@ -34,10 +34,8 @@ def problems(config: dict[str, Any]) -> list[str]:
         return [f"task={show(config.get('task'))} must be one of {', '.join(SCHEMAS)}."]
     wrong = [] if schema is Prepare else _benchmark_problems(config.get("benchmark"))
     # a benchmark that is wrong is told by itself: only its protocol knows what it may hold
-    if (
-        found := mistakes(schema, config | ({"benchmark": Benchmark.model_construct()} if wrong else {}))
-        + wrong
-    ):
+    stand_in = {"benchmark": Benchmark.model_construct()} if wrong else {}
+    if found := mistakes(schema, config | stand_in) + wrong:
         return found
     classes, read = target_problems(config), schema.model_validate(config)
     if isinstance(read, Evaluate):
