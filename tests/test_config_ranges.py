@@ -53,6 +53,7 @@ def test_no_number_is_infinite(config: dict[str, Any], value: float) -> None:
         ("sampler.steps", 100_000),
         ("sampler.guidance_scale", 1e38),
         ("sampler.temperature", [1e30, 0.0]),
+        ("sampler.draw_temperature", 1e30),
         ("model.reference_strength", 1e30),
         ("model.resolution", 100_000),
         ("model.lora.rank", 10**6),

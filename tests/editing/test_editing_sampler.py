@@ -70,6 +70,33 @@ def test_draws_follow_the_probabilities() -> None:
     assert scipy.stats.chisquare(counts[expected > 0], expected[expected > 0].double()).pvalue > 0.01
 
 
+@pytest.mark.parametrize("published", [True, False], ids=["one generator", "one each"])
+def test_a_low_temperature_sharpens_the_draws(published: bool) -> None:
+    """At 1/2 probabilities count by their squares."""
+    one, n = torch.tensor([0.1, 0.0, 0.3, 0.6]), 20_000
+    randomness = torch.Generator().manual_seed(0) if published else sample_generators(0, ["a"], CPU)
+    codes = draw_codes(one.expand(n, 4), torch.ones(1, n, dtype=torch.bool), randomness, temperature=0.5)
+    counts, squares = codes.bincount(minlength=4), one.double() ** 2
+    expected = n * squares / squares.sum()
+    assert counts[1] == 0
+    assert scipy.stats.chisquare(counts[expected > 0], expected[expected > 0]).pvalue > 0.01
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 1e-300, 1e-4]))
+def test_without_temperature_the_likeliest_code_is_drawn(seed: int, temperature: float) -> None:
+    """However small it is and however flat the probabilities, nothing overflows into another code."""
+    generator = torch.Generator().manual_seed(seed)
+    likeliest = torch.randint(8192, (3,), generator=generator)
+    logits = torch.rand(3, 8192, generator=generator).scatter_(1, likeliest[:, None], 1.1)
+    drawn = draw_codes(
+        logits.softmax(-1),
+        torch.ones(1, 3, dtype=torch.bool),
+        sample_generators(seed, ["a"], CPU),
+        temperature,
+    )
+    assert torch.equal(drawn, likeliest)
+
+
 @given(st.integers(1, 8192), st.integers(0, 2**32 - 1))
 def test_what_cannot_be_is_never_drawn(vocabulary: int, seed: int) -> None:
     """Rounding at the end of the cumulative distribution leads neither past it nor to a code of probability 0."""

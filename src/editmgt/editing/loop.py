@@ -212,7 +212,7 @@ class Loop:
             logits_MV = prediction.logits_MV
             del prediction  # up to three times as large
             probs_MV = softmax_(logits_MV)
-            drawn_M = draw_codes(probs_MV, unknown_BHW.flatten(1), randomness)
+            drawn_M = draw_codes(probs_MV, unknown_BHW.flatten(1), randomness, settings.draw_temperature)
             tokens_BHW = tokens_BHW.masked_scatter(unknown_BHW, drawn_M)
             holds_BHW = torch.zeros_like(unknown_BHW)
             if settings.holds and every_step:

@@ -55,13 +55,23 @@ def softmax_(logits_MV: Tensor) -> Tensor:
     return logits_MV
 
 
-def draw_codes(probs_MV: Tensor, unknown_BN: Tensor, randomness: Randomness) -> Tensor:
+def draw_codes(
+    probs_MV: Tensor, unknown_BN: Tensor, randomness: Randomness, temperature: float = 1.0
+) -> Tensor:
     """Sample a code for each of the M unknown positions, [M], from ``probs_MV``, whose rows are in their order.
 
+    ``temperature`` 1 draws by the probabilities (published); less sharpens them; 0 takes the likeliest code.
     One generator gives the numbers of ``torch.multinomial`` of one draw of all positions on the CPU, as published: an
     exponential for every code of every position. One generator per sample inverts the cumulative distribution, with a
     single uniform a position: the same distribution for a thousandth of the numbers.
     """
+    if temperature == 0:
+        return probs_MV.argmax(dim=-1)
+    if temperature != 1:
+        # relative to the likeliest code, so that no power is too small for a float
+        probs_MV = torch.cat(
+            [(rows / rows.amax(dim=-1, keepdim=True)).pow(1 / temperature) for rows in probs_MV.split(ROWS)]
+        )
     if isinstance(randomness, torch.Generator):
         everywhere = probs_MV.new_empty(()).expand(*unknown_BN.shape, probs_MV.shape[-1])
         noise_BNV = _draw(lambda t, g: t.exponential_(1, generator=g), everywhere, randomness)

@@ -22,6 +22,7 @@ from editmgt.settings.ranges import (
     Steps,
     Strength,
     Strict,
+    Temperature,
     Temperatures,
     one_of,
 )
@@ -43,6 +44,8 @@ class EditSettings:
         steps: sampling steps, at least 1.
         guidance_scale: classifier-free guidance; up to 1 the unconditional pass is skipped.
         temperature: scale of the noise in the choice of tokens to mask again, first and last step.
+        draw_temperature: divides the logits that codes are drawn from, at least 0: 1 (published) draws as the model says,
+            0 takes the likeliest code. Which tokens are masked again still goes by the model's own probabilities.
         schedule: how fast tokens are committed, ``cosine`` or ``linear``.
         guidance_interval: part of the schedule in which there is guidance, first and last of [0, 1]; outside it the
             unconditional pass is skipped (Kynkäänniemi et al. 2024).
@@ -84,6 +87,14 @@ class EditSettings:
         ),
     ] = 6.0
     temperature: Annotated[tuple[float, float], Setting("sampler.temperature", Temperatures)] = (2.0, 0.0)
+    draw_temperature: Annotated[
+        float,
+        Setting(
+            "sampler.draw_temperature",
+            Temperature,
+            option="how random drawn codes are; 1: as the model says, 0: the likeliest",
+        ),
+    ] = 1.0
     schedule: Annotated[str, Setting("sampler.schedule", Annotated[str, one_of(SCHEDULES)])] = "cosine"
     guidance_interval: Annotated[
         tuple[float, float], Setting("sampler.guidance_interval", Interval, under={"guided": True})
