@@ -64,7 +64,7 @@ def perfect_edit(
     size = working_size(source.size, resolution, 2 * codec.downsampling)
     before, after = (codec.encode(to_pixels(resize(picture, size))[None])[0] for picture in (source, wanted))
     differs = np.asarray(ImageChops.difference(source, wanted)).max(axis=2) > 8
-    codes = torch.where(codes_that_may_change(differs, before.shape), after, before)
+    codes = torch.where(codes_that_may_change(differs, (before.shape[0], before.shape[1])), after, before)
     edited, decoded = (to_image(codec.decode(grid[None])[0]) for grid in (codes, before))
     return edited, decoded, codes != before
 

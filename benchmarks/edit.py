@@ -39,10 +39,11 @@ class Side:
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment)
 
-    def ask(self, variant: str, steps: int) -> float:
-        """Return the seconds of an edit, or the megabytes so far."""
+    def ask(self, variant: str, steps: int, **others: Any) -> float:
+        """Return the seconds of an edit, its operations, or the megabytes so far."""
         assert self._process.stdin is not None and self._process.stdout is not None
-        print(json.dumps({"variant": variant, "steps": steps}), file=self._process.stdin, flush=True)
+        asked = json.dumps({"variant": variant, "steps": steps} | others)
+        print(asked, file=self._process.stdin, flush=True)
         answer = self._process.stdout.readline()
         if not answer:
             raise SystemExit(f"{SIDES} ended: see its messages above.")

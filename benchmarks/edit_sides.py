@@ -3,7 +3,8 @@
 ``ours`` runs in this project's environment, ``published`` in one of the released code's, whose folder is named by its
 ``REFERENCE`` variable. Both edit the same noise at 1024 pixels with a random transformer of 23 million parameters, in
 float32, from the codec's encoder to the last code; texts are random states. An edit is ``{"variant": NAME, "steps": N}``,
-ours also with ``side``, ``batch`` and ``area``; ``memory`` as a variant answers with the most resident megabytes so far.
+ours also with ``side``, ``batch`` and ``area``; ``memory`` as a variant answers with the most resident megabytes so far, and
+``"count": true`` with the operations of the edit in place of its seconds.
 """
 
 import json
@@ -12,6 +13,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +65,8 @@ def inputs() -> tuple[Any, Image.Image, list[torch.Tensor]]:
 
     torch.manual_seed(0)
     states = [torch.randn(1, 256, 256), torch.randn(1, 256), torch.randn(1, 256, 256), torch.randn(1, 256)]
-    return VQModel(**CODEC).eval(), noise(SIDE), states
+    codec: Any = VQModel(**CODEC)
+    return codec.eval(), noise(SIDE), states
 
 
 def published() -> Callable[[str, int], None]:
@@ -157,17 +160,31 @@ def ours() -> Callable[..., None]:
     return edit
 
 
+def operations(edit: Callable[[], None]) -> int:
+    """Count those of an edit's matrix products, convolutions and attention."""
+    from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+
+    # the counter knows the GPU's attention alone
+    fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    mapping = {fused: lambda q, k, v, *_, **__: sdpa_flop_count(q, k, v)}
+    with FlopCounterMode(display=False, custom_mapping=mapping) as counter, torch.no_grad():
+        edit()  # not in inference mode, of which the counter sees nothing
+    return int(counter.get_total_flops())
+
+
 def main() -> None:
     """Answer until the input ends."""
     warnings.filterwarnings("ignore")
     answers, sys.stdout = sys.stdout, sys.stderr  # libraries print
     torch.set_num_threads(THREADS)
-    edit = {"ours": ours, "published": published}[sys.argv[1]]()
+    edit: Callable[..., None] = {"ours": ours, "published": published}[sys.argv[1]]()
     for line in sys.stdin:
         asked = json.loads(line)
         if asked["variant"] == "memory":
             status = Path("/proc/self/status").read_text()
             answer = int(status.split("VmHWM:")[1].split()[0]) / 1024
+        elif asked.pop("count", False):
+            answer = operations(partial(edit, **asked))
         else:
             start = time.perf_counter()
             with torch.inference_mode():
