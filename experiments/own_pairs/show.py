@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import skimage
-from make_pairs import INSTRUCTION, TEST
+from make_pairs import INSTRUCTION, PHOTOGRAPHS
 from PIL import Image
 
 from editmgt import Editor
@@ -26,7 +26,7 @@ def main(pairs: Path, run: Path) -> None:
         )
         rows.append([source, wanted, *(editor.edit(source, INSTRUCTION).images[0] for editor in editors)])
     width = 4 * SIDE + 3 * GAP
-    photo = Image.open(Path(skimage.__file__).parent / "data" / TEST[0]).convert("RGB")
+    photo = Image.open(Path(skimage.__file__).parent / "data" / PHOTOGRAPHS["test"][0]).convert("RGB")
     half = (width - GAP) // 2, round((width - GAP) / 2 * photo.height / photo.width)
     page = Image.new("RGB", (width, len(rows) * (SIDE + GAP) + half[1]), "white")
     for y, row in enumerate(rows):
