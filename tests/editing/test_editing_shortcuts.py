@@ -1,5 +1,6 @@
 """Shortcuts of an edit: what they leave out, and what they must not change."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from test_editing_tokens import CODES, MASK, Oracle, references, run
 from editmgt.editing import Editor, EditSettings
 from editmgt.editing.sampler import Schedule
 from editmgt.errors import UserError
+from editmgt.model.transformer import MGTOutput
 
 FIRST = {"hold_when": "first_pass", "map_source": "attention", "hold_threshold": 0.4, "region_hold": True}
 
@@ -50,6 +52,46 @@ def test_reuse_computes_less_and_everything_when_it_is_refreshed(tiny_editor: Ed
     assert without == [whole[0], *[whole[0] // 2] * 3, whole[0], whole[0] // 2]
     known = passes(tiny_editor, steps=6, region_hold=False, reuse="known", refresh=100)
     assert known[0] == whole[0] and known[1:] == sorted(known[1:], reverse=True) and known[-1] < known[1]
+
+
+@pytest.fixture
+def heard_apart(tiny_editor: Editor) -> Iterator[Editor]:
+    """An editor whose source attends to itself alone."""
+    tiny_editor.transformer.set_reference_mode("itself")
+    yield tiny_editor
+    tiny_editor.transformer.set_reference_mode("attention")
+
+
+def test_a_source_that_attends_to_itself_is_computed_once(heard_apart: Editor) -> None:
+    whole, *later = passes(heard_apart, steps=6, region_hold=False, refresh=2)
+    assert later == [whole // 2] * 5
+
+
+@pytest.mark.parametrize("when", [{"region_hold": False}, FIRST])
+@pytest.mark.parametrize("interval", [(0.0, 1.0), (0.4, 1.0)])
+def test_which_changes_nothing(
+    heard_apart: Editor,
+    interval: tuple[float, float],
+    when: dict[str, object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As if every pass computed everything anew."""
+    options = {
+        "steps": 5,
+        "guidance_interval": interval,
+        "guidance_scale": 2.0,
+        "reference_strength": 1.2,
+    } | when
+    once = heard_apart.edit(picture(), INSTRUCTIONS[0], **options)
+    forward = heard_apart.transformer.forward
+
+    def anew(*inputs: Any, memory: object, active: object, **others: Any) -> MGTOutput:
+        return forward(*inputs, **others)
+
+    monkeypatch.setattr(heard_apart.transformer, "forward", anew)
+    each = heard_apart.edit(picture(), INSTRUCTIONS[0], **options)
+    assert torch.equal(once.tokens, each.tokens) and torch.equal(once.held, each.held)
+    assert torch.allclose(once.localization, each.localization, atol=1e-6)
 
 
 def test_a_first_pass_is_remembered(tiny_editor: Editor) -> None:

@@ -21,7 +21,7 @@ def codes_of(active_BN: Tensor) -> Tensor:
     return grid.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
 
 
-@pytest.mark.parametrize("mode", ["attention", "input", "none"])
+@pytest.mark.parametrize("mode", ["attention", "itself", "input", "none"])
 @pytest.mark.parametrize("bias", [(1.0, "all"), (1.3, "all"), (0.6, "image"), (0.0, "image"), (0.0, "all")])
 @settings(max_examples=10, deadline=None)
 @given(chosen=st.lists(st.integers(0, 2**CELLS - 1), min_size=2, max_size=2))
@@ -45,6 +45,30 @@ def test_cells_computed_again_from_memory_are_what_they_were(
     torch.testing.assert_close(part.logits, whole.logits)
     for layer, seen in whole.attention.items():
         torch.testing.assert_close(part.attention[layer], seen)
+
+
+@pytest.mark.parametrize("bias", [(1.0, "all"), (1.3, "all"), (0.6, "image"), (0.0, "image")])
+def test_a_reference_that_attends_to_itself_is_the_same_at_every_step(bias: tuple[float, str]) -> None:
+    """Other tokens, another timestep: with the reference from memory a pass is what it would be without one."""
+    model = small_model(reference_mode="itself")
+    (tokens, states, pooled, timestep, micro), everywhere = (
+        inputs(model),
+        torch.ones(2, CELLS, dtype=torch.bool),
+    )
+    asked: dict[str, Any] = {
+        "reference_strength": bias[0],
+        "reference_strength_scope": bias[1],
+        "logits_at": codes_of(everywhere),
+    }
+    memory, later = Memory(), (tokens.flip(1), states, pooled, timestep / 2, micro)
+    with torch.inference_mode():
+        model(tokens, states, pooled, timestep, micro, reference(model), **asked, memory=memory)
+        fresh = model(*later, reference(model), **asked).logits
+        of_memory = model(*later, reference(model), **asked, memory=memory, active=ActiveCells.of(everywhere))
+        model.set_reference_mode("attention")
+        heard_more = model(*later, reference(model), **asked).logits
+    torch.testing.assert_close(of_memory.logits, fresh)
+    assert not torch.allclose(fresh, heard_more)
 
 
 def test_a_changed_cell_is_seen_by_the_others_from_then_on() -> None:

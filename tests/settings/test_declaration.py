@@ -53,6 +53,7 @@ def test_what_changes_pictures_only_where_something_else_has_a_value() -> None:
         "model.hold.quantile": HOLD | {"model.hold.rule": "quantile"},
         "sampler.matched_steps": HOLD | {"model.hold.when": "first_pass"},
         "model.injection_fallback": {"model.attention_injection": False},
+        "model.reference_attends": INJECTED,
         "model.reference_strength": INJECTED,
         "model.reference_strength_scope": INJECTED,
     }

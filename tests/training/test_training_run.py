@@ -26,14 +26,19 @@ from editmgt.training.worker import LineLogger
 
 
 @pytest.mark.parametrize(
-    ("injection", "fallback", "mode"),
-    [(True, "input", "attention"), (False, "input", "input"), (False, "none", "none")],
+    ("way", "mode"),
+    [
+        ({}, "attention"),
+        ({"reference_attends": "itself"}, "itself"),
+        ({"attention_injection": False}, "input"),
+        ({"attention_injection": False, "injection_fallback": "none"}, "none"),
+    ],
 )
 def test_every_way_of_injection_trains(
-    tiny_bundle: Path, tmp_path: Path, injection: bool, fallback: str, mode: str
+    tiny_bundle: Path, tmp_path: Path, way: dict[str, Any], mode: str
 ) -> None:
     config = configuration(tiny_bundle, tmp_path / "cache", max_steps=1)
-    config["model"] |= {"attention_injection": injection, "injection_fallback": fallback}
+    config["model"] |= way
     finished = train(config, tmp_path / "run")
     editor = Editor.from_pretrained(finished)
     assert editor.transformer.config.reference_mode == mode
@@ -63,6 +68,37 @@ def test_a_checkpoint_of_another_architecture_is_refused(tiny_bundle: Path, tmp_
         said.startswith(f"resume={checkpoint} is the checkpoint of another training: ") and "\n" not in said
     )
     assert "is not there" in said
+
+
+def test_who_is_taught_by_itself_has_nothing_to_learn(tiny_bundle: Path, tmp_path: Path) -> None:
+    """The teacher's predictions are what is learnt, whatever the codes are."""
+    config = configuration(tiny_bundle, tmp_path / "cache", max_steps=2)
+    config["model"]["teacher"] = str(tiny_bundle)
+    config["model"]["optimizer"] |= {"_target_": "torch.optim.SGD", "lr": 0.1}
+    taught = train(config, tmp_path / "taught")
+    before, after = weights(tiny_bundle), weights(taught)
+    assert all(torch.allclose(before[name], after[name], atol=1e-7) for name in before)
+    config["model"]["teacher"] = None
+    after = weights(train(config, tmp_path / "alone"))
+    assert not all(torch.allclose(before[name], after[name], atol=1e-4) for name in before)
+
+
+def test_a_teacher_is_in_no_checkpoint_and_teaches_on_after_one(tiny_bundle: Path, tmp_path: Path) -> None:
+    config = configuration(tiny_bundle, tmp_path / "cache")
+    config["model"] |= {"teacher": str(tiny_bundle), "reference_attends": "itself"}
+    whole = train(config, tmp_path / "whole")
+    checkpoint = stop_after(config, tmp_path / "half", steps=2)
+    assert not any("teacher" in name for name in torch.load(checkpoint, weights_only=True)["state_dict"])
+    resumed = train(config, tmp_path / "half", resume=checkpoint)
+    for name, tensor in weights(whole).items():
+        torch.testing.assert_close(weights(resumed)[name], tensor, msg=name)
+
+
+def test_a_teacher_of_other_codes_is_refused(tiny_bundle: Path, tmp_path: Path) -> None:
+    config = configuration(tiny_bundle, tmp_path / "cache")
+    config["model"]["teacher"] = "tiny_editor"
+    with pytest.raises(UserError, match=r"model\.teacher=tiny_editor has another codec than init_from"):
+        train(config, tmp_path / "run")
 
 
 def test_callbacks_of_the_configuration_take_part(tiny_bundle: Path, tmp_path: Path) -> None:

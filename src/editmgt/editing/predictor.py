@@ -37,7 +37,8 @@ class Prediction:
 class Predictor:
     """Calls the transformer for pictures, instructions and settings that stay.
 
-    With ``settings.reuse`` it keeps keys and values between passes, and computes those alone that a pass needs.
+    With ``settings.reuse`` it keeps keys and values between passes, and computes those alone that a pass needs; those of a
+    reference that attends to itself alone never change, and are kept in any case.
 
     Args:
         transformer: in eval mode.
@@ -65,6 +66,8 @@ class Predictor:
         self.both = text
         if settings.guided:
             self.both = TextStates(*(torch.cat(pair) for pair in zip(negative, text, strict=True)))
+        self._kept_exactly = transformer.reference_stays and settings.reuse != "known"
+        self._keeps = self._kept_exactly or settings.reuse != "nothing"
         self._memory = Memory()
         self._remembered = (
             0  # samples that the memory is of: none yet, B, or 2 B, the unconditional half first
@@ -106,7 +109,7 @@ class Predictor:
             attention_layers=attention_layers,
             logits_at=each(unknown_BHW),
             guidance_scale=self.settings.guidance_scale if guided and not halves else None,
-            memory=None if self.settings.reuse == "nothing" else self._memory,
+            memory=self._memory if self._keeps else None,
             active=active,
         )
         logits = output.logits.float()
@@ -141,18 +144,19 @@ class Predictor:
 
     def _active(self, tokens_BHW: Tensor, unknown_BHW: Tensor, times: int) -> ActiveCells | None:
         """The cells that this pass computes; None: everything, for the first time or once more."""
-        if self.settings.reuse == "nothing":
+        if not self._keeps:
             return None
         samples, before = times * len(tokens_BHW), self._remembered
         changed_BHW = unknown_BHW | (tokens_BHW != self._seen_BHW)
         self._seen_BHW, self._remembered = tokens_BHW, samples
         self._age += 1
-        if before < samples or self._age >= self.settings.refresh:
+        stale = self._age >= self.settings.refresh and not self._kept_exactly
+        if before < samples or stale:
             self._memory, self._age = Memory(), 0
             return None
         if before > samples:  # no unconditional half any more
             self._memory = self._memory.of_last(samples)
         active_BN = side_by_side(changed_BHW, self.transformer.cell_size).any(dim=-1)
-        if self.settings.reuse == "reference":
+        if self.settings.reuse != "known":
             active_BN = torch.ones_like(active_BN)
         return ActiveCells.of(active_BN).repeat(times)

@@ -30,6 +30,17 @@ class Joint:
     bias: ReferenceBias
     active: ActiveCells | None = None
     memory: LayerMemory | None = None
+    apart: bool = False  # whether the reference attends to itself alone
+
+    def mix(self, q_BLAK: Tensor, k_BLAK: Tensor, v_BLAK: Tensor) -> Tensor:
+        """Attend from all rows that this pass computes."""
+        others = self.text + self.target
+        if not self.apart or q_BLAK.shape[1] == others:
+            return attend(q_BLAK, k_BLAK, v_BLAK, self.bias, slice(q_BLAK.shape[1]))
+        q, k, v = (x[:, others:] for x in (q_BLAK, k_BLAK, v_BLAK))
+        reference = attend(q, k, v, ReferenceBias(), slice(q.shape[1]))
+        mixed = attend(q_BLAK[:, :others], k_BLAK, v_BLAK, self.bias, slice(others))
+        return torch.cat([mixed, reference], dim=1)
 
     def remember(self, k_BLAK: Tensor, v_BLAK: Tensor) -> tuple[Tensor, Tensor]:
         """Return keys and values of all tokens: those that this pass computed, and the others from memory."""
@@ -151,7 +162,7 @@ class DoubleBlock(nn.Module):
         q, k = torch.cat([text_qk, image_qk], dim=1).unbind(2)
         k, v = joint.remember(k, torch.cat([text_v, image_v], dim=1))
         seen = text_to_target(q[:, : joint.text], k[:, : joint.text + joint.cells]) if want_map else None
-        mixed_BLD = attend(q, k, v, joint.bias, slice(q.shape[1]))
+        mixed_BLD = joint.mix(q, k, v)
         mixed_text, mixed_image = mixed_BLD.split([joint.text, mixed_BLD.shape[1] - joint.text], dim=1)
 
         mixed_image = self.attn.to_out[0](mixed_image).unflatten(1, image_BSND.shape[1:3])
@@ -196,11 +207,12 @@ class SingleBlock(nn.Module):
         k, v = joint.remember(k, v)
         seen = text_to_target(q[:, : joint.text], k[:, : joint.text + joint.cells]) if want_map else None
 
-        rows = slice(q.shape[1])
         if last:
             rows = slice(joint.text, joint.text + joint.target)
-            streams, q, normed_BLD = [streams[0][:, joint.text :]], q[:, rows], normed_BLD[:, rows]
-        mixed = attend(q, k, v, joint.bias, rows)
+            streams, normed_BLD = [streams[0][:, joint.text :]], normed_BLD[:, rows]
+            mixed = attend(q[:, rows], k, v, joint.bias, rows)
+        else:
+            mixed = joint.mix(q, k, v)
         hidden = F.gelu(self.proj_mlp(normed_BLD), approximate="tanh")
         if type(self.proj_out) is nn.Linear:
             # proj_out of both side by side, without laying them side by side

@@ -139,13 +139,13 @@ class MGTransformer(nn.Module):
         """
         self._check(tokens, reference_tokens, reference_strength, reference_strength_scope, attention_layers)
         height, width = tokens.shape[1] // self.cell_size, tokens.shape[2] // self.cell_size
-        mode = self.config.reference_mode
-        if mode == "none" or (
-            mode == "attention" and reference_strength_scope == "all" and reference_strength == 0
+        injects = self.config.injects
+        if self.config.reference_mode == "none" or (
+            injects and reference_strength_scope == "all" and reference_strength == 0
         ):
             reference_tokens = None  # nothing would see it
 
-        references = int(mode == "attention" and reference_tokens is not None)
+        references = int(injects and reference_tokens is not None)
         image_BSND = self._embed_image(tokens, reference_tokens, active)
         timestep = timestep.float() * TIMESTEP_UNIT
         text_BTD = self._embed_text(text_states, timestep)
@@ -168,6 +168,7 @@ class MGTransformer(nn.Module):
                 image_BSND,
             ),
             active=active,
+            apart=self.reference_stays,
         )
 
         def at(layer: int) -> Joint:
@@ -204,7 +205,7 @@ class MGTransformer(nn.Module):
         self, tokens: Tensor, reference_tokens: Tensor | None, active: ActiveCells | None
     ) -> Tensor:
         grids = [tokens] if reference_tokens is None else [tokens, reference_tokens]
-        if active is not None and self.config.reference_mode == "attention":
+        if active is not None and self.config.injects:
             grids = [tokens]  # the reference is in memory
         tokens_BNC = side_by_side(torch.stack(grids, dim=1).flatten(0, 1), self.cell_size)
         if active is not None:
@@ -273,6 +274,11 @@ class MGTransformer(nn.Module):
     def num_blocks(self) -> int:
         """Double and single blocks together."""
         return self.config.num_layers + self.config.num_single_layers
+
+    @property
+    def reference_stays(self) -> bool:
+        """Whether the reference's keys and values are the same whatever the tokens and the timestep are."""
+        return self.config.reference_mode == "itself"
 
     @property
     def mask_token_id(self) -> int:

@@ -36,12 +36,12 @@ def training_fingerprint(config: Train) -> str:
     """
     trained = without(config.model_dump(), marked(Mark.RUNNING) | inference_only())
     model = trained["model"]
-    if model.get("attention_injection"):
-        model["injection_fallback"] = None  # nobody falls back
+    model["injection_fallback" if config.model.attention_injection else "reference_attends"] = None  # unread
     identity = {
         "seed": config.seed,
         "init_from": None if config.init_from is None else weights_digest(config.init_from),
         "llm": None if config.model.llm is None else weights_digest(config.model.llm),
+        "teacher": None if config.model.teacher is None else weights_digest(config.model.teacher),
         "model": model,
         "data": _data(config.data, trained["data"]),
         "trainer": trained["trainer"],

@@ -204,7 +204,7 @@ def _check_checkpoint(config: Evaluate) -> None:
 
 def _check_start(config: Train) -> None:
     from editmgt.codec import Codec
-    from editmgt.training.parts import fresh_vqvae, starting_parts
+    from editmgt.training.parts import fresh_vqvae, starting_parts, teacher_parts
     from editmgt.weights import find
 
     model, start = config.model, config.init_from
@@ -215,7 +215,9 @@ def _check_start(config: Train) -> None:
         elif model.kind == "codec":
             multiple = Codec.from_pretrained(find(start)[0]).downsampling
         else:
-            codec, _, transformer = starting_parts(start, model)
+            codec, text, transformer = starting_parts(start, model)
+            if model.teacher is not None:
+                teacher_parts(model.teacher, codec, text, model.train_text_encoder)
             multiple = codec.downsampling * transformer.cell_size
     check_resolution(config.data.resolution, multiple)
 

@@ -46,6 +46,7 @@ class EditorModule(LightningModule):
         train_text_encoder: whether the text encoder learns too.
         seed: of masks and drops.
         accumulate: batches that make one step of the optimiser, each with masks of its own.
+        teacher: a module whose predictions are learnt in the place of the codes; itself it does not learn.
     """
 
     empty_ids: Tensor
@@ -64,8 +65,10 @@ class EditorModule(LightningModule):
         train_text_encoder: bool = True,
         seed: int = 0,
         accumulate: int = 1,
+        teacher: "EditorModule | None" = None,
     ) -> None:
         super().__init__()
+        self.teacher = None if teacher is None else teacher.requires_grad_(False)
         self.transformer = transformer
         self.text_encoder = text_encoder.requires_grad_(train_text_encoder)
         self.make_optimizer = optimizer
@@ -135,10 +138,14 @@ class EditorModule(LightningModule):
         if "source_tokens" in batch:
             changed_BHW = batch["source_tokens"] != target_BHW
             mask_BHW, ratio_B = hide_edits(mask_BHW, changed_BHW, hide_G[index_B].to(self.device))
-        logits = self._logits(batch, mask_BHW, mask_BHW, ratio_B, drop_G[index_B].to(self.device))
+        asked = (batch, mask_BHW, mask_BHW, ratio_B, drop_G[index_B].to(self.device))
+        logits, wanted = self._logits(*asked), target_BHW[mask_BHW]
+        if self.teacher is not None:
+            with torch.no_grad():
+                wanted = self.teacher._logits(*asked).float().softmax(dim=-1)
         # Of what is drawn alike everywhere, so that the number of processes does not change the loss.
         hidden_in_each_process = float(mask_GL.sum()) * len(index_B) / size
-        return masked_cross_entropy(logits, target_BHW[mask_BHW], hidden_in_each_process)
+        return masked_cross_entropy(logits, wanted, hidden_in_each_process)
 
     def _logits(
         self,

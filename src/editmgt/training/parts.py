@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from diffusers.models.autoencoders.vq_model import VQModel
 from lightning.pytorch.utilities import rank_zero_only
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokenizer
@@ -93,9 +94,31 @@ def starting_parts(init_from: str, model: Model) -> tuple[Codec, TextEncoder, MG
     return codec, text, transformer
 
 
+def teacher_parts(
+    name: str, codec: Codec, text: TextEncoder, text_learns: bool
+) -> tuple[MGTransformer, TextEncoder]:
+    """Transformer and text encoder of the editor ``name``, in float32; a text encoder that stays frozen serves both.
+
+    A ``UserError`` where codes or token ids mean something else to it than to what it teaches.
+    """
+    teacher = bundle.read(name)
+    ours, theirs = codec.state_dict(), teacher.codec.state_dict()
+    if ours.keys() != theirs.keys() or not all(torch.equal(ours[key], theirs[key]) for key in ours):
+        raise UserError(
+            f"model.teacher={name} has another codec than init_from: its codes mean something else."
+        )
+    if teacher.text_encoder.vocabularies != text.vocabularies:
+        raise UserError(
+            f"model.teacher={name} has another tokenizer than init_from: it reads other token ids."
+        )
+    return teacher.transformer.float(), teacher.text_encoder.float() if text_learns else text
+
+
 def reference_mode(model: Model) -> str:
     """How the source reaches the transformer, from the switches."""
-    return "attention" if model.attention_injection else model.injection_fallback
+    if not model.attention_injection:
+        return model.injection_fallback
+    return "itself" if model.reference_attends == "itself" else "attention"
 
 
 def _as_configured(transformer: MGTransformer, init_from: str, model: Model) -> MGTransformer:

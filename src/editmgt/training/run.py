@@ -26,7 +26,7 @@ from editmgt.training.decoder import DecoderModule
 from editmgt.training.divergence import StopWhenDiverged
 from editmgt.training.editor_module import EditorModule
 from editmgt.training.optimizers import optimizer_maker
-from editmgt.training.parts import fresh_vqvae, starting_parts
+from editmgt.training.parts import fresh_vqvae, starting_parts, teacher_parts
 from editmgt.training.previews import Previews
 from editmgt.training.step_lines import Bar, Lines, telling
 from editmgt.weights import find
@@ -169,10 +169,16 @@ def _editor_run(
     codec, text, transformer = starting_parts(config.init_from, model)
     for part in (codec, text, transformer):
         part.float()
+    optimizer = optimizer_maker(model.optimizer, model.eight_bit_optimizer)
+    teacher = None
+    if model.teacher is not None:
+        taught = teacher_parts(model.teacher, codec, text, model.train_text_encoder)
+        # in training mode, too: nothing in it drops out, and Lightning warns of what is not
+        teacher = EditorModule(*taught, optimizer, codec.downsampling).train()
     module = EditorModule(
         transformer.train(),
         text.train(),
-        optimizer_maker(model.optimizer, model.eight_bit_optimizer),
+        optimizer,
         pixels_per_code=codec.downsampling,
         warmup_steps=model.warmup_steps,
         decay_fraction=model.decay_fraction,
@@ -182,6 +188,7 @@ def _editor_run(
         train_text_encoder=model.train_text_encoder,
         seed=config.seed,
         accumulate=config.trainer.accumulate_grad_batches,
+        teacher=teacher,
     )
     settings = EditSettings().override(**edit_values(config))
     editor = Editor(codec, text, transformer, settings, timestep_convention="mask_ratio")
