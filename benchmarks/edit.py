@@ -22,6 +22,7 @@ ROWS = [  # what is compared, this side's variant, the other side's, whether pre
     ("exact, plain", ("ours", "plain"), ("published", "plain"), False),
     ("exact, hold on four layers, gamma 1.1", ("ours", "hold_gamma"), ("published", "hold_gamma"), False),
     ("hold with consolidation against none", ("ours", "hold"), ("ours", "plain"), False),
+    ("source attending to itself, against plain", ("ours", "itself"), ("ours", "plain"), False),
     ("speed=quality against published, plain", ("ours", "quality"), ("published", "plain"), True),
     ("speed=balanced against published, plain", ("ours", "balanced"), ("published", "plain"), True),
     ("speed=fast against published, plain", ("ours", "fast"), ("published", "plain"), True),

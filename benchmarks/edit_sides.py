@@ -138,6 +138,7 @@ def ours() -> Callable[..., None]:
     hold: dict[str, Any] = {"region_hold": True, "hold_threshold": LAMBDA}
     variants = {
         "plain": {},
+        "itself": {"reference_attends": "itself"},
         "hold": hold,
         "hold_gamma": hold | {"reference_strength": GAMMA},
         **presets("speed"),

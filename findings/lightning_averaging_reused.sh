@@ -57,17 +57,22 @@ def fit(callback, steps=20):
     return [model, *(checkpoint[key]["weight"].item() for key in ("state_dict", "current_model_state"))]
 
 
-ends = {}
 for kind in (WeightAveraging, EMAWeightAveraging):
     callback = kind() if kind is WeightAveraging else kind(decay=0.5)
+    ends = {}
     for use in ("first", "second", "second, 30 steps", "second, set to 0"):
         if use == "second, set to 0":
             callback.load_state_dict({"latest_update_step": 0})
         model, average, current = fit(callback, steps=30 if "30" in use else 20)
-        ends[kind.__name__, use] = (model.weight.item(), average, current)
+        ends[use] = (model.weight.item(), average, current)
         validated = [*dict.fromkeys(model.validated)]
         print(
             f"{kind.__name__:18} {use:16} weight {model.weight.item():.3f}, loss of validation {validated}, "
             f"checkpoint {average:.3f}, its current_model_state {current:.3f}"
         )
+    assert ends["first"][0] > 0.5, "CHANGED: the first fit gives back something else than its average"
+    assert ends["second"][:2] == (0, 0), "CHANGED: the second fit averages"
+    assert ends["second"][2] > 0.8, "CHANGED: the checkpoint does not hold the trained weights"
+    assert ends["second, 30 steps"][0] > 0.9, "CHANGED: the longer fit averages more than its last steps"
+    assert ends["second, set to 0"] == ends["first"], "CHANGED: load_state_dict does not mend it"
 PY

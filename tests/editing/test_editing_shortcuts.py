@@ -1,6 +1,5 @@
 """Shortcuts of an edit: what they leave out, and what they must not change."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -54,23 +53,15 @@ def test_reuse_computes_less_and_everything_when_it_is_refreshed(tiny_editor: Ed
     assert known[0] == whole[0] and known[1:] == sorted(known[1:], reverse=True) and known[-1] < known[1]
 
 
-@pytest.fixture
-def heard_apart(tiny_editor: Editor) -> Iterator[Editor]:
-    """An editor whose source attends to itself alone."""
-    tiny_editor.transformer.set_reference_mode("itself")
-    yield tiny_editor
-    tiny_editor.transformer.set_reference_mode("attention")
-
-
-def test_a_source_that_attends_to_itself_is_computed_once(heard_apart: Editor) -> None:
-    whole, *later = passes(heard_apart, steps=6, region_hold=False, refresh=2)
+def test_a_source_that_attends_to_itself_is_computed_once(tiny_editor: Editor) -> None:
+    whole, *later = passes(tiny_editor, steps=6, region_hold=False, refresh=2, reference_attends="itself")
     assert later == [whole // 2] * 5
 
 
 @pytest.mark.parametrize("when", [{"region_hold": False}, FIRST])
 @pytest.mark.parametrize("interval", [(0.0, 1.0), (0.4, 1.0)])
 def test_which_changes_nothing(
-    heard_apart: Editor,
+    tiny_editor: Editor,
     interval: tuple[float, float],
     when: dict[str, object],
     monkeypatch: pytest.MonkeyPatch,
@@ -81,15 +72,16 @@ def test_which_changes_nothing(
         "guidance_interval": interval,
         "guidance_scale": 2.0,
         "reference_strength": 1.2,
+        "reference_attends": "itself",
     } | when
-    once = heard_apart.edit(picture(), INSTRUCTIONS[0], **options)
-    forward = heard_apart.transformer.forward
+    once = tiny_editor.edit(picture(), INSTRUCTIONS[0], **options)
+    forward = tiny_editor.transformer.forward
 
     def anew(*inputs: Any, memory: object, active: object, **others: Any) -> MGTOutput:
         return forward(*inputs, **others)
 
-    monkeypatch.setattr(heard_apart.transformer, "forward", anew)
-    each = heard_apart.edit(picture(), INSTRUCTIONS[0], **options)
+    monkeypatch.setattr(tiny_editor.transformer, "forward", anew)
+    each = tiny_editor.edit(picture(), INSTRUCTIONS[0], **options)
     assert torch.equal(once.tokens, each.tokens) and torch.equal(once.held, each.held)
     assert torch.allclose(once.localization, each.localization, atol=1e-6)
 

@@ -29,7 +29,6 @@ class Oracle:
     cell_size: int = 1
     seed: int = 0
     mask_token_id: int = MASK
-    reference_stays: bool = False
     calls: list[dict[str, Any]] = field(default_factory=list)
 
     def __call__(

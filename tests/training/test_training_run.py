@@ -29,7 +29,7 @@ from editmgt.training.worker import LineLogger
     ("way", "mode"),
     [
         ({}, "attention"),
-        ({"reference_attends": "itself"}, "itself"),
+        ({"reference_attends": "itself"}, "attention"),
         ({"attention_injection": False}, "input"),
         ({"attention_injection": False, "injection_fallback": "none"}, "none"),
     ],
@@ -42,6 +42,7 @@ def test_every_way_of_injection_trains(
     finished = train(config, tmp_path / "run")
     editor = Editor.from_pretrained(finished)
     assert editor.transformer.config.reference_mode == mode
+    assert editor.settings.reference_attends == way.get("reference_attends", "everything")
     before, after = weights(tiny_bundle), weights(finished)
     assert any((before[name] != after[name]).any() for name in before)
 

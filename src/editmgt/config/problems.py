@@ -263,13 +263,20 @@ def _evaluate_problems(config: Evaluate) -> list[str]:
     if found or directory is None:
         return found
     mode = transformer_config(directory).get("reference_mode", "attention")
-    trained = _trained_as(mode)
-    wrong = [key for key, value in trained.items() if getattr(model, key) not in (None, value)]
-    if wrong:
-        told = " ".join(f"{key}={show(value)}" for key, value in trained.items())
+    injection, fallback = model.attention_injection, model.injection_fallback
+    trained = (
+        "attention_injection=true"
+        if mode == "attention"
+        else f"attention_injection=false injection_fallback={mode}"
+    )
+    if injection is not None and injection != (mode == "attention"):
         found.append(
-            f"model.{wrong[0]}={show(getattr(model, wrong[0]))} contradicts checkpoint={name}, which was trained with "
-            f"{told}: that is trained in; choose another checkpoint or train one."
+            f"model.attention_injection={show(injection)} contradicts checkpoint={name}, which was trained with "
+            f"{trained}: injection is trained in; choose another checkpoint or train one."
+        )
+    elif mode != "attention" and fallback not in (None, mode):
+        found.append(
+            f"model.injection_fallback={fallback} contradicts checkpoint={name}, which was trained with {trained}."
         )
     if config.hold_setup and config.speed not in (None, "quality"):
         found.append(
@@ -278,13 +285,6 @@ def _evaluate_problems(config: Evaluate) -> list[str]:
         )
     found += subset_problems(config.localization_layers, num_blocks(name))
     return found + _edit_problems(config, num_blocks(name))
-
-
-def _trained_as(mode: str) -> dict[str, Any]:
-    """What a transformer's reference mode says of the model's keys."""
-    if mode in ("input", "none"):
-        return {"attention_injection": False, "injection_fallback": mode}
-    return {"attention_injection": True, "reference_attends": "itself" if mode == "itself" else "everything"}
 
 
 def _edit_problems(config: Config, blocks: int | None) -> list[str]:

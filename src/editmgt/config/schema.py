@@ -28,7 +28,6 @@ from editmgt.settings.ranges import (
 
 RUNNING, REPLICATE, PRESET = Mark.RUNNING, Mark.REPLICATE, Mark.PRESET
 Fallback = Literal["input", "none"]
-ReferenceAttends = Literal["everything", "itself"]
 # Lightning's names of what one `python -m torch.distributed.run` can start (its registry needs torch)
 Strategy = Literal[
     "auto",
@@ -77,7 +76,6 @@ class Model(_EditsModel):
     kind: Literal["editor", "codec", "base"]
     attention_injection: bool
     injection_fallback: Annotated[Fallback, Under({"model.attention_injection": False})]
-    reference_attends: Annotated[ReferenceAttends, Under({"model.attention_injection": True})]
     train_text_encoder: bool
     condition_dropout: Fraction
     full_masking: Fraction
@@ -308,7 +306,6 @@ class Train(_Common):
 class _EvaluateModel(_MaybeEditsModel):
     attention_injection: bool | None
     injection_fallback: Fallback | None
-    reference_attends: ReferenceAttends | None
 
 
 class Evaluate(_Common):

@@ -66,7 +66,7 @@ class Predictor:
         self.both = text
         if settings.guided:
             self.both = TextStates(*(torch.cat(pair) for pair in zip(negative, text, strict=True)))
-        self._kept_exactly = transformer.reference_stays and settings.reuse != "known"
+        self._kept_exactly = settings.reference_stays and settings.reuse != "known"
         self._keeps = self._kept_exactly or settings.reuse != "nothing"
         self._memory = Memory()
         self._remembered = (
@@ -106,6 +106,7 @@ class Predictor:
             reference_tokens=each(self.reference_BHW),
             reference_strength=self.settings.reference_strength,
             reference_strength_scope=self.settings.reference_strength_scope,
+            reference_attends=self.settings.reference_attends,
             attention_layers=attention_layers,
             logits_at=each(unknown_BHW),
             guidance_scale=self.settings.guidance_scale if guided and not halves else None,

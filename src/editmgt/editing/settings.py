@@ -29,6 +29,7 @@ from editmgt.settings.ranges import (
 
 SCHEDULES = ("cosine", "linear")
 SCOPES = ("all", "image")
+ATTENDS = ("everything", "itself")
 CODE_SOURCES = ("posterior", "guidance")  # of maps on the codes' grid
 MAP_SOURCES = ("attention", *CODE_SOURCES)
 HOLD_TIMES = ("every_step", "first_pass")
@@ -56,6 +57,8 @@ class EditSettings:
         refresh: with reuse, every so many passes compute everything, the first of them counted.
         reference_strength: gamma, how much the reference image is heard; 0 removes it, 1 is neutral.
         reference_strength_scope: ``all`` (as published: text hears it too) or ``image`` (the paper's).
+        reference_attends: what the reference's tokens attend to: ``everything`` (published), or the reference ``itself``, so
+            that they stay the same from step to step and are computed once, exactly.
         region_hold: whether tokens that ``hold_rule`` chooses by the map take the reference's code.
         hold_rule: a module of :mod:`editmgt.editing.hold_rules`.
         hold_when: ``every_step`` (published: held when committed, by that step's map) or ``first_pass`` (by one pass with
@@ -121,6 +124,16 @@ class EditSettings:
             under={"model.attention_injection": True},
         ),
     ] = "all"
+    reference_attends: Annotated[
+        str,
+        Setting(
+            "model.reference_attends",
+            Annotated[str, one_of(ATTENDS)],
+            under={"model.attention_injection": True},
+            trained=True,
+            option="what the source's tokens attend to: everything (published), or itself, and an edit computes them once",
+        ),
+    ] = "everything"
     region_hold: Annotated[
         bool,
         Setting(
@@ -239,6 +252,11 @@ class EditSettings:
         """Whether ``step`` has an unconditional pass."""
         first, last = self.guidance_interval
         return self.guidance_scale > 1 and first <= step / self.steps < last
+
+    @property
+    def reference_stays(self) -> bool:
+        """Whether the reference's keys and values are the same at every step."""
+        return self.reference_attends == "itself"
 
     @property
     def always_guided(self) -> bool:

@@ -14,6 +14,7 @@ from torch import Tensor
 from editmgt.errors import UserError, nearest
 
 SCOPES = ("all", "image")
+ATTENDS = ("everything", "itself")
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,16 @@ class ReferenceBias:
         return cls(query_LX=query_LX * (math.log(strength) * math.sqrt(head_dim)), key_LX=key_LX)
 
 
-def check_strength(strength: float, scope: str) -> None:
-    """Refuse a strength below zero and an unknown scope."""
+def check_reference(strength: float, scope: str, attends: str) -> None:
+    """Refuse a strength below zero, and a word that is not one of its choices."""
     if not (math.isfinite(strength) and strength >= 0):
         raise UserError(f"reference_strength={strength} must be zero or more")
-    if scope not in SCOPES:
-        raise UserError(
-            f"reference_strength_scope={scope!r} is not one of {', '.join(SCOPES)}.{nearest(scope, SCOPES)}"
-        )
+    for name, value, choices in (
+        ("reference_strength_scope", scope, SCOPES),
+        ("reference_attends", attends, ATTENDS),
+    ):
+        if value not in choices:
+            raise UserError(f"{name}={value!r} is not one of {', '.join(choices)}.{nearest(value, choices)}")
 
 
 def attend(q_BQAK: Tensor, k_BLAK: Tensor, v_BLAK: Tensor, bias: ReferenceBias, queried: slice) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 from editmgt.errors import UserError, nearest
 
 CONNECTORS = ("none", "linear", "mlp", "fmlp", "qformer")
-REFERENCE_MODES = ("attention", "itself", "input", "none")
+REFERENCE_MODES = ("attention", "input", "none")
 TEXT_LENGTHS = {"CLIP": 77, "open_clip": 77}  # every other published text encoder gives 256 states
 
 
@@ -16,8 +16,7 @@ class MGTConfig:
     """Constructor arguments of :class:`MGTransformer`.
 
     ``reference_mode`` is this project's own: how the image to edit enters. ``attention``: its tokens join
-    every attention layer; ``itself``: likewise, but they attend to one another alone, so that they are the same in
-    every step of an edit; ``input``: its embedding is added to the target's through a projection that starts
+    every attention layer; ``input``: its embedding is added to the target's through a projection that starts
     at zero; ``none``: it is ignored. Nothing reads ``patch_size`` and ``in_channels``, as published.
     """
 
@@ -38,11 +37,6 @@ class MGTConfig:
     text_encoder_architecture: str = "CLIP"
     connector_type: str = "none"
     reference_mode: str = "attention"
-
-    @property
-    def injects(self) -> bool:
-        """Whether the reference's tokens join the attention."""
-        return self.reference_mode in ("attention", "itself")
 
     @property
     def width(self) -> int:

@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from editmgt.errors import UserError
 from editmgt.model import io
-from editmgt.model.attention import ReferenceBias, check_strength
+from editmgt.model.attention import ReferenceBias, check_reference
 from editmgt.model.blocks import DoubleBlock, Joint, SingleBlock
 from editmgt.model.config import MGTConfig
 from editmgt.model.connectors import build_connector
@@ -114,6 +114,7 @@ class MGTransformer(nn.Module):
         reference_tokens: Tensor | None = None,
         reference_strength: float = 1.0,
         reference_strength_scope: str = "all",
+        reference_attends: str = "everything",
         attention_layers: Sequence[int] = (),
         logits_at: Tensor | None = None,
         guidance_scale: float | None = None,
@@ -127,8 +128,9 @@ class MGTransformer(nn.Module):
         ``micro_conditions`` [B, 5] are width, height, crop top, crop left, aesthetic score.
         ``reference_tokens`` [B, H, W] are the codes of the image to edit. Where they join the attention,
         ``reference_strength`` (gamma; 0: not seen, 1: as trained) weighs the attention between them and all
-        other tokens or, with scope ``image``, the target's tokens alone. ``attention_layers`` count double
-        blocks first. UserError for what is out of range.
+        other tokens or, with scope ``image``, the target's tokens alone. They attend to ``everything`` (published) or to
+        ``itself``, the reference, alone: their keys and values then do not depend on ``tokens`` and ``timestep``.
+        ``attention_layers`` count double blocks first. UserError for what is out of range.
 
         With ``guidance_scale`` the first half of the batch is unconditional and the second conditional, and the logits are
         the guided ones of the codes that ``logits_at`` marks, in both halves the same. ``memory`` keeps all keys and
@@ -137,15 +139,16 @@ class MGTransformer(nn.Module):
 
         Logits of all tokens lie channels-last in memory: ``logits.movedim(1, -1)`` is contiguous.
         """
-        self._check(tokens, reference_tokens, reference_strength, reference_strength_scope, attention_layers)
+        self._check(tokens, reference_tokens, attention_layers)
+        check_reference(reference_strength, reference_strength_scope, reference_attends)
         height, width = tokens.shape[1] // self.cell_size, tokens.shape[2] // self.cell_size
-        injects = self.config.injects
-        if self.config.reference_mode == "none" or (
-            injects and reference_strength_scope == "all" and reference_strength == 0
+        mode = self.config.reference_mode
+        if mode == "none" or (
+            mode == "attention" and reference_strength_scope == "all" and reference_strength == 0
         ):
             reference_tokens = None  # nothing would see it
 
-        references = int(injects and reference_tokens is not None)
+        references = int(mode == "attention" and reference_tokens is not None)
         image_BSND = self._embed_image(tokens, reference_tokens, active)
         timestep = timestep.float() * TIMESTEP_UNIT
         text_BTD = self._embed_text(text_states, timestep)
@@ -168,7 +171,7 @@ class MGTransformer(nn.Module):
                 image_BSND,
             ),
             active=active,
-            apart=self.reference_stays,
+            apart=reference_attends == "itself",
         )
 
         def at(layer: int) -> Joint:
@@ -205,7 +208,7 @@ class MGTransformer(nn.Module):
         self, tokens: Tensor, reference_tokens: Tensor | None, active: ActiveCells | None
     ) -> Tensor:
         grids = [tokens] if reference_tokens is None else [tokens, reference_tokens]
-        if active is not None and self.config.injects:
+        if active is not None and self.config.reference_mode == "attention":
             grids = [tokens]  # the reference is in memory
         tokens_BNC = side_by_side(torch.stack(grids, dim=1).flatten(0, 1), self.cell_size)
         if active is not None:
@@ -251,10 +254,7 @@ class MGTransformer(nn.Module):
             codes_BNCD = all_BNCD
         return on_grid(codes_BNCD, height, width, self.cell_size)
 
-    def _check(
-        self, tokens: Tensor, reference: Tensor | None, strength: float, scope: str, layers: Sequence[int]
-    ) -> None:
-        check_strength(strength, scope)
+    def _check(self, tokens: Tensor, reference: Tensor | None, layers: Sequence[int]) -> None:
         rows, columns = tokens.shape[1:]
         if rows % self.cell_size or columns % self.cell_size:
             raise UserError(
@@ -274,11 +274,6 @@ class MGTransformer(nn.Module):
     def num_blocks(self) -> int:
         """Double and single blocks together."""
         return self.config.num_layers + self.config.num_single_layers
-
-    @property
-    def reference_stays(self) -> bool:
-        """Whether the reference's keys and values are the same whatever the tokens and the timestep are."""
-        return self.config.reference_mode == "itself"
 
     @property
     def mask_token_id(self) -> int:

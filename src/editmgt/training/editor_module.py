@@ -45,6 +45,7 @@ class EditorModule(LightningModule):
         edit_masking: probability in [0, 1] that a sample's changed tokens are all hidden (``masking.hide_edits``).
         train_text_encoder: whether the text encoder learns too.
         seed: of masks and drops.
+        reference_attends: what the source's tokens attend to, where they join the attention.
         accumulate: batches that make one step of the optimiser, each with masks of its own.
         teacher: a module whose predictions are learnt in the place of the codes; itself it does not learn.
     """
@@ -64,6 +65,7 @@ class EditorModule(LightningModule):
         edit_masking: float = 0.0,
         train_text_encoder: bool = True,
         seed: int = 0,
+        reference_attends: str = "everything",
         accumulate: int = 1,
         teacher: "EditorModule | None" = None,
     ) -> None:
@@ -77,6 +79,7 @@ class EditorModule(LightningModule):
         self.condition_dropout = condition_dropout
         self.full_masking, self.edit_masking = full_masking, edit_masking
         self.seed, self.accumulate = seed, accumulate
+        self.reference_attends = reference_attends
         self._empty: TextStates | None = None
         self.register_buffer("empty_ids", text_encoder.tokenize([""])[0], persistent=False)
 
@@ -196,6 +199,7 @@ class EditorModule(LightningModule):
             mask_ratio,
             micro.expand(len(tokens), -1),
             reference_tokens=source_tokens,
+            reference_attends=self.reference_attends,
             logits_at=logits_at,
         ).logits
 

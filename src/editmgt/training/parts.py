@@ -96,8 +96,10 @@ def starting_parts(init_from: str, model: Model) -> tuple[Codec, TextEncoder, MG
 
 def teacher_parts(
     name: str, codec: Codec, text: TextEncoder, text_learns: bool
-) -> tuple[MGTransformer, TextEncoder]:
-    """Transformer and text encoder of the editor ``name``, in float32; a text encoder that stays frozen serves both.
+) -> tuple[MGTransformer, TextEncoder, str]:
+    """Transformer, text encoder and ``reference_attends`` of the editor ``name``, in float32.
+
+    A text encoder that stays frozen serves both.
 
     A ``UserError`` where codes or token ids mean something else to it than to what it teaches.
     """
@@ -111,14 +113,13 @@ def teacher_parts(
         raise UserError(
             f"model.teacher={name} has another tokenizer than init_from: it reads other token ids."
         )
-    return teacher.transformer.float(), teacher.text_encoder.float() if text_learns else text
+    reader = teacher.text_encoder.float() if text_learns else text
+    return teacher.transformer.float(), reader, teacher.settings.reference_attends
 
 
 def reference_mode(model: Model) -> str:
     """How the source reaches the transformer, from the switches."""
-    if not model.attention_injection:
-        return model.injection_fallback
-    return "itself" if model.reference_attends == "itself" else "attention"
+    return "attention" if model.attention_injection else model.injection_fallback
 
 
 def _as_configured(transformer: MGTransformer, init_from: str, model: Model) -> MGTransformer:

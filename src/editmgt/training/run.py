@@ -169,12 +169,15 @@ def _editor_run(
     codec, text, transformer = starting_parts(config.init_from, model)
     for part in (codec, text, transformer):
         part.float()
+    settings = EditSettings().override(**edit_values(config))
     optimizer = optimizer_maker(model.optimizer, model.eight_bit_optimizer)
     teacher = None
     if model.teacher is not None:
-        taught = teacher_parts(model.teacher, codec, text, model.train_text_encoder)
+        theirs, reads, attends = teacher_parts(model.teacher, codec, text, model.train_text_encoder)
         # in training mode, too: nothing in it drops out, and Lightning warns of what is not
-        teacher = EditorModule(*taught, optimizer, codec.downsampling).train()
+        teacher = EditorModule(
+            theirs, reads, optimizer, codec.downsampling, reference_attends=attends
+        ).train()
     module = EditorModule(
         transformer.train(),
         text.train(),
@@ -187,10 +190,10 @@ def _editor_run(
         edit_masking=model.edit_masking,
         train_text_encoder=model.train_text_encoder,
         seed=config.seed,
+        reference_attends=settings.reference_attends,
         accumulate=config.trainer.accumulate_grad_batches,
         teacher=teacher,
     )
-    settings = EditSettings().override(**edit_values(config))
     editor = Editor(codec, text, transformer, settings, timestep_convention="mask_ratio")
     data = _data(config, directory, codec, text, editor.pixels_per_cell)
     callbacks: list[Callback] = []
