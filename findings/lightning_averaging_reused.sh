@@ -2,8 +2,9 @@
 # lightning 2.6.6: a WeightAveraging or EMAWeightAveraging callback that is used for a second fit, with a new model and a new
 # Trainer (folds, seeds, a notebook's cell run again), gives back the model as it was before training. The callback makes a new
 # average for each fit but keeps the number of the step at which it last updated the old one, and does nothing until the new
-# Trainer is past that; when the fit ends, the untouched copy replaces the trained weights. Losses of training look well,
-# those of validation stand still. A longer second fit averages only the steps that it has more than the first.
+# Trainer is past that; when the fit ends, the untouched copy replaces the trained weights. The loss of training falls, that of
+# validation, which sees the copy, stands still. A longer second fit averages only the steps that it has more than the
+# first. A fit that ends before update_starting_at_step (a short trial of a long run's configuration) loses its weights likewise.
 # What helps: a new callback for each fit, or load_state_dict({"latest_update_step": 0}) on the old one. What is lost can be had back
 # from a checkpoint saved during the fit: its state_dict is the untouched copy, its current_model_state the trained weights.
 # Exits 1 if that changes.
@@ -75,4 +76,7 @@ for kind in (WeightAveraging, EMAWeightAveraging):
     assert ends["second"][2] > 0.8, "CHANGED: the checkpoint does not hold the trained weights"
     assert ends["second, 30 steps"][0] > 0.9, "CHANGED: the longer fit averages more than its last steps"
     assert ends["second, set to 0"] == ends["first"], "CHANGED: load_state_dict does not mend it"
+model, *_ = fit(EMAWeightAveraging(decay=0.5, update_starting_at_step=50))
+print(f"a new EMAWeightAveraging that would start at step 50: weight {model.weight.item():.3f}")
+assert model.weight.item() == 0, "CHANGED: what ends before the average starts keeps its weights"
 PY
