@@ -48,7 +48,10 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     side = Side(sys.executable, "ours", None)
     edits = list({json.dumps(edit): edit for swept in SWEPT.values() for edit in swept}.values())
-    counted = [side.ask(**edit, count=True) for edit in edits]
+    counted = []
+    for edit in edits:
+        counted.append(side.ask(**edit, count=True))
+        print(f"{edit}: {counted[-1] / 1e12:.2f} x 1e12 operations", file=sys.stderr)
     seconds: list[list[float]] = [[] for _ in edits]
     for turn in range(rounds):
         for edit, taken in zip(edits, seconds, strict=True):

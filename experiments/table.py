@@ -1,10 +1,12 @@
 """The table of a study of ways to edit, from its ``samples.csv``: ``python experiments/table.py STUDY``.
 
-With a sweep's directory as second argument, ``samples.csv`` is first made anew from its rows.
+With directories of sweeps as further arguments, ``samples.csv`` is first made anew from their rows.
 """
 
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas
 
@@ -21,18 +23,29 @@ MEANS = {  # study -> metric -> heading and digits
         "localization/iou_best": ("best IoU ↑", 3),
     },
     "lessons": {"localization/auc": ("map AUC ↑", 3)},
+    "source_once": {
+        "outside_codec/l1": ("outside L1 beyond the codec ↓", 4),
+        "localization/auc": ("map AUC ↑", 3),
+    },
     "speed": {
         "outside_codec/l1": ("outside L1 beyond the codec ↓", 4),
         "speed/edit_seconds": ("seconds an edit ↓", 3),
     },
 }
+CELLS: dict[str, Callable[[dict[str, Any]], str]] = {  # study -> what a cell of more than one factor goes by
+    "lessons": lambda config: (
+        f"{config['benchmark']['name']}, {'before' if config['checkpoint'] == 'tiny_editor' else 'after'}"
+    ),
+    "source_once": lambda config: f"{config['checkpoint']}, {config['model']['reference_attends']}",
+}
 CONTROLS = {"oracle_mask": "control: oracle mask", "codec_target": "control: codec of the target"}
 
 
-def collect(sweep: Path, study: str) -> pandas.DataFrame:
+def collect(sweeps: Sequence[Path], study: str) -> pandas.DataFrame:
     """Return the rows of all cells and of two controls, in one table; a cell goes by the value of the one factor."""
-    folders = {_cell(path.parent, study): path for path in sorted(sweep.glob("*/samples.csv"))}
-    controls = {name: sweep / "reference" / "controls" / name / "samples.csv" for name in CONTROLS}
+    paths = [path for sweep in sweeps for path in sorted(sweep.glob("*/samples.csv"))]
+    folders = {_cell(path.parent, study): path for path in paths}
+    controls = {name: sweeps[0] / "reference" / "controls" / name / "samples.csv" for name in CONTROLS}
     folders |= {name: path for name, path in controls.items() if path.is_file()}
     tables = {name: pandas.read_csv(path) for name, path in folders.items()}
     for table in tables.values():
@@ -42,18 +55,16 @@ def collect(sweep: Path, study: str) -> pandas.DataFrame:
 
 
 def _cell(folder: Path, study: str) -> str:
-    """What a cell goes by: the value of the one factor; of lessons the slice, before and after them."""
-    if study != "lessons":
-        return folder.name.partition("-")[2]
-    config = RunDirectory(folder).config()
-    return f"{config['benchmark']['name']}, {'before' if config['checkpoint'] == 'tiny_editor' else 'after'}"
+    """What a cell goes by: the value of the one factor, or what ``CELLS`` says."""
+    name = CELLS.get(study)
+    return folder.name.partition("-")[2] if name is None else name(RunDirectory(folder).config())
 
 
 def table(rows: pandas.DataFrame, study: str) -> str:
     """Return Markdown: rates with exact 95% intervals, means, a line for each cell."""
     means = MEANS[study]
     headings = [
-        study.removesuffix("_rules"),
+        study.removesuffix("_rules").removesuffix("_once"),
         *(f"{name} [95%] ↑" for name in ("success", "strict", "restraint")),
     ]
     headings += [heading for heading, _ in means.values()]
@@ -75,7 +86,7 @@ def table(rows: pandas.DataFrame, study: str) -> str:
 
 
 if __name__ == "__main__":
-    study, *sweep = sys.argv[1:]
-    if sweep:
-        collect(Path(sweep[0]), study).to_csv(HERE / study / "samples.csv", index=False)
+    study, *sweeps = sys.argv[1:]
+    if sweeps:
+        collect([Path(sweep) for sweep in sweeps], study).to_csv(HERE / study / "samples.csv", index=False)
     print(table(pandas.read_csv(HERE / study / "samples.csv"), study), end="")

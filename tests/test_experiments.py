@@ -10,7 +10,7 @@ import pytest
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 
 
-@pytest.mark.parametrize("study", ["hold_rules", "lessons", "speed"])
+@pytest.mark.parametrize("study", ["hold_rules", "lessons", "source_once", "speed"])
 def test_the_table_of_a_study_is_that_of_its_rows(study: str) -> None:
     command = [sys.executable, EXPERIMENTS / "table.py", study]
     run = subprocess.run(command, capture_output=True, text=True, check=True)

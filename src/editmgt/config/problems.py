@@ -206,6 +206,12 @@ def _class_problems(config: Train) -> list[str]:
                     f"callbacks.{name}={node['_target_']} writes to a logger, and logger=none is none: "
                     "logger=csv or logger=wandb is one."
                 )
+            begin, steps = node.get("update_starting_at_step") or 0, config.trainer.max_steps
+            if isinstance(begin, int) and 0 < steps <= begin:
+                found.append(
+                    f"callbacks.{name}.update_starting_at_step={begin} is not reached in trainer.max_steps={steps} (they count from "
+                    "0): nothing would be averaged, and Lightning would put the untrained weights in the place of the trained ones."
+                )
     return found
 
 
