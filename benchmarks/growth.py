@@ -35,7 +35,7 @@ LABELS = {
     "steps": "steps",
     "side": "side of the picture, pixels",
     "batch": "instructions of one picture",
-    "area": "part that may change (balanced, 12 steps)",
+    "area": "part that may change, balanced",
 }
 
 
