@@ -66,7 +66,7 @@ class Predictor:
         self.both = text
         if settings.guided:
             self.both = TextStates(*(torch.cat(pair) for pair in zip(negative, text, strict=True)))
-        self._kept_exactly = settings.reference_stays and settings.reuse != "known"
+        self._kept_exactly = settings.reference_attends == "itself" and settings.reuse != "known"
         self._keeps = self._kept_exactly or settings.reuse != "nothing"
         self._memory = Memory()
         self._remembered = (

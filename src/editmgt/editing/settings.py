@@ -254,11 +254,6 @@ class EditSettings:
         return self.guidance_scale > 1 and first <= step / self.steps < last
 
     @property
-    def reference_stays(self) -> bool:
-        """Whether the reference's keys and values are the same at every step."""
-        return self.reference_attends == "itself"
-
-    @property
     def always_guided(self) -> bool:
         """Whether every step has an unconditional pass."""
         return self.guidance_scale > 1 and self.guidance_interval == (0, 1)
