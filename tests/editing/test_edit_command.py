@@ -131,6 +131,8 @@ def test_options_reach_the_editor(tiny_bundle: Path, photo: Path) -> None:
          "--hold-when has no effect with --no-region-hold"),
         (["{photo}", "x", "--output", "{tmp}/o.png", "--map-source", "posterior", "--query", "x"],
          "--query has no effect with --map-source posterior"),
+        (["{photo}", "x", "--output", "{tmp}/o.png", "--checkpoint", "tiny_editor_input", "--reference-attends", "itself"],
+         "--reference-attends has no effect with this checkpoint, which learnt without attention injection: leave it out."),
         (["{tmp}", "x", "--output", "{tmp}"], "must be a directory, another one than"),
         (["{tmp}", "x", "--output", "{tmp}/out", "--explain"], "--explain shows one edit"),
         (["{tmp}/folder.png", "x", "--output", "{tmp}/out"], "holds no picture"),

@@ -22,7 +22,7 @@ from editmgt.editing.output import (
     refuse_inputs,
     write,
 )
-from editmgt.editing.settings import QUERY_UNDER, SETTINGS
+from editmgt.editing.settings import INJECTION, QUERY_UNDER, SETTINGS
 from editmgt.errors import UserError, gathered, nearest, tell
 from editmgt.progress import progress_bar
 from editmgt.settings.declaration import silenced, silencer
@@ -292,15 +292,21 @@ def set_up(editor: "Editor", options: argparse.Namespace) -> "Editor":
     validate(editor.settings, editor.transformer.num_blocks, editor.pixels_per_cell)
     check_query(editor.settings, options.query)
     values = asdict(editor.settings)
+    values[INJECTION] = editor.transformer.config.reference_mode == "attention"
     tell(
         [
-            f"{_said(options, name)} has no effect with {_said(options, by, values)}, the checkpoint's own: set another, or "
-            "leave it out."
+            f"{_said(options, name)} has no effect with {_checkpoints_own(options, by, values)}."
             for name, by in silenced(values, SETTINGS).items()
             if getattr(options, name, None) is not None
         ]
     )
     return editor
+
+
+def _checkpoints_own(options: argparse.Namespace, by: str, values: Mapping[str, Any]) -> str:
+    if by == INJECTION:
+        return "this checkpoint, which learnt without attention injection: leave it out"
+    return f"{_said(options, by, values)}, the checkpoint's own: set another, or leave it out"
 
 
 def edit_one(

@@ -34,6 +34,7 @@ CODE_SOURCES = ("posterior", "guidance")  # of maps on the codes' grid
 MAP_SOURCES = ("attention", *CODE_SOURCES)
 HOLD_TIMES = ("every_step", "first_pass")
 REUSES = ("nothing", "reference", "known")
+INJECTION = "model.attention_injection"  # a key that no edit has: trained in
 QUERY_UNDER = {"map_source": "attention"}  # where a word of the instruction can be asked for
 
 
@@ -112,7 +113,7 @@ class EditSettings:
         Setting(
             "model.reference_strength",
             Strength,
-            under={"model.attention_injection": True},
+            under={INJECTION: True},
             option="how strongly the source is heard (gamma); 1: as trained",
         ),
     ] = 1.1
@@ -121,7 +122,7 @@ class EditSettings:
         Setting(
             "model.reference_strength_scope",
             Annotated[str, one_of(SCOPES)],
-            under={"model.attention_injection": True},
+            under={INJECTION: True},
         ),
     ] = "all"
     reference_attends: Annotated[
@@ -129,7 +130,7 @@ class EditSettings:
         Setting(
             "model.reference_attends",
             Annotated[str, one_of(ATTENDS)],
-            under={"model.attention_injection": True},
+            under={INJECTION: True},
             trained=True,
             option="what the source's tokens attend to: everything (published), or itself, and an edit computes them once",
         ),
