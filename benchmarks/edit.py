@@ -7,15 +7,14 @@ process that is warm; nothing else should run. Prints a table and writes the sec
 
 import argparse
 import json
-import os
 import platform
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import torch
+from side import Side
 
 SIDES = Path(__file__).with_name("edit_sides.py")
 ROWS = [  # what is compared, this side's variant, the other side's, whether presets' steps are taken
@@ -31,29 +30,9 @@ ROWS = [  # what is compared, this side's variant, the other side's, whether pre
 ]
 
 
-class Side:
-    """A process of one side."""
-
-    def __init__(self, python: str, name: str, reference: str | None) -> None:
-        environment = os.environ | {"REFERENCE": reference or "", "HF_HUB_OFFLINE": "1"}
-        command = [python, str(SIDES), name]
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment)
-
-    def ask(self, variant: str, steps: int, **others: Any) -> float:
-        """Return the seconds of an edit, its operations, or the megabytes so far."""
-        assert self._process.stdin is not None and self._process.stdout is not None
-        asked = json.dumps({"variant": variant, "steps": steps} | others)
-        print(asked, file=self._process.stdin, flush=True)
-        answer = self._process.stdout.readline()
-        if not answer:
-            raise SystemExit(f"{SIDES} ended: see its messages above.")
-        return float(json.loads(answer))
-
-    def end(self) -> None:
-        """End the process."""
-        self._process.kill()
-        self._process.wait()
+def start(name: str, python: str = sys.executable, reference: str = "") -> Side:
+    """Start a side of ``edit_sides.py``; ``reference`` is the released code's folder."""
+    return Side([python, str(SIDES), name], {"REFERENCE": reference, "HF_HUB_OFFLINE": "1"})
 
 
 def main() -> None:
@@ -74,9 +53,9 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("benchmarks/edit.json"))
     options = parser.parse_args()
 
-    sides = {"ours": Side(sys.executable, "ours", None)}
+    sides = {"ours": start("ours")}
     if options.published is not None:
-        sides["published"] = Side(options.python, "published", options.published)
+        sides["published"] = start("published", options.python, options.published)
     rows = [row for row in ROWS if row[1][0] in sides and row[2][0] in sides]
     wanted = {
         (*edit, options.preset_steps if preset else options.steps): None
@@ -85,14 +64,14 @@ def main() -> None:
     }
     for name, side in sides.items():
         print(f"warming up {name}", file=sys.stderr)
-        side.ask("plain", 1)
+        side.ask(variant="plain", steps=1)
     memory = {
-        name: side.ask("memory", 0) for name, side in sides.items()
+        name: side.ask(variant="memory") for name, side in sides.items()
     }  # of a plain edit, before all others
     seconds: dict[tuple[str, str, int], list[float]] = {edit: [] for edit in wanted}
     for turn in range(options.rounds):
         for edit, taken in seconds.items():
-            taken.append(sides[edit[0]].ask(*edit[1:]))
+            taken.append(sides[edit[0]].ask(variant=edit[1], steps=edit[2]))
             print(
                 f"round {turn + 1}/{options.rounds}: {' '.join(map(str, edit))} {taken[-1]:.1f} s",
                 file=sys.stderr,

@@ -18,7 +18,7 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from edit import Side
+from edit import start
 
 HERE = Path(__file__).resolve().parent
 PLAIN: dict[str, Any] = {"variant": "plain", "steps": 2, "side": 1024, "batch": 1}
@@ -46,8 +46,9 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=2, help="edits of each kind that are timed")
     rounds = parser.parse_args().rounds
-    side = Side(sys.executable, "ours", None)
-    edits = list({json.dumps(edit): edit for swept in SWEPT.values() for edit in swept}.values())
+    side = start("ours")
+    swept = [edit for edits in SWEPT.values() for edit in edits]
+    edits = [edit for i, edit in enumerate(swept) if edit not in swept[:i]]
     counted = []
     for edit in edits:
         counted.append(side.ask(**edit, count=True))
@@ -80,13 +81,9 @@ def fit(measured: list[dict[str, Any]]) -> tuple[float, float]:
 def draw(measured: list[dict[str, Any]]) -> None:
     """Print a row for each edit, and draw a panel for each thing that grows."""
     fixed, each = fit(measured)
-    of = {
-        json.dumps({k: v for k, v in edit.items() if k not in ("operations", "seconds")}): edit
-        for edit in measured
-    }
     figure = Figure(figsize=(11, 3), layout="constrained")
     for axes, (name, swept) in zip(figure.subplots(1, len(SWEPT)), SWEPT.items(), strict=True):
-        rows = [of[json.dumps(edit)] for edit in swept]
+        rows = [next(row for row in measured if edit.items() <= row.items()) for edit in swept]
         x = [edit[name] for edit in swept]
         medians = [statistics.median(row["seconds"]) for row in rows]
         told = [fixed + each * row["operations"] / 1e12 for row in rows]

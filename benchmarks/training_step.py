@@ -10,13 +10,15 @@ of a step, the median of the turns, and how many times faster this version is, t
 import argparse
 import json
 import os
+import runpy
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from side import Side
 
 ROOT = Path(__file__).resolve().parent.parent
 TRAIN = [
@@ -33,7 +35,9 @@ WARM = 4  # first steps of a process, which are not counted
 
 def main() -> None:
     """Let the sides take turns."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
         "--other", type=Path, help="a checkout of another version, which trains in this environment"
     )
@@ -41,32 +45,23 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4, help="of one turn")
     options = parser.parse_args()
     checkouts = {"here": ROOT, "plain": ROOT} | ({"other": options.other.resolve()} if options.other else {})
-    sides = {name: _start(name, checkout) for name, checkout in checkouts.items()}
+    sides = {
+        name: Side([sys.executable, __file__, "--side", name, str(checkout)])
+        for name, checkout in checkouts.items()
+    }
     for side in sides.values():
-        _take(side, WARM)
+        side.ask(steps=WARM)
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(options.turns):
         for name, side in sides.items():
-            seconds[name].append(_take(side, options.steps) / options.steps)
+            seconds[name].append(side.ask(steps=options.steps) / options.steps)
     for name, of in seconds.items():
         ratios = [theirs / ours for theirs, ours in zip(of, seconds["here"], strict=True)]
         told = ", ".join(f"{ratio:.2f}" for ratio in ratios)
         print(f"{name}: {statistics.median(of):.2f} s a step; {statistics.median(ratios):.2f} ({told})")
     print(json.dumps(seconds))
     for side in sides.values():
-        side.kill()
-
-
-def _start(name: str, checkout: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, __file__, "--side", name, str(checkout)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-
-def _take(side: subprocess.Popen[str], steps: int) -> float:
-    assert side.stdin is not None and side.stdout is not None
-    side.stdin.write(f"{steps}\n")
-    side.stdin.flush()
-    return float(side.stdout.readline())
+        side.end()
 
 
 def train_in_turns(name: str, checkout: Path) -> None:
@@ -84,7 +79,7 @@ def train_in_turns(name: str, checkout: Path) -> None:
                 line = sys.stdin.readline()
                 if not line:
                     os._exit(0)
-                self.left, self.start = int(line), time.perf_counter()
+                self.left, self.start = json.loads(line)["steps"], time.perf_counter()
 
         def on_train_batch_end(self, *_: Any) -> None:
             self.left -= 1
@@ -102,7 +97,7 @@ def train_in_turns(name: str, checkout: Path) -> None:
         chosen.append("model.optimizer.foreach=false")
         _make_plain()
     sys.argv = ["train.py", *chosen]
-    __import__("runpy").run_path(str(checkout / "train.py"), run_name="__main__")
+    runpy.run_path(str(checkout / "train.py"), run_name="__main__")
 
 
 def _make_plain() -> None:

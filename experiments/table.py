@@ -64,7 +64,7 @@ def table(rows: pandas.DataFrame, study: str) -> str:
     """Return Markdown: rates with exact 95% intervals, means, a line for each cell."""
     means = MEANS[study]
     headings = [
-        study.removesuffix("_rules").removesuffix("_once"),
+        study.partition("_")[0],
         *(f"{name} [95%] ↑" for name in ("success", "strict", "restraint")),
     ]
     headings += [heading for heading, _ in means.values()]

@@ -60,7 +60,7 @@ def test_a_source_that_attends_to_itself_is_computed_once(tiny_editor: Editor) -
 
 @pytest.mark.parametrize("when", [{"region_hold": False}, FIRST])
 @pytest.mark.parametrize("interval", [(0.0, 1.0), (0.4, 1.0)])
-def test_which_changes_nothing(
+def test_a_source_that_is_computed_once_changes_nothing(
     tiny_editor: Editor,
     interval: tuple[float, float],
     when: dict[str, object],
