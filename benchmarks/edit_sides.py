@@ -4,7 +4,7 @@
 ``REFERENCE`` variable. Both edit the same noise at 1024 pixels with a random transformer of 23 million parameters, in
 float32, from the codec's encoder to the last code; texts are random states. An edit is ``{"variant": NAME, "steps": N}``,
 ours also with ``side``, ``batch`` and ``area``; ``memory`` as a variant answers with the most resident megabytes so far, and
-``"count": true`` with the operations of the edit in place of its seconds.
+in place of its seconds ``"count": true`` with the operations of the edit, ``"peak": true`` with the megabytes that it took.
 """
 
 import json
@@ -13,7 +13,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from PIL import Image
 
 SIDE, THREADS, GUIDANCE, GAMMA, LAMBDA, AREA = 1024, 2, 6.0, 1.1, 0.05, 0.3
 LAYERS = (6, 7, 8, 9)
-TRANSFORMER = {
+TRANSFORMER: dict[str, Any] = {
     "patch_size": 1,
     "in_channels": 64,
     "num_layers": 4,
@@ -40,6 +40,7 @@ TRANSFORMER = {
     "text_encoder_architecture": "CLIP_Gemma2",
     "connector_type": "none",
 }
+BLOCKS = TRANSFORMER["num_layers"] + TRANSFORMER["num_single_layers"]
 CODEC = {
     "down_block_types": ("DownEncoderBlock2D",) * 5,
     "up_block_types": ("UpDecoderBlock2D",) * 5,
@@ -116,7 +117,11 @@ def published() -> Callable[[str, int], None]:
 
 
 def ours() -> Callable[..., None]:
-    """Build this project's side; variants: the published ones, and a preset's name for an edit of a part of the picture."""
+    """Build this project's side; variants: the published ones, a preset's name for an edit of a part of the picture, and parts.
+
+    The parts: ``input`` (the source enters at the input, the sequence is as short as without one), ``gamma``, ``posterior``
+    (hold by the model's own predictions) and ``hold_N`` (hold by the attention of N layers).
+    """
     from editmgt.codec import Codec
     from editmgt.config.presets import presets
     from editmgt.editing import EditSettings, edit_tokens
@@ -126,8 +131,12 @@ def ours() -> Callable[..., None]:
     from editmgt.text import TextStates
 
     vqvae, _, (states, pooled, negative_states, negative) = inputs()
-    transformer = MGTransformer(**TRANSFORMER).eval().requires_grad_(False)
     codec = Codec(vqvae)
+
+    @cache
+    def transformer(mode: str) -> MGTransformer:
+        return MGTransformer(**TRANSFORMER, reference_mode=mode).eval().requires_grad_(False)
+
     base = EditSettings(
         guidance_scale=GUIDANCE,
         reference_strength=1.0,
@@ -141,6 +150,10 @@ def ours() -> Callable[..., None]:
         "itself": {"reference_attends": "itself"},
         "hold": hold,
         "hold_gamma": hold | {"reference_strength": GAMMA},
+        "input": {},
+        "gamma": {"reference_strength": GAMMA},
+        "posterior": hold | {"map_source": "posterior"},
+        **{f"hold_{n}": hold | {"layers": tuple(range(BLOCKS - n, BLOCKS))} for n in range(1, BLOCKS + 1)},
         **presets("speed"),
     }
 
@@ -148,7 +161,7 @@ def ours() -> Callable[..., None]:
         rows = side // codec.downsampling
         part = torch.arange(rows * rows).view(1, rows, rows) < area * rows * rows
         edit_tokens(
-            transformer,
+            transformer("input" if variant == "input" else "attention"),
             codec.encode(to_pixels(noise(side))[None]).repeat(batch, 1, 1),
             TextStates(states.repeat(batch, 1, 1), pooled.repeat(batch, 1)),
             TextStates(negative_states.repeat(batch, 1, 1), negative.repeat(batch, 1)),
@@ -173,6 +186,20 @@ def operations(edit: Callable[[], None]) -> int:
     return int(counter.get_total_flops())
 
 
+def peak(edit: Callable[[], None]) -> float:
+    """Return how many megabytes were resident at the most during an edit, beyond what was before it."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    before = resident("VmRSS")
+    with torch.inference_mode():
+        edit()
+    return resident("VmHWM") - before
+
+
+def resident(field: str) -> float:
+    """A line of this process's memory, in MB."""
+    return int(Path("/proc/self/status").read_text().split(f"{field}:")[1].split()[0]) / 1024
+
+
 def main() -> None:
     """Answer until the input ends."""
     warnings.filterwarnings("ignore")
@@ -182,10 +209,11 @@ def main() -> None:
     for line in sys.stdin:
         asked = json.loads(line)
         if asked["variant"] == "memory":
-            status = Path("/proc/self/status").read_text()
-            answer = int(status.split("VmHWM:")[1].split()[0]) / 1024
+            answer = resident("VmHWM")
         elif asked.pop("count", False):
             answer = operations(partial(edit, **asked))
+        elif asked.pop("peak", False):
+            answer = peak(partial(edit, **asked))
         else:
             start = time.perf_counter()
             with torch.inference_mode():

@@ -8,13 +8,15 @@ import pandas
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from hypothesis import given
+from hypothesis import strategies as st
 from omegaconf import DictConfig
 from PIL import Image
 
 from editmgt.benchmarks import BenchmarkSample
 from editmgt.benchmarks.protocols.scenes import rows as scenes
 from editmgt.editing import Editor
-from editmgt.evaluation.localization_layers import study
+from editmgt.evaluation.localization_layers import BINS, FINE, Choice, study
 from editmgt.metrics.localization import localization_auc, localization_iou, pointing_game, reliability
 
 pytestmark = pytest.mark.filterwarnings("ignore::editmgt.editing.InstructionCut")
@@ -26,7 +28,8 @@ def test_the_table_says_what_an_edit_with_those_layers_says(tiny_editor: Editor,
     settings = tiny_editor.settings.override(region_hold=False)
     study(tiny_editor, samples, settings, tmp_path, [[0, 3]], [0.2, 0.5], batch_size=4, seed=5)
     table = pandas.read_csv(tmp_path / "localization_layers.csv", dtype={"layers": str})
-    assert set(table["layers"]) == {"0", "1", "2", "3", "1+2+3", "0+3"} and len(table) == 6 * 3
+    attention = table[table["source"] == "attention"]
+    assert set(attention["layers"]) == {"0", "1", "2", "3", "1+2+3", "0+3"} and len(attention) == 6 * 3
     mask = torch.tensor(np.stack([sample.edit_mask for sample in samples]))
     for layers, smoothing in (((0, 3), "gaussian"), ((2,), "none"), ((1, 2, 3), "adaptive")):
         result = tiny_editor.edit(
@@ -46,21 +49,30 @@ def test_the_table_says_what_an_edit_with_those_layers_says(tiny_editor: Editor,
         assert line["auc/n"] == (~localization_auc(maps, mask).isnan()).sum()
         assert 0 <= line["auc/low"] <= line["auc/mean"] <= line["auc/high"] <= 1
     told = (tmp_path / "localization_layers.md").read_text()
-    assert "layers 0+3, gaussian" in told and "own map is" not in told
+    assert "layers 0+3, gaussian" in told
     with Image.open(tmp_path / "localization_layers.png") as image:
         assert image.width > 800
 
 
-def test_a_map_of_another_source_is_not_passed_off_as_attention(tiny_editor: Editor, tmp_path: Path) -> None:
-    rows = scenes(size=2, resolution=32, split="dev")
-    samples, free = [rows[0], rows[1]], tiny_editor.settings.override(region_hold=False)
-    for source in ("attention", "posterior"):
-        study(tiny_editor, samples, free.override(map_source=source), tmp_path / source, [], [0.2])
-    ours, theirs = (tmp_path / source / "localization_layers" for source in ("attention", "posterior"))
-    assert ours.with_suffix(".csv").read_bytes() == theirs.with_suffix(".csv").read_bytes()
-    [note, table] = theirs.with_suffix(".md").read_text().split("\n\n", 1)
-    assert note.startswith("These edits' own map is model.localization.source=posterior")
-    assert table == ours.with_suffix(".md").read_text()
+def test_maps_of_the_models_predictions_stand_beside_attention(tiny_editor: Editor, tmp_path: Path) -> None:
+    rows = scenes(size=4, resolution=32, split="dev")
+    samples = [rows[i] for i in range(4)]
+    free = tiny_editor.settings.override(region_hold=False, guidance_scale=2.0)
+    study(tiny_editor, samples, free, tmp_path, [], [0.2])
+    table = pandas.read_csv(tmp_path / "localization_layers.csv").set_index("source")
+    mask = torch.tensor(np.stack([sample.edit_mask for sample in samples]))
+    for source in ("posterior", "guidance"):
+        settings = free.override(map_source=source)
+        result = tiny_editor.edit(
+            [sample.source for sample in samples], [sample.instruction for sample in samples],
+            sample_ids=[sample.sample_id for sample in samples], **settings.to_dict(),
+        )  # fmt: skip
+        auc = localization_auc(torch.stack(list(result.localization)), mask)
+        assert table.loc[source, "auc/mean"] == pytest.approx(auc.nanmean().item(), abs=2e-3)
+    unguided = free.override(guidance_scale=1.0)
+    study(tiny_editor, samples, unguided, tmp_path, [], [0.2])
+    told = pandas.read_csv(tmp_path / "localization_layers.csv")["source"].unique()
+    assert list(told) == ["attention", "posterior"]  # without guidance there is nothing to compare with
 
 
 def test_a_sample_that_cannot_be_measured_is_left_out_and_counted(
@@ -83,6 +95,19 @@ def test_a_sample_that_cannot_be_measured_is_left_out_and_counted(
     assert "and 1 without an edit mask" in told
     study(tiny_editor, samples[3:], settings, tmp_path, [], [0.2])
     assert "Measured: 0 of 2 samples" in (tmp_path / "localization_layers.md").read_text()
+
+
+@given(edge=st.integers(1, 99), seed=st.integers(0, 9))
+def test_the_calibrated_threshold_is_where_the_mask_becomes_likelier(edge: int, seed: int) -> None:
+    random = torch.Generator().manual_seed(seed)
+    scores = torch.rand(1, 64, 64, generator=random)
+    inside = torch.rand(1, 64, 64, generator=random) < torch.where(scores * 100 >= edge, 0.9, 0.1)
+    choice = Choice("posterior")
+    assert np.isnan(choice.calibrated_threshold)
+    choice.scores, choice.hits, choice.counts = reliability(scores, inside, BINS * FINE)
+    assert choice.calibrated_threshold == pytest.approx(edge / 100, abs=0.011)
+    choice.hits = torch.zeros_like(choice.hits)
+    assert choice.calibrated_threshold == 1
 
 
 def test_the_dev_split_is_that_of_scenes_alone() -> None:

@@ -1,4 +1,4 @@
-"""Which layers know where an edit belongs, and from which score on: one recorded pass answers for all of them.
+"""Which map knows where an edit belongs, layer by layer and source by source, and from which score on: one recorded pass tells.
 
 Shapes: B batch, S steps, L layers, h w cells, H W pixels.
 """
@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.optimize import isotonic_regression
 from torch import Tensor
 
 from editmgt.benchmarks.benchmark_sample import BenchmarkSample, Samples
-from editmgt.editing import Editor, EditSettings
+from editmgt.editing import Editor, EditResult, EditSettings
 from editmgt.editing.attention_map import score_maps
 from editmgt.editing.smoothings import SMOOTHINGS
 from editmgt.evaluation.faults import by_machine
@@ -29,10 +30,11 @@ from editmgt.metrics.localization import (
     pointing_game,
     reliability,
 )
-from editmgt.results.run_directory import METRICS, SAMPLES
+from editmgt.results.run_directory import SAMPLES
 from editmgt.spreadsheet import to_csv
 
 BINS = 10  # of the reliability curve
+FINE = 10  # parts of a bin, for the calibrated threshold
 _RESAMPLES = 1000
 _CURVES = 4  # choices with the highest AUC that are drawn beside the settings' own
 _MEASURES = ("auc", "iou_best", "pointing")
@@ -40,20 +42,35 @@ _MEASURES = ("auc", "iou_best", "pointing")
 
 @dataclass
 class Choice:
-    """One way to make the map: its layers and its smoothing, and what was measured of it, sample by sample."""
+    """One way to make the map, and what was measured of it, sample by sample.
 
-    layers: tuple[int, ...]
-    smoothing: str
+    Attributes:
+        source: ``attention``, or a source of the model's own predictions, which reads no layer and is not smoothed.
+        layers, smoothing: of attention.
+    """
+
+    source: str
+    layers: tuple[int, ...] = ()
+    smoothing: str = ""
     values: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    scores: Tensor = field(default_factory=lambda: torch.zeros(BINS, dtype=torch.float64))
-    hits: Tensor = field(default_factory=lambda: torch.zeros(BINS, dtype=torch.float64))
-    counts: Tensor = field(default_factory=lambda: torch.zeros(BINS, dtype=torch.float64))
+    scores: Tensor = field(default_factory=lambda: torch.zeros(BINS * FINE, dtype=torch.float64))
+    hits: Tensor = field(default_factory=lambda: torch.zeros(BINS * FINE, dtype=torch.float64))
+    counts: Tensor = field(default_factory=lambda: torch.zeros(BINS * FINE, dtype=torch.float64))
 
     @property
     def name(self) -> str:
-        """``layer 3`` or ``layers 1+2``, and the smoothing."""
+        """``layer 3`` or ``layers 1+2``, and the smoothing; or the source."""
+        if not self.layers:
+            return self.source
         listed = "+".join(map(str, self.layers))
         return f"{'layer' if len(self.layers) == 1 else 'layers'} {listed}, {self.smoothing}"
+
+    def scores_of(self, edits: EditResult) -> Tensor:
+        """Return the maps [B,h,w] in [0, 1] of edits that were recorded: the mean over steps."""
+        if not self.layers:
+            return torch.stack(list(edits.code_maps[self.source])).mean(dim=1)
+        maps_BSLhw = torch.stack(list(edits.layer_maps))
+        return score_maps(maps_BSLhw[:, :, list(self.layers)], self.smoothing)
 
     def mean(self, measure: str) -> tuple[float, float, float, int]:
         """Return the mean over samples where it is defined, a 95% bootstrap interval over samples, and n."""
@@ -67,11 +84,32 @@ class Choice:
         return float(defined.mean()), float(low), float(high), len(defined)
 
     @property
+    def curve(self) -> tuple[Tensor, Tensor]:
+        """The reliability curve: of every bin of scores its mean score and the share of its pixels in the mask; NaN of none."""
+        scores, hits, counts = (
+            part.unflatten(0, (BINS, FINE)).sum(dim=1) for part in (self.scores, self.hits, self.counts)
+        )
+        return scores / counts, hits / counts
+
+    @property
     def calibration_error(self) -> float:
         """Mean distance of score and share of pixels that lie in the mask, over pixels, in [0, 1]."""
-        filled = self.counts > 0
-        gaps = ((self.scores - self.hits)[filled]).abs().sum()
+        gaps = (self.scores - self.hits).unflatten(0, (BINS, FINE)).sum(dim=1).abs().sum()
         return float(gaps / self.counts.sum())
+
+    @property
+    def calibrated_threshold(self) -> float:
+        """The score from which on a pixel lies in the mask more likely than not, by isotonic regression; 1 where none does.
+
+        As the regression keeps the order of scores, a hold rule that reads what it says is ``threshold`` with this value.
+        """
+        filled = (self.counts > 0).nonzero()[:, 0]
+        if not len(filled):
+            return math.nan
+        shares = (self.hits / self.counts)[filled].numpy()
+        fitted = isotonic_regression(shares, weights=self.counts[filled].numpy()).x
+        [inside] = np.nonzero(fitted > 0.5)
+        return float(filled[inside[0]] / len(self.counts)) if len(inside) else 1.0
 
 
 def study(
@@ -86,12 +124,11 @@ def study(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Choice]:
-    """Measure every layer alone, the settings' own layers, and ``subsets``, each with every smoothing.
+    """Measure attention (every layer alone, the settings' own, ``subsets``, each with every smoothing) and the other sources.
 
     Writes ``localization_layers.csv`` (a row per choice), ``.md`` (the table) and ``.png`` (by layer, over
     thresholds, and the reliability curve). Samples without an edit mask, or that cannot be edited, are left out;
-    n says how many were measured. Layers and threshold should be chosen on the dev split. All are maps of attention: where
-    ``settings.map_source`` is another, the table says so first.
+    n says how many were measured. What is chosen by them should be chosen on the dev split.
 
     Args:
         editor: whose attention is read.
@@ -106,7 +143,8 @@ def study(
     """
     blocks = range(editor.transformer.num_blocks)
     sets = dict.fromkeys([*((layer,) for layer in blocks), settings.layers, *map(tuple, subsets)])
-    choices = [Choice(layers, smoothing) for layers in sets for smoothing in SMOOTHINGS]
+    choices = [Choice("attention", layers, smoothing) for layers in sets for smoothing in SMOOTHINGS]
+    choices += map(Choice, settings.code_sources)
     unknown = broken = 0  # samples that are left out
 
     def attempt(group: list[BenchmarkSample]) -> int:
@@ -138,7 +176,7 @@ def study(
             progress(min(start + batch_size, len(samples)), len(samples))
     write_atomic(directory / "localization_layers.csv", _csv(choices, thresholds))
     coverage = _coverage(len(samples), unknown, broken)
-    text = _other_source(settings) + _markdown(choices, thresholds) + coverage
+    text = _markdown(choices, thresholds) + coverage
     write_atomic(directory / "localization_layers.md", text)
     write_atomic(directory / "localization_layers.png", _figure(choices, settings, thresholds))
     return choices
@@ -154,13 +192,13 @@ def _measure(
         seed=seed,
         batch_size=len(group.samples),
         record_layers=range(group.editor.transformer.num_blocks),
+        record_sources=settings.code_sources,
         **settings.to_dict(),
     )
-    maps_BSLhw = torch.stack(list(result.layer_maps))
     mask_BHW = torch.tensor(np.stack([np.asarray(mask) for mask in group.masks]))
     measured = []
     for choice in choices:
-        scores_Bhw = score_maps(maps_BSLhw[:, :, list(choice.layers)], choice.smoothing)
+        scores_Bhw = choice.scores_of(result)
         found = {
             "auc": localization_auc(scores_Bhw, mask_BHW),
             "iou_best": localization_iou_best(scores_Bhw, mask_BHW),
@@ -168,7 +206,7 @@ def _measure(
         }
         for threshold in thresholds:
             found[f"iou@{threshold:g}"] = localization_iou(scores_Bhw, mask_BHW, threshold)
-        measured.append((found, reliability(scores_Bhw, mask_BHW, BINS)))
+        measured.append((found, reliability(scores_Bhw, mask_BHW, BINS * FINE)))
     # only now, so that a group that fails has left nothing behind when its samples are tried one by one
     for choice, (found, (scores, hits, counts)) in zip(choices, measured, strict=True):
         for measure, values in found.items():
@@ -182,14 +220,16 @@ def _csv(choices: Sequence[Choice], thresholds: Sequence[float]) -> str:
     ious = [f"iou@{threshold:g}" for threshold in thresholds]
     bins = [f"{what}[{i / BINS:g},{(i + 1) / BINS:g})" for what in ("score", "inside") for i in range(BINS)]
     ranges = [f"{measure}/{end}" for measure in _MEASURES for end in ("mean", "low", "high", "n")]
-    rows: list[list[object]] = [["layers", "smoothing", *ranges, *ious, "calibration_error", *bins]]
+    rows: list[list[object]] = [
+        ["source", "layers", "smoothing", *ranges, *ious, "calibrated_threshold", "calibration_error", *bins]
+    ]
     for choice in choices:
-        row: list[object] = ["+".join(map(str, choice.layers)), choice.smoothing]
+        row: list[object] = [choice.source, "+".join(map(str, choice.layers)), choice.smoothing]
         for measure in _MEASURES:
             row += choice.mean(measure)
         row += [choice.mean(name)[0] for name in ious]
-        curve = [*(choice.scores / choice.counts).tolist(), *(choice.hits / choice.counts).tolist()]
-        row += [choice.calibration_error, *curve]
+        scores, shares = choice.curve
+        row += [choice.calibrated_threshold, choice.calibration_error, *scores.tolist(), *shares.tolist()]
         rows.append(row)
     return to_csv(rows)
 
@@ -202,6 +242,7 @@ def _markdown(choices: Sequence[Choice], thresholds: Sequence[float]) -> str:
         "pointing game ↑",
         "best IoU ↑",
         "IoU at its best threshold ↑",
+        "calibrated threshold",
         "calibration error ↓",
         "n",
     ]
@@ -213,24 +254,16 @@ def _markdown(choices: Sequence[Choice], thresholds: Sequence[float]) -> str:
             f"| {choice.name} | {auc:.3f} [{low:.3f}, {high:.3f}] | {choice.mean('pointing')[0]:.3f} "
             f"| {choice.mean('iou_best')[0]:.3f} "
             f"| {f'{choice.mean(best)[0]:.3f} at {best[4:]}' if best else ''} "
-            f"| {choice.calibration_error:.3f} | {n} |"
+            f"| {choice.calibrated_threshold:.2f} | {choice.calibration_error:.3f} | {n} |"
         )
     notes = [
         "",
         "Best AUC first. n: samples where the mask is neither empty nor full. Intervals: bootstrap over samples.",
         "Best IoU picks each sample's threshold by its truth: an upper bound. The calibration error is how far a",
-        "score is from the share of pixels with it that lie in the mask. Choose on the dev split, report on test.",
+        "score is from the share of pixels with it that lie in the mask; from the calibrated threshold on more than half do.",
+        "Choose on the dev split, report on test.",
     ]
     return "\n".join([*lines, *notes]) + "\n"
-
-
-def _other_source(settings: EditSettings) -> str:
-    if settings.map_source == "attention":
-        return ""
-    return (
-        f"These edits' own map is model.localization.source={settings.map_source}, which reads no layer and is not in this "
-        f"table: its localization metrics are in {METRICS}.\n\n"
-    )
 
 
 def _coverage(total: int, unknown: int, broken: int) -> str:
@@ -255,15 +288,18 @@ def _figure(choices: Sequence[Choice], settings: EditSettings, thresholds: Seque
         errors = [[m - low for m, low, _, _ in means], [high - m for m, _, high, _ in means]]
         by_layer.errorbar(layers, [m[0] for m in means], yerr=errors, label=smoothing, capsize=2)
     by_layer.axhline(0.5, color="grey", linestyle=":", label="knows nothing")
-    by_layer.set(xlabel="layer", ylabel="AUC (95% interval)", title="each layer alone")
+    others = [choice for choice in choices if not choice.layers]
+    for i, choice in enumerate(others, start=len(SMOOTHINGS)):
+        by_layer.axhline(choice.mean("auc")[0], color=f"C{i}", linestyle="--", label=choice.name)
+    by_layer.set(xlabel="layer", ylabel="AUC (95% interval)", title="each layer of attention alone")
     smoothed = [choice for choice in choices if choice.smoothing == settings.map_smoothing]
     own = [choice for choice in smoothed if choice.layers == settings.map_layers]
     best = sorted(smoothed, key=lambda choice: -_zero(choice.mean("auc")[0]))[:_CURVES]
-    for choice in {choice.name: choice for choice in [*own, *best]}.values():
+    for choice in {choice.name: choice for choice in [*own, *best, *others]}.values():
         if thresholds:
             ious = [choice.mean(f"iou@{threshold:g}")[0] for threshold in thresholds]
             over_threshold.plot(thresholds, ious, marker=".", label=choice.name)
-        curve.plot(choice.scores / choice.counts, choice.hits / choice.counts, marker=".", label=choice.name)
+        curve.plot(*choice.curve, marker=".", label=choice.name)
     over_threshold.set(xlabel="threshold (lambda)", ylabel="IoU", title="the region hold leaves free")
     curve.plot([0, 1], [0, 1], color="grey", linestyle=":")
     curve.set(
