@@ -102,12 +102,13 @@ def test_a_checkpoint_to_go_on_from_counts_unless_it_is_the_trainings_own(
     assert other == copy and len({own, other, another}) == 3
 
 
-def test_the_init_weights_count_by_content(config: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", ["init_from", "model.llm", "model.teacher"])
+def test_weights_that_are_read_count_by_content(config: dict[str, Any], tmp_path: Path, key: str) -> None:
     first, copy, other = (tmp_path / name for name in ("first", "copy", "other"))
     for directory, content in ((first, "a"), (copy, "a"), (other, "b")):
         directory.mkdir()
         (directory / "weights.safetensors").write_text(content)
-    prints = [fingerprint_of(config | {"init_from": str(path)}) for path in (first, copy, other)]
+    prints = [fingerprint_of(changed(config, key, str(path))) for path in (first, copy, other)]
     assert prints[0] == prints[1] != prints[2]
 
 

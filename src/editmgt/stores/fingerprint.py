@@ -37,11 +37,11 @@ def training_fingerprint(config: Train) -> str:
     trained = without(config.model_dump(), marked(Mark.RUNNING) | inference_only())
     model = trained["model"]
     model["injection_fallback" if config.model.attention_injection else "reference_attends"] = None  # unread
+    model |= {"llm": None, "teacher": None}  # by their content, wherever they lie
+    weights = {"init_from": config.init_from, "llm": config.model.llm, "teacher": config.model.teacher}
     identity = {
         "seed": config.seed,
-        "init_from": None if config.init_from is None else weights_digest(config.init_from),
-        "llm": None if config.model.llm is None else weights_digest(config.model.llm),
-        "teacher": None if config.model.teacher is None else weights_digest(config.model.teacher),
+        **{key: None if name is None else weights_digest(name) for key, name in weights.items()},
         "model": model,
         "data": _data(config.data, trained["data"]),
         "trainer": trained["trainer"],
