@@ -121,8 +121,11 @@ def test_options_reach_the_editor(tiny_bundle: Path, photo: Path) -> None:
          "--map-source=guidance compares with an unconditional pass: --guidance-scale=1 must be more than 1."),
         (["{photo}", "x", "--output", "{tmp}/o.png", "--map-source", "guidance", "--hold-rule", "likelihood"],
          "--hold-rule=likelihood needs --map-source=posterior, not guidance."),
-        (["{photo}", "x", "--output", "{tmp}/o.png", "--hold-rule", "likelihood"],
+        (["{photo}", "x", "--output", "{tmp}/o.png", "--checkpoint", "tiny_base", "--hold-rule", "likelihood"],
          "hold_rule=likelihood needs map_source=posterior, not attention."),  # the checkpoint's
+        (["{photo}", "x", "--output", "{tmp}/o.png", "--map-source", "attention"],
+         "--map-source=attention: the checkpoint's --hold-threshold=0.95 was chosen for posterior, and the two maps have other scores: "
+         "set --hold-threshold too."),
         (["{photo}", "x", "--output", "{tmp}/o.png", "--hold-rule", "otsu", "--hold-threshold", "0.1"],
          "--hold-threshold has no effect with --hold-rule otsu"),
         (["{photo}", "x", "--output", "{tmp}/o.png", "--hold-quantile", "0.9"],  # the checkpoint's rule has a threshold

@@ -173,8 +173,10 @@ def test_settings_that_do_not_go_together_are_one_line(tiny_editor: Editor) -> N
         ({"hold_rule": "otzu"}, "Did you mean 'otsu'?"),
         ({"map_source": "posterior", "query": "red"}, "The query 'red' chooses among the instruction's"),
         ({"record_sources": ["guidance"], "guidance_scale": 1.0}, "(there is no guidance)"),
+        ({"map_source": "posterior"}, "hold_threshold=0.4 was chosen for attention"),
     ):
         with pytest.raises(UserError) as caught:
             tiny_editor.edit(picture(), SENTENCES[0], **options)
         assert said in str(caught.value) and "\n" not in str(caught.value)
     tiny_editor.edit(picture(), SENTENCES[0], hold_rule="likelihood", region_hold=False)  # says nothing
+    tiny_editor.edit(picture(), SENTENCES[0], map_source="posterior", region_hold=False)  # nothing reads the threshold

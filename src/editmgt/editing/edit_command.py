@@ -283,14 +283,16 @@ def load_own(options: argparse.Namespace) -> "Editor":
 
 def set_up(editor: "Editor", options: argparse.Namespace) -> "Editor":
     """Return the editor with the settings of the command line as its own; a ``UserError`` where they are not for it."""
-    from editmgt.editing.settings import check_guidance, check_query, validate
+    from editmgt.editing.settings import check_guidance, check_query, check_threshold, validate
 
     editor = copy(editor)  # the models are one
-    editor.settings = editor.settings.override(**_overrides(options))
+    asked = _overrides(options)
+    own, editor.settings = editor.settings, editor.settings.override(**asked)
     if options.negative_prompt is not None:
         check_guidance(editor.settings, _GUIDANCE_FLAGS)
     validate(editor.settings, editor.transformer.num_blocks, editor.pixels_per_cell)
     check_query(editor.settings, options.query)
+    check_threshold(own, asked, _flag)
     values = asdict(editor.settings)
     values[INJECTION] = editor.transformer.config.reference_mode == "attention"
     tell(

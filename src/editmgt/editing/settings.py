@@ -398,6 +398,20 @@ def check_query(settings: EditSettings, query: str | None) -> None:
         )
 
 
+def check_threshold(own: EditSettings, changes: Mapping[str, Any], key: Callable[[str], str] = str) -> None:
+    """Raise a ``UserError`` where another map would be held by the threshold that was chosen for an editor's own.
+
+    ``changes`` are made to the settings that the editor was finished with; ``key`` says how the user calls one.
+    """
+    asked = own.override(**changes)
+    foreign = asked.map_source != own.map_source and "hold_threshold" not in changes
+    if foreign and asked.region_hold and "hold_threshold" in needs(asked.hold_rule):
+        raise UserError(
+            f"{key('map_source')}={asked.map_source}: the checkpoint's {key('hold_threshold')}={own.hold_threshold:g} was "
+            f"chosen for {own.map_source}, and the two maps have other scores: set {key('hold_threshold')} too."
+        )
+
+
 def map_problems(values: Mapping[str, Any], key: Callable[[str], str] = str) -> list[str]:
     """Return what of the map's source and the hold rule does not go together, a line each.
 

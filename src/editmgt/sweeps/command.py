@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from editmgt.config import Config, edit_values, show
+from editmgt.config.edit_values import config_key
 from editmgt.config.schema import Evaluate, Train
 from editmgt.editing.cuts import told_once
 from editmgt.errors import UserError, on_one_line
@@ -195,11 +196,14 @@ def _check_weights(composition: Composition) -> None:
 
 def _check_checkpoint(config: Evaluate) -> None:
     from editmgt.editing import validate
+    from editmgt.editing.settings import check_threshold
     from editmgt.stores.identity import edit_settings, load_editor
 
     editor = load_editor(config, config.checkpoint)
     check_resolution(edit_values(config)["resolution"], editor.pixels_per_cell)
     validate(edit_settings(config, editor), editor.transformer.num_blocks, editor.pixels_per_cell)
+    asked = {name: value for name, value in edit_values(config).items() if value is not None}
+    check_threshold(editor.settings, asked, config_key)
 
 
 def _check_start(config: Train) -> None:
