@@ -122,7 +122,7 @@ def test_options_reach_the_editor(tiny_bundle: Path, photo: Path) -> None:
         (["{photo}", "x", "--output", "{tmp}/o.png", "--map-source", "guidance", "--hold-rule", "likelihood"],
          "--hold-rule=likelihood needs --map-source=posterior, not guidance."),
         (["{photo}", "x", "--output", "{tmp}/o.png", "--map-source", "attention"],
-         "--map-source=attention: the checkpoint's --hold-threshold=0.95 was chosen for posterior, and the two maps have other scores: "
+         "--map-source=attention: the checkpoint's --hold-threshold=0.5 was chosen for posterior, and the two maps have other scores: "
          "set --hold-threshold too."),
         (["{photo}", "x", "--output", "{tmp}/o.png", "--hold-rule", "otsu", "--hold-threshold", "0.1"],
          "--hold-threshold has no effect with --hold-rule otsu"),
