@@ -22,6 +22,7 @@ from editmgt.results import RunDirectory, SweepDirectory
 
 HERE = Path(__file__).parent
 COLUMNS = {
+    "seed": "seed",
     "sample_id": "sample_id",
     "edit/success": "success",
     "edit/success_strict": "strict",
@@ -32,10 +33,9 @@ SCORES = ("success", "strict")
 KNOBS = {  # a sweep's name -> its key, and what it is called
     "lambda_attention": ("model.hold.threshold", "lambda, attention"),
     "lambda_posterior": ("model.hold.threshold", "lambda, posterior"),
-    "gamma": ("model.reference_strength", "gamma"),
-    "guidance": ("sampler.guidance_scale", "guidance"),
-    "steps": ("sampler.steps", "steps"),
+    "lambda_sure": ("model.hold.threshold", "lambda, posterior, draws .25"),
     "draws": ("sampler.draw_temperature", "temperature of draws"),
+    "guidance": ("sampler.guidance_scale", "guidance"),
 }
 AS_FINISHED = "as finished"
 # lambda, semantic score and L1 of the released editor, from the paper's page
@@ -57,19 +57,19 @@ def collect(sweeps: Sequence[Path]) -> tuple[pandas.DataFrame, pandas.DataFrame]
             rows, config = cell.samples(), cell.config()
             assert (rows["status"] == "ok").all(), "every edit counts"
             rows = rows.rename(columns=COLUMNS)[[*COLUMNS.values()]]
-            knob = config["name"]
+            knob = str(config["name"])
             if knob in KNOBS:
                 value: Any = reduce(dict.__getitem__, KNOBS[knob][0].split("."), config)
                 knobs.append(rows.assign(knob=knob, value=float(value)))
             else:
                 compared.append(rows.assign(settings=knob.replace("_", " ")))
-    order = ["knob", "value", "sample_id"]
-    return pandas.concat(knobs).sort_values(order), pandas.concat(compared).sort_values(order[2:])
+    dev = pandas.concat(knobs).drop(columns="seed").sort_values(["knob", "value", "sample_id"])
+    return dev, pandas.concat(compared).sort_values(["settings", "seed", "sample_id"])
 
 
 def draw(rows: pandas.DataFrame) -> plt.Figure:
     """Return the figure: above success and strict success with exact 95% intervals, below damage outside, for each knob."""
-    figure, axes = plt.subplots(2, 1 + len(KNOBS), figsize=(17, 4.6), sharex="col", layout="constrained")
+    figure, axes = plt.subplots(2, 1 + len(KNOBS), figsize=(15, 4.6), sharex="col", layout="constrained")
     for axis, label, values in zip(axes[:, 0], ("semantic score", "L1"), PUBLISHED[1:], strict=True):
         axis.plot(PUBLISHED[0], values, marker="s", color="grey")
         axis.set(ylabel=f"released editor: {label}")
@@ -87,11 +87,6 @@ def draw(rows: pandas.DataFrame) -> plt.Figure:
         below.plot(cells["outside"].mean(), marker="o", color="tab:red")
         above.set(title=label, ylim=(0, 1))
         below.set_ylim(0, None)
-        if knob in ("steps", "draws"):
-            above.set_xscale("log")
-            ticks = [f"{value:g}" for value in cells.groups]
-            below.set_xticks(list(cells.groups), ticks)
-            below.minorticks_off()
     axes[0, 1].set_ylabel("edits, 192 dev scenes")
     axes[0, 1].legend()
     axes[1, 1].set_ylabel("L1 outside beyond the codec")
@@ -117,20 +112,21 @@ def knobs_table(rows: pandas.DataFrame) -> str:
 
 
 def compared_table(rows: pandas.DataFrame) -> str:
-    """Return Markdown: a line for each of the settings, with its paired differences from the editor as finished."""
+    """Return Markdown: a line for each of the settings, with paired differences from the editor as finished, over seeds of noise."""
     scores = {**dict.fromkeys(SCORES, 3), "outside": 4}
     lines = [
         "| settings | success ↑ | strict ↑ | outside L1 beyond the codec ↓ | restraint ↑ |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
     names = sorted(rows["settings"].unique(), key=lambda name: (name != AS_FINISHED, name))
-    wide = rows.pivot(index="sample_id", columns="settings", values=[*scores])
+    wide = rows.pivot(index=["seed", "sample_id"], columns="settings", values=[*scores])
     for name in names:
         cells = []
         for score, digits in scores.items():
             text = f"{wide[score, name].mean():.{digits}f}"
             if name != AS_FINISHED:
-                found = paired_mean([(wide[score, name] - wide[score, AS_FINISHED]).dropna()])
+                differences = (wide[score, name] - wide[score, AS_FINISHED]).unstack("seed").dropna()
+                found = paired_mean(differences.to_numpy().T)
                 ends = (found.estimate, found.low, found.high)
                 text += " ({:+.{d}f} [{:.{d}f}, {:.{d}f}])".format(*map(float, ends), d=digits)
             cells.append(text)

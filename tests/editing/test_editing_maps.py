@@ -179,4 +179,6 @@ def test_settings_that_do_not_go_together_are_one_line(tiny_editor: Editor) -> N
             tiny_editor.edit(picture(), SENTENCES[0], **options)
         assert said in str(caught.value) and "\n" not in str(caught.value)
     tiny_editor.edit(picture(), SENTENCES[0], hold_rule="likelihood", region_hold=False)  # says nothing
-    tiny_editor.edit(picture(), SENTENCES[0], map_source="posterior", region_hold=False)  # nothing reads the threshold
+    tiny_editor.edit(
+        picture(), SENTENCES[0], map_source="posterior", region_hold=False
+    )  # nothing reads the threshold
