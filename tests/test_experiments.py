@@ -17,9 +17,19 @@ def test_the_table_of_a_study_is_that_of_its_rows(study: str) -> None:
     assert run.stdout in (EXPERIMENTS / study / "README.md").read_text()
 
 
-def test_the_table_of_quality_against_time_is_that_of_its_rows(tmp_path: Path) -> None:
-    for name in ("pareto.py", "pareto.csv"):
-        shutil.copy(EXPERIMENTS / "speed" / name, tmp_path)
-    run = subprocess.run([sys.executable, tmp_path / "pareto.py"], capture_output=True, text=True, check=True)
-    assert run.stdout in (EXPERIMENTS / "speed" / "README.md").read_text()
-    assert (tmp_path / "pareto.png").stat().st_size > 10_000
+@pytest.mark.parametrize(
+    ("study", "script", "rows", "figure"),
+    [
+        ("speed", "pareto.py", ["pareto.csv"], "pareto.png"),
+        ("thresholds", "curves.py", ["dev.csv", "test.csv"], "curves.png"),
+    ],
+)
+def test_the_tables_and_the_figure_of_a_study_are_those_of_its_rows(
+    tmp_path: Path, study: str, script: str, rows: list[str], figure: str
+) -> None:
+    for name in (script, *rows):
+        shutil.copy(EXPERIMENTS / study / name, tmp_path)
+    run = subprocess.run([sys.executable, tmp_path / script], capture_output=True, text=True, check=True)
+    told = (EXPERIMENTS / study / "README.md").read_text()
+    assert all(table in told for table in run.stdout.split("\n\n\n"))
+    assert (tmp_path / figure).stat().st_size > 10_000
