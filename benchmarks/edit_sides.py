@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from memory import resident
 from PIL import Image
 
 SIDE, THREADS, GUIDANCE, GAMMA, LAMBDA, AREA = 1024, 2, 6.0, 1.1, 0.05, 0.3
@@ -193,11 +194,6 @@ def peak(edit: Callable[[], None]) -> float:
     with torch.inference_mode():
         edit()
     return resident("VmHWM") - before
-
-
-def resident(field: str) -> float:
-    """A line of this process's memory, in MB."""
-    return int(Path("/proc/self/status").read_text().split(f"{field}:")[1].split()[0]) / 1024
 
 
 def main() -> None:

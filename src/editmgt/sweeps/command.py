@@ -200,9 +200,10 @@ def _check_checkpoint(config: Evaluate) -> None:
     from editmgt.stores.identity import edit_settings, load_editor
 
     editor = load_editor(config, config.checkpoint)
-    check_resolution(edit_values(config)["resolution"], editor.pixels_per_cell)
+    values = edit_values(config)
+    check_resolution(values["resolution"], editor.pixels_per_cell)
     validate(edit_settings(config, editor), editor.transformer.num_blocks, editor.pixels_per_cell)
-    asked = {name: value for name, value in edit_values(config).items() if value is not None}
+    asked = {name: value for name, value in values.items() if value is not None}
     check_threshold(editor.settings, asked, config_key)
 
 
