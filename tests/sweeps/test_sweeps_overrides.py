@@ -31,6 +31,11 @@ def told(task: str, *arguments: str, multirun: bool = False) -> list[str]:
         ("", "Cannot read '': it is not key=value."),
         ("model.=1", "Cannot read 'model.=1': it is not key=value."),
         ("seed=", "seed= must be a whole number."),
+        ("seed=None", "seed=None must be a whole number."),
+        (
+            "trainer.max_time=None",
+            "must be days:hours:minutes:seconds, such as 00:00:05:00. None is written null.",
+        ),
         ("name=", "name= must be letters"),
         ("init_from=", "init_from= must not be empty."),
         ("hydra.run.dir=", "hydra.run.dir= names no directory."),

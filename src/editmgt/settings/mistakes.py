@@ -73,7 +73,11 @@ def _told(
         return f"Unknown key '{key}'.{_sibling(schema, loc)}", ""
     if kind == "missing":
         return f"{key} is missing: it was deleted, or a file of conf/ lacks it.", ""
-    return f"{key}={show(value)}", _rule(key, kind, value, entry)
+    rule = _rule(key, kind, value, entry)
+    # as Python writes it, and so a W&B agent (findings/wandb_sweep_values_for_hydra.sh)
+    return f"{key}={show(value)}", f"{rule} None is written null." if value == "None" and _nullable(
+        schema, loc
+    ) else rule
 
 
 def _rule(key: str, kind: str, value: Any, entry: dict[str, Any]) -> str:
@@ -103,11 +107,21 @@ def _rule(key: str, kind: str, value: Any, entry: dict[str, Any]) -> str:
 
 def _sibling(schema: type[BaseModel], loc: list[Any]) -> str:
     """The nearest key beside an unknown one."""
+    return nearest(loc[-1], sorted({name for model in _holders(schema, loc) for name in model.model_fields}))
+
+
+def _nullable(schema: type[BaseModel], loc: list[Any]) -> bool:
+    fields = [model.model_fields.get(loc[-1]) for model in _holders(schema, loc)]
+    return any(type(None) in get_args(field.annotation) for field in fields if field is not None)
+
+
+def _holders(schema: type[BaseModel], loc: list[Any]) -> list[Any]:
+    """The models of which one has the last key of ``loc``."""
     models: list[Any] = [schema]
     for part in loc[:-1]:
         fields = [model.model_fields[part].annotation for model in models if part in model.model_fields]
         models = list(models_in(fields)) or models  # a name that is free, as a dataset's, is no field
-    return nearest(loc[-1], sorted({name for model in models for name in model.model_fields}))
+    return models
 
 
 def models_in(annotations: Iterable[Any]) -> Iterator[Any]:

@@ -9,8 +9,12 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from inspect import unwrap
 from pathlib import Path
 from typing import Any, NoReturn
+
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 
 from editmgt.config import Config, edit_values, show
 from editmgt.config.edit_values import config_key
@@ -42,20 +46,20 @@ def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[
 
     Args:
         task: ``train`` or ``evaluate``, also the name of the config.
-        run: the ``hydra.main`` function; it reads ``sys.argv``.
+        run: the ``hydra.main`` function.
         conf_dir: Hydra's config directory.
-        arguments: the command line without the program; default: this process's.
+        arguments: the command line without the program; default: this process's. ``--help`` and the like, which
+            ``hydra.main`` answers, are read from this process's alone.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    original = sys.argv
     try:
         options = _options(arguments)
         if options.help or options.hydra_help or options.version or options.shell_completion:
-            return _hand_over(run, arguments)
+            return _status(run)
         multirun = options.multirun or "hydra.mode=MULTIRUN" in options.overrides
         composition = compose_all(conf_dir, task, options.overrides, multirun)
         if options.cfg or options.info:
-            return _hand_over(run, arguments)
+            return _status(run)
         plan = make_plan(task, composition, multirun)
         together(
             lambda: _check_machine_and_data(composition),
@@ -76,14 +80,9 @@ def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[
         plan = create(plan, composition, layers)
         quiet()
         print("\n".join([announcement or f"Run {plan.directory}", *composition.notes]), flush=True)
-        key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
-        rest = [
-            _settled(text, composition.varying)
-            for text in arguments
-            if not text.startswith((f"{key}=", f"{PLAN_KEY}="))
-        ]
+        overrides = _overrides(options.overrides, composition, plan, multirun)
         with told_once(lambda text: print(text, file=sys.stderr)):
-            status = _hand_over(run, [*rest, *composition.sweeps, f"{key}='{plan.directory}'"])
+            status = _status(lambda: _run_cells(task, unwrap(run), conf_dir, overrides, multirun))
             return _finish(plan, composition) or status
     except UserError as error:  # of two commands that name one new directory, one is late
         print(error, file=sys.stderr)
@@ -95,8 +94,29 @@ def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[
         print(f"\nInterrupted. {_how_to_resume(task, plan, composition, arguments)}", file=sys.stderr)
         return INTERRUPTED
     finally:
-        sys.argv = original
         signal.signal(signal.SIGTERM, before)
+
+
+def _overrides(asked: Sequence[str], composition: Composition, plan: Plan, multirun: bool) -> list[str]:
+    """What Hydra is given: what was asked for, what a study adds, and the directory that the plan chose."""
+    key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
+    rest = [text for text in asked if not text.startswith((f"{key}=", f"{PLAN_KEY}="))]
+    return [
+        *(_settled(text, composition.varying) for text in rest),
+        *composition.sweeps,
+        f"{key}='{plan.directory}'",
+    ]
+
+
+def _run_cells(
+    task: str, cell: Callable[..., Any], conf_dir: Path, overrides: list[str], multirun: bool
+) -> None:
+    """Let Hydra run every cell, by its launcher; ``hydra.main`` does the same with what it reads from ``sys.argv``."""
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir), job_name=task):
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        go, mode = (hydra.multirun, "MULTIRUN") if multirun else (hydra.run, "RUN")
+        go(config_name=task, task_function=cell, overrides=[*overrides, f"hydra.mode={mode}"])
 
 
 def _settled(argument: str, varying: Sequence[str]) -> str:
@@ -261,10 +281,8 @@ def _look_ahead(plan: Plan, composition: Composition) -> tuple[set[int], str]:
     return layers, outlook(plan, composition) if plan.is_sweep else ""
 
 
-def _hand_over(run: Callable[[], Any], arguments: Sequence[str]) -> int:
-    sys.argv = [sys.argv[0], *arguments]
-    wanted = os.environ.get(_FULL_ERROR)
-    os.environ[_FULL_ERROR] = "1"  # Hydra raises; otherwise it prints a traceback and ends the process
+def _status(run: Callable[[], Any]) -> int:
+    """Run it and return its exit status; what a user can do something about, and an interruption, is raised."""
     try:
         run()
     except SystemExit as error:
@@ -274,14 +292,10 @@ def _hand_over(run: Callable[[], Any], arguments: Sequence[str]) -> int:
     except (OSError, UserError):
         raise
     except Exception as error:  # a sweeper or a launcher: what goes wrong in a cell stays in it
-        if wanted == "1":
+        if os.environ.get(_FULL_ERROR) == "1":
             raise
         print(f"{on_one_line(error)} ({_FULL_ERROR}=1 shows where)", file=sys.stderr)
         return FAILED
-    finally:
-        os.environ.pop(_FULL_ERROR)
-        if wanted is not None:
-            os.environ[_FULL_ERROR] = wanted
     return 0
 
 
