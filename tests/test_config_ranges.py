@@ -10,7 +10,8 @@ from test_config import composed
 from editmgt import limits
 from editmgt.config import problems
 from editmgt.editing.edit_command import main
-from editmgt.editing.settings import EditSettings, validate
+from editmgt.editing.settings import EditSettings
+from editmgt.editing.settings_problems import validate
 from editmgt.errors import UserError
 
 TRAIN = composed("train", "model=tiny_base", "callbacks=ema", "benchmark=gedit")

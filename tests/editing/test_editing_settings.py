@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from editmgt.editing.settings import EditSettings, validate
+from editmgt.editing.settings import EditSettings
+from editmgt.editing.settings_problems import validate
 from editmgt.errors import UserError
 
 TINY = EditSettings(layers=(1, 2), single_layer=2, resolution=64)

@@ -18,7 +18,7 @@ from editmgt.config.bundles import (
 from editmgt.config.edit_values import config_key, edit_values
 from editmgt.config.schema import SCHEMAS, Config, Edits, Evaluate, Metrics, Model, Prepare, Scenes, Train
 from editmgt.config.targets import target_problems
-from editmgt.editing.settings import layer_problems, map_problems
+from editmgt.editing.settings_problems import layer_problems, map_problems
 from editmgt.errors import UserError, nearest
 from editmgt.settings.mistakes import mistakes, show
 from editmgt.weights import local as local_directory

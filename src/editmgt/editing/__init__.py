@@ -7,7 +7,8 @@ if TYPE_CHECKING:
     from editmgt.editing.cuts import InstructionCut
     from editmgt.editing.editor import Editor, EditResult
     from editmgt.editing.loop import Step, TokenEdit
-    from editmgt.editing.settings import EditSettings, validate
+    from editmgt.editing.settings import EditSettings
+    from editmgt.editing.settings_problems import validate
     from editmgt.editing.tokens import edit_tokens
 
 __all__ = [
@@ -24,7 +25,8 @@ __all__ = [
 _HOMES = {
     "cuts": ("InstructionCut",),
     "editor": ("EditResult", "Editor"),
-    "settings": ("EditSettings", "validate"),
+    "settings": ("EditSettings",),
+    "settings_problems": ("validate",),
     "tokens": ("Step", "TokenEdit", "edit_tokens"),
 }
 

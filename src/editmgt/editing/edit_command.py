@@ -201,7 +201,8 @@ def check_instructions(instructions: Sequence[str]) -> None:
 def check_settings(options: argparse.Namespace) -> None:
     """Raise a ``UserError`` for all of settings, device and weights that can be known without loading them."""
     from editmgt.devices import find_device
-    from editmgt.editing.settings import EditSettings, check_guidance, map_problems, validate
+    from editmgt.editing.settings import EditSettings
+    from editmgt.editing.settings_problems import check_guidance, map_problems, validate
     from editmgt.weights import find, on_hub
 
     problems: list[str] = []
@@ -283,7 +284,7 @@ def load_own(options: argparse.Namespace) -> "Editor":
 
 def set_up(editor: "Editor", options: argparse.Namespace) -> "Editor":
     """Return the editor with the settings of the command line as its own; a ``UserError`` where they are not for it."""
-    from editmgt.editing.settings import check_guidance, check_query, check_threshold, validate
+    from editmgt.editing.settings_problems import check_guidance, check_query, check_threshold, validate
 
     editor = copy(editor)  # the models are one
     asked = _overrides(options)

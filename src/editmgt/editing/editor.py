@@ -29,7 +29,8 @@ from editmgt.editing.masks import MaskLike, codes_that_may_change, may_change
 from editmgt.editing.reading import Reader
 from editmgt.editing.sampler import sample_generators
 from editmgt.editing.samples import Sample, batches, check_text, pair_up
-from editmgt.editing.settings import EditSettings, check_guidance, check_query, check_threshold, validate
+from editmgt.editing.settings import EditSettings
+from editmgt.editing.settings_problems import check_guidance, check_query, check_threshold, validate
 from editmgt.editing.tokens import edit_tokens
 from editmgt.errors import UserError, nearest
 from editmgt.model import MGTransformer

@@ -1,17 +1,13 @@
 """Everything that can be chosen about an edit once the weights are fixed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cache
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, create_model
-
-from editmgt.editing.hold_rules import EVIDENCE, RULES, needs, readers, sources
+from editmgt.editing.hold_rules import EVIDENCE, RULES, needs, readers
 from editmgt.editing.smoothings import SMOOTHINGS
 from editmgt.errors import UserError, nearest
-from editmgt.settings.declaration import Setting, declared, silenced, silencer
-from editmgt.settings.mistakes import mistakes, show
+from editmgt.settings.declaration import Setting, declared, silenced
 from editmgt.settings.ranges import (
     Fraction,
     Guidance,
@@ -21,7 +17,6 @@ from editmgt.settings.ranges import (
     Resolution,
     Steps,
     Strength,
-    Strict,
     Temperature,
     Temperatures,
     one_of,
@@ -319,121 +314,3 @@ class EditSettings:
 
 
 SETTINGS = declared(EditSettings)  # name -> what is declared of it, in the fields' order
-
-
-@cache
-def _plain() -> type[BaseModel]:
-    """The settings as plain values, each of its kind."""
-    kinds: dict[str, Any] = {name: (setting.kind, ...) for name, setting in SETTINGS.items()}
-    return create_model("EditSettings", __base__=Strict, **kinds)
-
-
-def validate(
-    settings: EditSettings,
-    num_blocks: int | None = None,
-    multiple: int = 1,
-    together: bool = True,
-    key: Callable[[str], str] = str,
-) -> None:
-    """Raise one ``UserError`` that lists everything wrong with ``settings``.
-
-    ``num_blocks`` is the transformer's number of blocks (None: not known yet); ``multiple`` is the number of pixels per cell,
-    which ``resolution`` must be divisible by; ``together`` is whether what does not go together counts
-    (:func:`map_problems`); ``key`` says how the user calls a setting.
-    """
-    values, resolution = settings.to_dict(), settings.resolution
-    problems = mistakes(_plain(), values, called=key)
-    if together and not problems:
-        problems += map_problems(values | {"region_hold": settings.holds}, key)
-    problems += layer_problems(values, num_blocks, key)
-    if isinstance(resolution, int) and resolution % multiple:
-        near = max(1, round(resolution / multiple)) * multiple
-        problems.append(
-            f"{key('resolution')}={resolution} must be a multiple of the model's {multiple} pixels, such as {near}."
-        )
-    if problems:
-        raise UserError(f"Edit settings: {' '.join(problems)}")
-
-
-def layer_problems(
-    values: Mapping[str, Any], num_blocks: int | None, key: Callable[[str], str] = str
-) -> list[str]:
-    """Return a line for each of ``layers`` and ``single_layer`` that names a block beyond ``num_blocks`` (None: not known)."""
-    if num_blocks is None:
-        return []
-    outside = {}
-    for name in ("layers", "single_layer"):
-        layers = values[name] if isinstance(values[name], list) else [values[name]]
-        outside[name] = [layer for layer in layers if isinstance(layer, int) and layer >= num_blocks]
-    return [
-        f"{key(name)}={show(values[name])}: this model has blocks 0 to {num_blocks - 1}, and no {' and no '.join(map(str, beyond))}."
-        for name, beyond in outside.items()
-        if beyond
-    ]
-
-
-def check_guidance(
-    settings: EditSettings, names: tuple[str, str] = ("negative_prompt", "guidance_scale")
-) -> None:
-    """Raise a ``UserError`` where a negative prompt was asked for that nothing leads away from.
-
-    ``names`` are how the user calls the two settings.
-    """
-    if not settings.guided:
-        late = settings.guidance_scale > 1
-        reason = (
-            f"none of the {settings.steps} steps lies in its interval {list(settings.guidance_interval)}"
-            if late
-            else f"{names[1]} {settings.guidance_scale:g} must be more than 1"
-        )
-        raise UserError(f"{names[0]} has no effect without guidance: {reason}.")
-
-
-def check_query(settings: EditSettings, query: str | None) -> None:
-    """Raise a ``UserError`` where a word was asked for that the map is not made of."""
-    if query is not None and silencer(QUERY_UNDER, asdict(settings), SETTINGS):
-        raise UserError(
-            f"The query '{query}' chooses among the instruction's attention, which map_source={settings.map_source} does "
-            "not read: leave it out, or set map_source to attention."
-        )
-
-
-def check_threshold(own: EditSettings, changes: Mapping[str, Any], key: Callable[[str], str] = str) -> None:
-    """Raise a ``UserError`` where another map would be held by the threshold that was chosen for an editor's own.
-
-    ``changes`` are made to the settings that the editor was finished with; ``key`` says how the user calls one.
-    """
-    asked = own.override(**changes)
-    foreign = asked.map_source != own.map_source and "hold_threshold" not in changes
-    if foreign and asked.region_hold and "hold_threshold" in needs(asked.hold_rule):
-        raise UserError(
-            f"{key('map_source')}={asked.map_source}: the checkpoint's {key('hold_threshold')}={own.hold_threshold:g} was "
-            f"chosen for {own.map_source}, and the two maps have other scores: set {key('hold_threshold')} too."
-        )
-
-
-def map_problems(values: Mapping[str, Any], key: Callable[[str], str] = str) -> list[str]:
-    """Return what of the map's source and the hold rule does not go together, a line each.
-
-    ``values`` are valid alone, by the names of :class:`EditSettings`; what is None is not known yet. ``key`` says how the
-    user calls one.
-    """
-    problems = []
-    source, scale, rule = (values[name] for name in ("map_source", "guidance_scale", "hold_rule"))
-    if source == "guidance" and scale is not None and scale <= 1:
-        problems.append(
-            f"{key('map_source')}=guidance compares with an unconditional pass: {key('guidance_scale')}={scale:g} "
-            "must be more than 1."
-        )
-    interval, hold_when = values["guidance_interval"], values["hold_when"]
-    every_step = hold_when == "every_step" or values["region_hold"] is False
-    if source == "guidance" and every_step and interval is not None and tuple(interval) != (0, 1):
-        problems.append(
-            f"{key('map_source')}=guidance needs guidance in every step: {key('guidance_interval')}="
-            f"{list(interval)} must be [0, 1], or {key('hold_when')}=first_pass."
-        )
-    if values["region_hold"] and None not in (source, rule) and source not in (able := sources(rule)):
-        problems.append(
-            f"{key('hold_rule')}={rule} needs {key('map_source')}={' or '.join(able)}, not {source}."
-        )
-    return problems

@@ -216,7 +216,7 @@ def _check_weights(composition: Composition) -> None:
 
 def _check_checkpoint(config: Evaluate) -> None:
     from editmgt.editing import validate
-    from editmgt.editing.settings import check_threshold
+    from editmgt.editing.settings_problems import check_threshold
     from editmgt.stores.identity import edit_settings, load_editor
 
     editor = load_editor(config, config.checkpoint)
