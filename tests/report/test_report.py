@@ -260,7 +260,10 @@ def test_references_and_controls_stand_under_the_cells(sweep: Path) -> None:
     analysis = analyse(sweep)
     names = ["tiny_editor (shipped)", "control: copy source", "control: oracle mask"]
     assert [line.name for line in analysis.lines[12:]] == names
-    [legend] = figures.tradeoff(analysis).legends
+    drawing = figures.tradeoff(analysis)
+    everything, closer = drawing.axes  # controls squeeze the cells
+    assert everything.get_ylim()[1] >= closer.get_ylim()[1]
+    [legend] = drawing.legends
     shown = [text.get_text() for text in legend.get_texts()]
     assert set(names) <= set(shown) and "Pareto front" in shown and len(shown) == 4 + 3 + 1
     (sweep / "reference" / "second").mkdir()

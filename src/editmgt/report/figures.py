@@ -126,24 +126,30 @@ def tradeoff(analysis: Analysis) -> Drawing:
     points = [point for point in points if point[0].n and point[1].n]
     if not points:
         raise Absent("no cell has both")
-    drawing = Drawing(figsize=(6.5, 5.5), layout="constrained")
-    axes = drawing.subplots()
-    for i, (x, y, label) in enumerate(points):
-        axes.errorbar(x.estimate, y.estimate, xerr=_bars(x), yerr=_bars(y), fmt="os^Dv"[i // len(COLOURS) % 5],
-                      color=COLOURS[i % len(COLOURS)], label=label, lw=0.8)  # fmt: skip
-    for marker, line in zip(
-        cycle("*PXdp"), [line for line in analysis.lines if line.kind != "cell"], strict=False
-    ):
-        if LEAKAGE in line.metrics and analysis.primary in line.metrics:
-            x_control, y_control = line.metrics[LEAKAGE], line.metrics[analysis.primary]
-            axes.plot(x_control, y_control, marker, color=GREY, ms=9, ls="none", label=line.name)
+    controls = [
+        (line.metrics[LEAKAGE], line.metrics[analysis.primary], line.name)
+        for line in analysis.lines
+        if line.kind != "cell" and LEAKAGE in line.metrics and analysis.primary in line.metrics
+    ]
     sign = -1 if REGISTRY[analysis.primary].direction == "lower" else 1
     front = [points[i][:2] for i in pareto_front([(x.estimate, sign * y.estimate) for x, y, _ in points])]
-    axes.plot([x.estimate for x, _ in front], [y.estimate for _, y in front], "o-", mfc="none", ms=13,
-              color=GREY, lw=1, zorder=0, label="Pareto front")  # fmt: skip
-    axes.set_xlabel(metric_title(LEAKAGE))
-    axes.set_ylabel(metric_title(analysis.primary))
-    drawing.legend(fontsize=7, loc="outside lower center")
+    drawing = Drawing(figsize=(11 if controls else 6.5, 5.5), layout="constrained")
+    panels: list[Axes] = drawing.subplots(1, 2 if controls else 1, squeeze=False)[0].tolist()
+    for axes in panels:
+        for i, (x, y, label) in enumerate(points):
+            axes.errorbar(x.estimate, y.estimate, xerr=_bars(x), yerr=_bars(y), fmt="os^Dv"[i // len(COLOURS) % 5],
+                          color=COLOURS[i % len(COLOURS)], label=label, lw=0.8)  # fmt: skip
+        axes.plot([x.estimate for x, _ in front], [y.estimate for _, y in front], "o-", mfc="none", ms=13,
+                  color=GREY, lw=1, zorder=0, label="Pareto front")  # fmt: skip
+        near = axes.axis()
+        for marker, (x_control, y_control, name) in zip(cycle("*PXdp"), controls, strict=False):
+            axes.plot(x_control, y_control, marker, color=GREY, ms=9, ls="none", label=name)
+        axes.set_xlabel(metric_title(LEAKAGE))
+    panels[0].set_ylabel(metric_title(analysis.primary))
+    if controls:  # far from the cells, which they would squeeze to a spot
+        panels[1].axis(near)
+        panels[1].set_title("the cells, closer", fontsize=9)
+    drawing.legend(*panels[0].get_legend_handles_labels(), fontsize=7, loc="outside lower center", ncols=3)
     return drawing
 
 
