@@ -33,9 +33,7 @@ MEANS = {  # study -> metric -> heading and digits
     },
 }
 CELLS: dict[str, Callable[[dict[str, Any]], str]] = {  # study -> what a cell of more than one factor goes by
-    "lessons": lambda config: (
-        f"{config['benchmark']['name']}, {'before' if config['checkpoint'] == 'tiny_editor' else 'after'}"
-    ),
+    "lessons": lambda config: f"{config['benchmark']['name']}, {Path(config['checkpoint']).name}",
     "source_once": lambda config: f"{config['checkpoint']}, {config['model']['reference_attends']}",
 }
 CONTROLS = {"oracle_mask": "control: oracle mask", "codec_target": "control: codec of the target"}
