@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from omegaconf import DictConfig
 
 from editmgt.stores.identity import training_directory
 from editmgt.sweeps import command
@@ -16,7 +17,7 @@ from editmgt.training import EDITOR, LAST
 ROOT = Path(__file__).parent.parent.parent
 
 
-def interrupted() -> None:
+def interrupted(_: DictConfig) -> None:
     raise KeyboardInterrupt
 
 
