@@ -58,7 +58,7 @@ def draw(rows: pandas.DataFrame) -> plt.Figure:
         axis.set(title=title, xlim=(-0.02, 1.02), yticks=range(len(SLICES)), yticklabels=SLICES.values())
         axis.grid(alpha=0.3)
     axes[0].invert_yaxis()
-    axes[1].legend(loc="lower right")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(found))
     return figure
 
 
