@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas
 
-from editmgt.evaluation.robustness import rate
+from editmgt.analysis.intervals import rate
 from editmgt.metrics import UNTOUCHED
 from editmgt.results import RunDirectory
 

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas
-from scipy.stats import binomtest
 
-from editmgt.analysis.statistics import paired_mean
+from editmgt.analysis.intervals import difference, points
 from editmgt.metrics import UNTOUCHED
-from editmgt.results import RunDirectory, SweepDirectory
+from editmgt.results import SweepDirectory
 
 HERE = Path(__file__).parent
 SLICES = {  # as they are shown, from the top
@@ -44,16 +43,8 @@ def draw(rows: pandas.DataFrame) -> plt.Figure:
     for axis, (score, title) in zip(axes, SCORES.items(), strict=True):
         for place, name in enumerate(found):
             label, edge, face = EDITORS[name]
-            hits = (
-                rows[rows["editor"] == name]
-                .groupby("slice")[score]
-                .agg(["sum", "count"])
-                .astype(int)
-                .loc[[*SLICES]]
-            )
-            means = hits["sum"] / hits["count"]
-            ends = [binomtest(k, n).proportion_ci() for k, n in hits.to_numpy()]
-            errors = [means - [end.low for end in ends], [end.high for end in ends] - means]
+            means, errors = points(rows[rows["editor"] == name].groupby("slice")[score])
+            means, errors = means[[*SLICES]], [reach[[*SLICES]] for reach in errors]
             heights = [row + 0.16 * (place - (len(found) - 1) / 2) for row in range(len(SLICES))]
             axis.errorbar(
                 means,
@@ -77,8 +68,7 @@ def collect(sweeps: Sequence[Path]) -> pandas.DataFrame:
     """Return the rows of sweeps over hold and seeds of noise."""
     tables = []
     for sweep in sweeps:
-        for name in SweepDirectory(sweep).cells():
-            cell = RunDirectory(sweep / name)
+        for cell in SweepDirectory(sweep).finished():
             rows = cell.samples()
             assert (rows["status"] == "ok").all(), "every edit counts"
             rows = rows[["seed", "sample_id", "edit_type", *SCORES, OUTSIDE, CHANGED]]
@@ -91,20 +81,16 @@ def collect(sweeps: Sequence[Path]) -> pandas.DataFrame:
 def hold_table(rows: pandas.DataFrame) -> str:
     """Return Markdown: hold on, hold off, and their difference, paired over images and seeds of noise."""
     digits = dict.fromkeys(SCORES, 3) | {OUTSIDE: 4}
-    wide = rows.pivot(index=["seed", "sample_id"], columns="hold", values=[*digits])
     lines = [
         "| hold | success ↑ | strict ↑ | outside L1 beyond the codec ↓ | restraint ↑ |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
     for hold in ("on", "off"):
-        changed = rows.loc[rows["hold"] == hold, CHANGED].dropna()
-        means = [f"{wide[score, hold].mean():.{places}f}" for score, places in digits.items()]
-        lines.append(f"| {hold} | {' | '.join(means)} | {(changed <= UNTOUCHED).mean():.3f} |")
-    cells = []
-    for score, places in digits.items():
-        found = paired_mean((wide[score, "off"] - wide[score, "on"]).unstack("seed").dropna().to_numpy().T)
-        ends = map(float, (found.estimate, found.low, found.high))
-        cells.append("{:+.{d}f} [{:.{d}f}, {:.{d}f}]".format(*ends, d=places))
+        own = rows[rows["hold"] == hold]
+        means = [f"{own[score].mean():.{places}f}" for score, places in digits.items()]
+        restraint = (own[CHANGED].dropna() <= UNTOUCHED).mean()
+        lines.append(f"| {hold} | {' | '.join(means)} | {restraint:.3f} |")
+    cells = [difference(rows, score, "hold", "off", "on", places) for score, places in digits.items()]
     return "\n".join([*lines, f"| off - on | {' | '.join(cells)} | |"]) + "\n"
 
 

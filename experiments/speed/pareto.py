@@ -8,10 +8,9 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas
-from scipy.stats import binomtest
 
-from editmgt.evaluation.robustness import rate
-from editmgt.results import RunDirectory, SweepDirectory
+from editmgt.analysis.intervals import points, rate
+from editmgt.results import SweepDirectory
 
 HERE = Path(__file__).parent
 COLUMNS = {
@@ -25,8 +24,7 @@ COLUMNS = {
 def collect(sweep: Path) -> pandas.DataFrame:
     """Return the rows of every cell with its preset and its steps."""
     tables = []
-    for name in SweepDirectory(sweep).cells():
-        cell = RunDirectory(sweep / name)
+    for cell in SweepDirectory(sweep).finished():
         rows, config = cell.samples(), cell.config()
         assert (rows["status"] == "ok").all(), "every edit counts"
         rows = rows.rename(columns=COLUMNS)[[*COLUMNS.values()]]
@@ -40,10 +38,7 @@ def draw(rows: pandas.DataFrame) -> plt.Figure:
     for axis, score in zip(axes, ("success", "strict"), strict=True):
         for (speed, own), place in zip(rows.groupby("speed"), ((0, -12), (0, 6), (5, 5)), strict=True):
             cells = own.groupby("steps")
-            seconds, means = cells["seconds"].mean(), cells[score].mean()
-            intervals = [binomtest(int(hits.sum()), len(hits)).proportion_ci() for _, hits in cells[score]]
-            low, high = ([getattr(interval, end) for interval in intervals] for end in ("low", "high"))
-            errors = [means - low, high - means]
+            seconds, (means, errors) = cells["seconds"].mean(), points(cells[score])
             axis.errorbar(seconds, means, yerr=errors, marker="o", elinewidth=0.7, capsize=2, label=speed)
             for steps in means.index:
                 axis.annotate(

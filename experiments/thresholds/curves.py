@@ -13,12 +13,10 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas
-from scipy.stats import binomtest
 
-from editmgt.analysis.statistics import paired_mean
-from editmgt.evaluation.robustness import rate
+from editmgt.analysis.intervals import difference, points, rate
 from editmgt.metrics import UNTOUCHED
-from editmgt.results import RunDirectory, SweepDirectory
+from editmgt.results import SweepDirectory
 
 HERE = Path(__file__).parent
 COLUMNS = {
@@ -52,8 +50,7 @@ def collect(sweeps: Sequence[Path]) -> tuple[pandas.DataFrame, pandas.DataFrame]
     """Return the rows of the knobs' sweeps with knob and value, and those of the others with the sweep's name."""
     knobs, compared = [], []
     for sweep in sweeps:
-        for name in SweepDirectory(sweep).cells():
-            cell = RunDirectory(sweep / name)
+        for cell in SweepDirectory(sweep).finished():
             rows, config = cell.samples(), cell.config()
             assert (rows["status"] == "ok").all(), "every edit counts"
             rows = rows.rename(columns=COLUMNS)[[*COLUMNS.values()]]
@@ -77,10 +74,7 @@ def draw(rows: pandas.DataFrame) -> plt.Figure:
     for (above, below), (knob, (_, label)) in zip(axes.T[1:], KNOBS.items(), strict=True):
         cells = rows[rows["knob"] == knob].groupby("value")
         for score in SCORES:
-            hits = cells[score].agg(["sum", "count"]).astype(int)
-            interval = [binomtest(k, n).proportion_ci() for k, n in hits.to_numpy()]
-            means = cells[score].mean()
-            errors = [means - [i.low for i in interval], [i.high for i in interval] - means]
+            means, errors = points(cells[score])
             above.errorbar(
                 means.index, means, yerr=errors, marker="o", elinewidth=0.7, capsize=2, label=score
             )
@@ -118,20 +112,15 @@ def compared_table(rows: pandas.DataFrame) -> str:
         "| settings | success ↑ | strict ↑ | outside L1 beyond the codec ↓ | restraint ↑ |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
-    names = sorted(rows["settings"].unique(), key=lambda name: (name != AS_FINISHED, name))
-    wide = rows.pivot(index=["seed", "sample_id"], columns="settings", values=[*scores])
-    for name in names:
-        cells = []
+    for name in sorted(rows["settings"].unique(), key=lambda name: (name != AS_FINISHED, name)):
+        own, cells = rows[rows["settings"] == name], []
         for score, digits in scores.items():
-            text = f"{wide[score, name].mean():.{digits}f}"
+            text = f"{own[score].mean():.{digits}f}"
             if name != AS_FINISHED:
-                differences = (wide[score, name] - wide[score, AS_FINISHED]).unstack("seed").dropna()
-                found = paired_mean(differences.to_numpy().T)
-                ends = (found.estimate, found.low, found.high)
-                text += " ({:+.{d}f} [{:.{d}f}, {:.{d}f}])".format(*map(float, ends), d=digits)
+                text += f" ({difference(rows, score, 'settings', name, AS_FINISHED, digits)})"
             cells.append(text)
-        changed = rows.loc[rows["settings"] == name, "changed"].dropna()
-        lines.append(f"| {name} | {' | '.join(cells)} | {(changed <= UNTOUCHED).mean():.3f} |")
+        restraint = (own["changed"].dropna() <= UNTOUCHED).mean()
+        lines.append(f"| {name} | {' | '.join(cells)} | {restraint:.3f} |")
     return "\n".join(lines) + "\n"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_protocols import dlebench, gide, png
+from released_layouts import dlebench, gide, png
 
 from editmgt.benchmarks import BenchmarkSample, build
 from editmgt.benchmarks.candidates import read_candidates

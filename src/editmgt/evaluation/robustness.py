@@ -8,12 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from scipy.stats import binomtest
-
+from editmgt.analysis.intervals import rate
 from editmgt.errors import UserError
 from editmgt.files import write_atomic
 from editmgt.metrics import UNTOUCHED
-from editmgt.results import RunDirectory, SweepDirectory
+from editmgt.results import SweepDirectory
 from editmgt.results.reference import CODEC_TARGET, COPY_SOURCE, ORACLE_MASK, Reference
 
 _FEWEST = 10  # samples of an edit type that are named as failing
@@ -38,9 +37,7 @@ def table(directory: Path) -> str:
     sweep = SweepDirectory(directory)
     references = dict(sweep.references())
     rows, worst = [], []
-    for cell in (RunDirectory(directory / name) for name in sweep.cells()):
-        if not cell.has_metrics():
-            continue
+    for cell in sweep.finished():
         config, samples = cell.config(), cell.samples()
         scored = samples[samples["status"] == "ok"]
         name, checkpoint = config["benchmark"]["name"], Path(config["checkpoint"]).name
@@ -68,14 +65,6 @@ def table(directory: Path) -> str:
     lines += ["", "Where it fails most (success by edit type, of at least 10 samples):", ""]
     lines += [f"- {text}" for _, text in sorted(worst)[:10]]
     return "\n".join(lines) + "\n"
-
-
-def rate(values: Any) -> str:
-    """Return the share of a series of 0 and 1 with its exact 95% interval as text; of none, nothing."""
-    if not len(values):
-        return ""
-    interval = binomtest(int(values.sum()), len(values)).proportion_ci()
-    return f"{values.mean():.3f} [{interval.low:.3f}, {interval.high:.3f}]"
 
 
 def _restraint(outside: Any) -> str:

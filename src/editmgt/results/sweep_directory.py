@@ -10,7 +10,7 @@ from editmgt.config.schema import Study
 from editmgt.files import write_atomic, write_json
 from editmgt.results.broken import BrokenFile, json_object, yaml_object
 from editmgt.results.reference import CONTROLS, SHIPPED, Reference
-from editmgt.results.run_directory import CONFIG
+from editmgt.results.run_directory import CONFIG, RunDirectory
 from editmgt.settings.mistakes import mistakes
 
 PLAN, STUDY = "plan.json", "study.yaml"
@@ -78,6 +78,11 @@ class SweepDirectory:
         return sorted(
             path.parent.name for path in self.path.glob(f"*/{CONFIG}") if path.parent.name != REFERENCE
         )
+
+    def finished(self) -> Iterator[RunDirectory]:
+        """Yield the cells that were scored to the end, sorted by name."""
+        cells = (RunDirectory(self.path / name) for name in self.cells())
+        return (cell for cell in cells if cell.has_metrics())
 
     def planned(self) -> dict[str, list[str]]:
         """The cells of the plan with their overrides; where a sweeper chooses them, those that have begun."""
