@@ -190,12 +190,12 @@ def train_config() -> dict[str, Any]:
         (
             "model.hold.rule",
             "otzu",
-            "model.hold.rule=otzu must be one of likelihood, otsu, quantile, threshold. Did you mean 'otsu'?",
+            "model.hold.rule=otzu must be one of hysteresis, likelihood, otsu, quantile, threshold. Did you mean 'otsu'?",
         ),
         (
             "model.hold.rule",
             ["otsu"],
-            "model.hold.rule=[otsu] must be one of likelihood, otsu, quantile, threshold.",
+            "model.hold.rule=[otsu] must be one of hysteresis, likelihood, otsu, quantile, threshold.",
         ),
         ("model.hold.quantile", -1.0, "model.hold.quantile=-1.0 must be at least 0."),
         (

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import ndimage
 from skimage.filters import threshold_otsu
 from torch import Tensor
 
@@ -30,7 +31,7 @@ def apply(name: str, scores: Tensor, **settings: Any) -> Tensor:
 
 
 def test_the_registry_is_the_files() -> None:
-    assert RULES == ("likelihood", "otsu", "quantile", "threshold")
+    assert RULES == ("hysteresis", "likelihood", "otsu", "quantile", "threshold")
     assert set(EVIDENCE["scores_BHW"]) == set(MAP_SOURCES)
     assert needs("quantile") == ("scores_BHW", "hold_quantile") and needs("otsu") == ("scores_BHW",)
     assert sources("likelihood") == ("posterior",) and sources("otsu") == MAP_SOURCES
@@ -47,7 +48,7 @@ def test_each_map_alone_and_untouched(name: str, seed: int) -> None:
         assert torch.equal(apply(name, scores[row : row + 1])[0], held[row])
 
 
-@pytest.mark.parametrize("name", [name for name in RULES if "scores_BHW" in needs(name)])
+@pytest.mark.parametrize("name", ["otsu", "quantile", "threshold"])
 @given(seed=seeds)
 def test_what_is_held_scores_no_higher_than_what_is_free(name: str, seed: int) -> None:
     scores = maps(seed)
@@ -73,6 +74,14 @@ def test_quantile_holds_its_share_whatever_the_map(seed: int, share: float) -> N
     for scores in (maps(seed), torch.zeros(3, 6, 5)):
         held = rule("quantile")(scores, share)
         assert held.flatten(1).sum(dim=1).tolist() == [round(30 * share)] * 3
+
+
+@given(seed=seeds, low=st.floats(0.01, 1), high=st.floats(0.01, 1))
+def test_hysteresis_holds_every_region_without_a_peak(seed: int, low: float, high: float) -> None:
+    for scores, held in zip(maps(seed), rule("hysteresis")(maps(seed), low, high), strict=True):
+        regions, count = ndimage.label(scores >= low, np.ones((3, 3)))
+        free = [i + 1 for i in range(count) if scores[torch.from_numpy(regions == i + 1)].max() >= high]
+        assert np.array_equal(~held, np.isin(regions, free))
 
 
 @given(st.lists(st.integers(0, 255), min_size=2, max_size=40))

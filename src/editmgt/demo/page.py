@@ -145,8 +145,9 @@ class Page:
             "hold_rule": gr.Dropdown([*RULES], value=None, label="Hold rule"),
             "hold_when": gr.Dropdown([*HOLD_TIMES], value=None, label="Held when"),
             "hold_threshold": gr.Number(
-                label="Hold threshold", info="0 to 1, of the rule threshold", step=0.01
+                label="Hold threshold", info="0 to 1, of the rules threshold and hysteresis", step=0.01
             ),
+            "hold_peak": gr.Number(label="Hold peak", info="0 to 1, of the rule hysteresis", step=0.01),
             "hold_quantile": gr.Number(label="Hold quantile", info="0 to 1, of the rule quantile", step=0.01),
             "steps": gr.Number(label="Steps", precision=0),
             "guidance_scale": gr.Number(label="Guidance scale", info="up to 1: none", step=0.5),

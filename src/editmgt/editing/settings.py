@@ -59,7 +59,8 @@ class EditSettings:
         hold_rule: a module of :mod:`editmgt.editing.hold_rules`.
         hold_when: ``every_step`` (published: held when committed, by that step's map) or ``first_pass`` (by one pass with
             everything masked before the first step; what it holds is known from the start, as outside a mask).
-        hold_threshold: lambda of the rule ``threshold``, in [0, 1]; 0 holds nothing.
+        hold_threshold: lambda of the rules ``threshold`` and ``hysteresis``, in [0, 1]; 0 holds nothing.
+        hold_peak: the score that a region has to reach with the rule ``hysteresis``, in [0, 1].
         hold_quantile: share of the codes that the rule ``quantile`` holds, in [0, 1].
         map_source: what the map is made of. ``attention`` (published) of the text to the target. ``posterior``: 1 - the
             probability that the model, given the instruction, gives the source's code. ``guidance``: how much of that
@@ -160,9 +161,18 @@ class EditSettings:
             "model.hold.threshold",
             Fraction,
             under={"hold_rule": lambda: readers("hold_threshold")},
-            option="rule threshold: tokens under this score keep the source's code, 0 to 1",
+            option="rules threshold and hysteresis: tokens under this score keep the source's code, 0 to 1",
         ),
     ] = 0.1
+    hold_peak: Annotated[
+        float,
+        Setting(
+            "model.hold.peak",
+            Fraction,
+            under={"hold_rule": lambda: readers("hold_peak")},
+            option="rule hysteresis: regions that nowhere reach this score keep the source's codes, too, 0 to 1",
+        ),
+    ] = 0.99
     hold_quantile: Annotated[
         float,
         Setting(
