@@ -271,7 +271,7 @@ def test_every_setting_of_an_edit_is_in_the_configuration(task: str) -> None:
     values = schema.edit_values(composed(task))
     assert {*values, "negative_prompt"} == {field.name for field in fields(EditSettings)}
     assert {config_key(name) for name in values if name.startswith(("hold_", "map_"))} == {
-        "model.localization.source", "model.hold.rule", "model.hold.when", "model.hold.threshold", "model.hold.quantile",
+        "model.localization.source", "model.hold.rule", "model.hold.when", "model.hold.threshold", "model.hold.peak", "model.hold.quantile",
     }  # fmt: skip
 
 

@@ -12,14 +12,15 @@ from editmgt.editing.hold_rules import RULES, needs
 from editmgt.editing.settings import SETTINGS, EditSettings
 from editmgt.settings.declaration import Mark, Setting, silenced, silencer
 
-HOLD = {"model.region_hold": True}
-ATTENTION = HOLD | {"model.localization.source": "attention"}
-INJECTED = {"model.attention_injection": True}
+HOLD = {"model.region_hold": (True,)}
+ATTENTION = HOLD | {"model.localization.source": ("attention",)}
+INJECTED = {"model.attention_injection": (True,)}
 OTHERWISE = EditSettings(
     refresh=3,
     hold_rule="otsu",
     hold_when="first_pass",
     hold_threshold=0.7,
+    hold_peak=0.8,
     hold_quantile=0.2,
     matched_steps=True,
     consolidation=False,
@@ -49,10 +50,12 @@ def test_what_changes_pictures_only_where_something_else_has_a_value() -> None:
     assert acts_through() == {
         **dict.fromkeys(("model.localization.source", "model.hold.rule", "model.hold.when"), HOLD),
         **{f"model.{key}": ATTENTION for key in of_attention},
-        "model.hold.threshold": HOLD | {"model.hold.rule": "threshold"},
-        "model.hold.quantile": HOLD | {"model.hold.rule": "quantile"},
-        "sampler.matched_steps": HOLD | {"model.hold.when": "first_pass"},
-        "model.injection_fallback": {"model.attention_injection": False},
+        "model.hold.threshold": HOLD | {"model.hold.rule": ("hysteresis", "threshold")},
+        "model.hold.peak": HOLD | {"model.hold.rule": ("hysteresis",)},
+        "model.hold.quantile": HOLD | {"model.hold.rule": ("quantile",)},
+        "sampler.refresh": {"sampler.reuse": ("reference", "known")},
+        "sampler.matched_steps": HOLD | {"model.hold.when": ("first_pass",)},
+        "model.injection_fallback": {"model.attention_injection": (False,)},
         "model.reference_attends": INJECTED,
         "model.reference_strength": INJECTED,
         "model.reference_strength_scope": INJECTED,
@@ -63,9 +66,9 @@ def test_what_changes_pictures_only_where_something_else_has_a_value() -> None:
     ("values", "idle"),
     [
         ({}, {}),
-        ({"region_hold": False}, dict.fromkeys(("hold_rule", "hold_when", "hold_threshold", "hold_quantile", "matched_steps"),
-                                               "region_hold")),
-        ({"hold_rule": "otsu"}, dict.fromkeys(("hold_threshold", "hold_quantile"), "hold_rule")),
+        ({"region_hold": False}, dict.fromkeys(("hold_rule", "hold_when", "hold_threshold", "hold_peak", "hold_quantile",
+                                                "matched_steps"), "region_hold")),
+        ({"hold_rule": "otsu"}, dict.fromkeys(("hold_threshold", "hold_peak", "hold_quantile"), "hold_rule")),
         ({"hold_when": "every_step"}, {"matched_steps": "hold_when"}),
         ({"reuse": "nothing"}, {"refresh": "reuse"}),
         ({"map_source": "posterior"}, dict.fromkeys(("consolidation", "layers", "single_layer", "average", "smoothing"),

@@ -232,7 +232,7 @@ def test_the_study_of_hold_rules_runs_from_its_file(
 ) -> None:
     arguments = ["-m", *SMALL, f"checkpoint='{tiny_bundle}'", "logger=none", "experiment=hold_rules"]
     assert run("evaluate", *arguments) == 0
-    assert "7 cells, 7 passes of edits" in capsys.readouterr().out
+    assert "8 cells, 8 passes of edits" in capsys.readouterr().out
     tables = rows(sweep_directory())
     assert {name for name, table in tables.items() if (table["status"] == "ok").all()} == {
         f"hold_setup-{path.stem}" for path in (ROOT / "conf" / "hold_setup").glob("*.yaml")

@@ -39,26 +39,26 @@ def inference_only() -> frozenset[str]:
 
 
 @cache
-def acts_through() -> dict[str, dict[str, Any]]:
-    """Return key -> the other keys, each with its value, without which it changes no picture."""
+def acts_through() -> dict[str, dict[str, tuple[Any, ...]]]:
+    """Return key -> the other keys, each with its values, without one of which it changes no picture."""
     found = {setting.key: _conditions(setting) for setting in SETTINGS.values() if setting.key}
     for schema in SCHEMAS.values():
         for key, notes in _fields(schema):
             for note in notes:
                 if isinstance(note, Under):
-                    found[key] = dict(note.conditions)
+                    found[key] = {other: (value,) for other, value in note.conditions.items()}
     return {key: conditions for key, conditions in found.items() if conditions}
 
 
-def _conditions(setting: Setting) -> dict[str, Any]:
-    """A setting's conditions by key, and those of the settings in them; of several values none is the one."""
-    found: dict[str, Any] = {SETTINGS["region_hold"].key: True} if setting.of_map else {}
+def _conditions(setting: Setting) -> dict[str, tuple[Any, ...]]:
+    """A setting's conditions by key, and those of the settings in them."""
+    found: dict[str, tuple[Any, ...]] = {SETTINGS["region_hold"].key: (True,)} if setting.of_map else {}
     for name, wanted in setting.under.items():
-        other, values = SETTINGS.get(name), allowed(wanted)
+        other = SETTINGS.get(name)
         found |= _conditions(other) if other else {}
         key = other.key if other else name if "." in name else ""
-        if key and len(values) == 1:
-            found[key] = values[0]
+        if key:
+            found[key] = allowed(wanted)
     return found
 
 

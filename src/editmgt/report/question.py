@@ -142,22 +142,27 @@ def _design(path: Path, asked: config.Study, settings: dict[str, dict[str, Any]]
                 raise UserError(
                     f"{path}: acts_through: {key} acts where {other}={show(value)}, which is no value of that factor."
                 )
-    return Design(tuple(factors), _gates(factors, asked.acts_through))
+    through = {
+        key: {other: (value,) for other, value in gates.items()} for key, gates in asked.acts_through.items()
+    }
+    return Design(tuple(factors), _gates(factors, through))
 
 
 def _factor(key: str, values: tuple[Any, ...]) -> Factor:
     return Factor(key, values, tuple(map(show, values)))
 
 
-def _gates(factors: Sequence[Factor], acts_through: dict[str, dict[str, Any]]) -> dict[str, dict[str, int]]:
-    """The conditions among factors that vary, as levels; what is held fixed conditions nothing."""
+def _gates(
+    factors: Sequence[Factor], acts_through: dict[str, dict[str, tuple[Any, ...]]]
+) -> dict[str, dict[str, int]]:
+    """The conditions among factors that vary, as levels; what is held fixed, or met by several levels, conditions nothing."""
     by_key = {factor.key: factor for factor in factors}
     found: dict[str, dict[str, int]] = {}
     for key in by_key:
-        for other, value in acts_through.get(key, {}).items():
-            level = by_key[other].level(value) if other in by_key else None
-            if level is not None:
-                found.setdefault(key, {})[other] = level
+        for other, values in acts_through.get(key, {}).items():
+            met = {by_key[other].level(value) for value in values} - {None} if other in by_key else set()
+            if len(met) == 1:
+                found.setdefault(key, {})[other] = met.pop()
     return found
 
 
