@@ -163,6 +163,28 @@ def test_what_reads_attention_is_nested_in_its_source_whatever_the_metric(tmp_pa
     assert maps[f"{source}: attention → posterior"].contrast.kind == "main"
 
 
+@pytest.mark.parametrize(
+    ("others", "within"), [(["otsu"], " | model.hold.rule=threshold"), (["hysteresis"], "")]
+)
+def test_a_factor_is_nested_where_one_value_of_another_lets_it_act(
+    others: list[str], within: str, tmp_path: Path
+) -> None:
+    """Two rules read the threshold, and Otsu's does not."""
+
+    def score(levels: dict[str, Any], _: int, i: int) -> dict[str, float]:
+        reads = levels["model.hold.rule"] != "otsu"
+        return {"edit/success": (1 + 0.01 * i) * reads * levels["model.hold.threshold"]}
+
+    write_sweep(
+        tmp_path,
+        {"model.hold.rule": ["threshold", *others], "model.hold.threshold": [0.5, 0.7]},
+        [0],
+        score,
+    )
+    effect = by_name(analyse(tmp_path))[f"model.hold.threshold: 0.5 → 0.7{within}"]
+    assert effect.summary.estimate == pytest.approx(0.2, abs=0.02)
+
+
 def test_what_a_swept_group_sets_is_no_factor_beside_it(tmp_path: Path) -> None:
     ways = {"none": False, "posterior": True, "otsu": True}
     write_sweep(tmp_path, {"hold_setup": list(ways)}, [0], lambda *_: {"edit/success": 1.0}, samples=3)
