@@ -13,7 +13,7 @@ CONF = Path(__file__).resolve().parent / "conf"
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="evaluate")
-def run(config: DictConfig) -> float | None:
+def run(config: DictConfig) -> float | str | None:
     """Run one cell; Hydra calls this for each, and an adaptive sweeper chooses by what it returns."""
     return run_cell(config)
 

@@ -8,6 +8,8 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,9 +17,12 @@ from pathlib import Path
 import pytest
 
 from editmgt.errors import UserError
-from editmgt.files import read_json, write_json
+from editmgt.files import read_json, write_atomic, write_json
+from editmgt.lock import locked
 from editmgt.results import Row, RowFile
+from editmgt.sweeps.cell import Cell
 from editmgt.sweeps.compose import compose_all
+from editmgt.sweeps.elsewhere import RunElsewhere, needed
 from editmgt.sweeps.plan import create, make_plan
 
 ROOT = Path(__file__).parent.parent.parent
@@ -64,8 +69,9 @@ def test_two_equal_sweeps_at_once_are_one(
 ) -> None:
     arguments = ["-m", *SMALL, f"checkpoint='{tiny_bundle}'", "model.region_hold=true,false"]
     said = at_once(tmp_path, *arguments)
-    assert sum(text.count("done before, skipped") for text in said) == 2
     [sweep] = Path("outputs/sweeps").iterdir()
+    for cell in ("region_hold-true", "region_hold-false"):
+        assert sum(text.count(f"{cell}: 4 scored in") for text in said) == 1, said
     rows = row_ids(sweep)
     assert len(rows) == 2 + 4  # cells, controls
     assert all(len(ids) == len(set(ids)) == 4 for ids in rows.values())
@@ -77,6 +83,61 @@ def test_two_equal_sweeps_at_once_are_one(
     table.write_text(whole + "".join(whole.splitlines(keepends=True)[1:]))
     assert run(*arguments) == 0
     assert "corrupt" not in capsys.readouterr().out and table.read_text() == whole
+
+
+@pytest.mark.parametrize("finishes", [True, False])
+def test_a_cell_that_another_process_runs_is_left_to_it_and_looked_after(
+    run: Callable[..., int], tiny_bundle: Path, finishes: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The other process has the first cell until the second is done, and then has finished it or has been killed."""
+    arguments = ["-m", *SMALL, f"checkpoint='{tiny_bundle}'", "model.region_hold=true,false"]
+    assert run(*arguments) == 0
+    [sweep] = Path("outputs/sweeps").iterdir()
+    first, second = (sweep / f"region_hold-{value}" for value in ("true", "false"))
+    done = (first / "status.json").read_bytes()
+    for cell in (first, second):
+        write_json(cell / "status.json", read_json(cell / "status.json") | {"state": "running"})
+
+    def other_process() -> None:
+        with locked(first / "cell", lambda: None):
+            held.set()
+            while read_json(second / "status.json")["state"] != "done":
+                time.sleep(0.05)
+            if finishes:
+                write_atomic(first / "status.json", done)
+
+    held, other = threading.Event(), threading.Thread(target=other_process)
+    other.start()
+    held.wait()
+    capsys.readouterr()
+    assert run(*arguments) == 0
+    other.join()
+    said = capsys.readouterr().out
+    assert "[1/2] region_hold-true: another process runs it" in said
+    assert said.count("region_hold-true: 4 scored in") == (not finishes)
+    assert read_json(first / "status.json")["state"] == "done"
+
+
+def test_a_cell_whose_training_another_process_runs_is_left_to_it(
+    tmp_path: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = [*SMALL, f"init_from='{tiny_bundle}'", "seed=0,1"]
+    first, second = (cell.config for cell in compose_all(ROOT / "conf", "train", arguments, True).cells)
+    cells = [
+        Cell(config, tmp_path / name, name, tmp_path.name, set(), print)
+        for config, name in ((first, "first"), (second, "second"))
+    ]
+    ran: list[Path] = []
+    monkeypatch.setattr(Cell, "_work", lambda cell, *_: ran.append(cell.directory) or {})
+    [_, training] = needed(first, tmp_path / "first", tmp_path)
+    with locked(training, lambda: None):
+        with pytest.raises(RunElsewhere):
+            cells[0].run(wait=False)
+        assert (
+            cells[1].run(wait=False) == {} and cells[0].run(wait=True) == {}
+        )  # it waits where that training is asked for
+    assert cells[0].run(wait=False) == {} and [path.name for path in ran] == ["second", "first", "first"]
 
 
 def test_two_equal_runs_in_one_new_directory_are_one(tmp_path: Path, tiny_bundle: Path) -> None:

@@ -160,7 +160,8 @@ def _gates(
     found: dict[str, dict[str, int]] = {}
     for key in by_key:
         for other, values in acts_through.get(key, {}).items():
-            met = {by_key[other].level(value) for value in values} - {None} if other in by_key else set()
+            factor = by_key.get(other)
+            met = {level for v in values if factor and (level := factor.level(v)) is not None}
             if len(met) == 1:
                 found.setdefault(key, {})[other] = met.pop()
     return found

@@ -5,8 +5,9 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ from editmgt.stores.identity import (
     training_directory,
 )
 from editmgt.sweeps.compose import settle
+from editmgt.sweeps.elsewhere import LEFT, RunElsewhere, leave, needed
 from editmgt.sweeps.objective import primary
 from editmgt.sweeps.plan import read_layers, read_plan
 from editmgt.sweeps.status import INTERRUPTED, is_done, was_cut_off
@@ -45,10 +47,11 @@ if TYPE_CHECKING:
     from editmgt.stores.stored_edits import StoredEdits
 
 
-def run_cell(composed: DictConfig) -> float | None:
+def run_cell(composed: DictConfig) -> float | str | None:
     """Run what Hydra composed; a failure is recorded and told, not raised, so that the next cell runs.
 
-    Returns the primary metric, for a sweeper that chooses the next cells by it; None for a failed cell.
+    Returns the primary metric, for a sweeper that chooses the next cells by it; None for a failed cell; ``LEFT`` for one
+    that another process runs, or trains what it needs.
     """
     container = OmegaConf.to_container(composed, resolve=True)
     assert isinstance(container, dict)
@@ -66,7 +69,11 @@ def run_cell(composed: DictConfig) -> float | None:
 
     layers = read_layers(plan.directory)
     cell = Cell(config, plan.cell_directory(name), name or plan.directory.name, sweep, layers, say)
-    metrics = cell.run()
+    try:
+        metrics = cell.run(wait=plan.adaptive or not plan.is_sweep)
+    except RunElsewhere:
+        say("another process runs it, or its training: left to that one")
+        return LEFT
     if metrics is None:
         return None
     wanted = primary(config)
@@ -103,24 +110,35 @@ class Cell:
             "protocol_fingerprint": None,
         }
 
-    def run(self) -> dict[str, float] | None:
+    def run(self, wait: bool) -> dict[str, float] | None:
         """Run, or skip what is done; ``status.json`` tells how it ended. Returns the metrics, None for failed.
 
-        One process at a time runs a cell: the same command, started twice, finds it done when its turn comes.
+        One process at a time runs a cell.
+
+        Args:
+            wait: for another process that runs it.
+
+        Raises:
+            RunElsewhere: where there is such a process, or one that trains what the cell needs, and ``wait`` is False.
         """
+        own, *others = needed(self.config, self.directory, self._owner)
         try:
-            with locked(self.directory / "cell", lambda: self.say("waiting: another process runs this cell")):
-                return self._run()
+            with locked(own, partial(self.say, "waiting: another process runs this cell") if wait else leave):
+                return self._run([] if wait else others)
         except OSError as error:  # the lock's: what goes wrong in the cell is told there
             print(f"{self.name} failed: {error}", file=sys.stderr, flush=True)
             return None
 
-    def _run(self) -> dict[str, float] | None:
+    def _run(self, free: Sequence[Path]) -> dict[str, float] | None:
+        """Run the cell, if nobody has locked what has to be ``free``."""
         try:
             self._fingerprints |= identify(self.config)
             if is_done(self.directory, self._fingerprints):
                 self.say("done before, skipped")
                 return self.run_directory.metrics()
+            for lock in free:
+                with locked(lock, leave):
+                    pass
             resume = was_cut_off(self.directory, self._fingerprints)
             self._prepare()
             with self._tracker() as tracker, _interrupts():
@@ -128,6 +146,8 @@ class Cell:
                 tracker.log_results(metrics)
             self._status("done")
             return metrics
+        except RunElsewhere:
+            raise
         except KeyboardInterrupt:
             self._fail(INTERRUPTED)
             raise
@@ -165,9 +185,8 @@ class Cell:
             if weights is not None:  # what is on the hub is named in the configuration
                 tracker.link_weights(weights, weights_digest(config.checkpoint), made_here=False)
             return self._judge(config.checkpoint, resume)
-        owner = self.directory.parent if self.sweep else self.directory
-        directory = training_directory(config, owner)
-        if trainings.state(directory) == "absent" and (other := in_another_precision(config, owner)):
+        directory = training_directory(config, self._owner)
+        if trainings.state(directory) == "absent" and (other := in_another_precision(config, self._owner)):
             self.say(other)
         finished = trainings.obtain(
             config,
@@ -196,12 +215,16 @@ class Cell:
 
         editor = ready_editor(self.config, weights)
         settings = edit_settings(self.config, editor)
-        owner = self.directory.parent if self.sweep else self.directory
-        store = edits_directory(weights, editor, settings, self.config, owner)
+        store = edits_directory(weights, editor, settings, self.config, self._owner)
         layers = stored_edits.layers_read(settings, self.layers)
         asker = {"cell": self.name, "sweep": self.sweep}
         with stored_edits.opened(editor, store, layers, asker, self.say) as stored:
             return judge(stored, settings, self.config, self.directory, self.say, resume)
+
+    @property
+    def _owner(self) -> Path:
+        """Whose trainings and edits these are where they are not shared with all."""
+        return self.directory.parent if self.sweep else self.directory
 
     @contextmanager
     def _tracker(self) -> Iterator[Tracker]:

@@ -9,6 +9,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from inspect import unwrap
 from pathlib import Path
 from typing import Any, NoReturn
@@ -35,6 +36,7 @@ from editmgt.sweeps.checks import (
     untrained,
 )
 from editmgt.sweeps.compose import PLAN_KEY, Composition, compose_all
+from editmgt.sweeps.elsewhere import LEFT, wait_for_others
 from editmgt.sweeps.plan import Plan, create, make_plan, read_plan
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -82,7 +84,11 @@ def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[
         print("\n".join([announcement or f"Run {plan.directory}", *composition.notes]), flush=True)
         overrides = _overrides(options.overrides, composition, plan, multirun)
         with told_once(lambda text: print(text, file=sys.stderr)):
-            status = _status(lambda: _run_cells(task, unwrap(run), conf_dir, overrides, multirun))
+            status = _status(
+                lambda: _run_all(
+                    plan, composition, partial(_run_cells, task, unwrap(run), conf_dir, overrides)
+                )
+            )
             return _finish(plan, composition) or status
     except UserError as error:  # of two commands that name one new directory, one is late
         print(error, file=sys.stderr)
@@ -108,15 +114,25 @@ def _overrides(asked: Sequence[str], composition: Composition, plan: Plan, multi
     ]
 
 
+def _run_all(plan: Plan, composition: Composition, run_cells: Callable[[bool], list[Any]]) -> None:
+    """Run the cells; what was left to another process is waited for, and run where that one did not finish it."""
+    while LEFT in run_cells(plan.is_sweep):
+        wait_for_others(plan, composition, print)
+
+
 def _run_cells(
     task: str, cell: Callable[..., Any], conf_dir: Path, overrides: list[str], multirun: bool
-) -> None:
-    """Let Hydra run every cell, by its launcher; ``hydra.main`` does the same with what it reads from ``sys.argv``."""
+) -> list[Any]:
+    """Let Hydra run every cell, by its launcher; ``hydra.main`` does the same with what it reads from ``sys.argv``.
+
+    Returns what the cells returned; a sweeper that chooses them keeps that to itself.
+    """
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir), job_name=task):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
         go, mode = (hydra.multirun, "MULTIRUN") if multirun else (hydra.run, "RUN")
-        go(config_name=task, task_function=cell, overrides=[*overrides, f"hydra.mode={mode}"])
+        ran: Any = go(config_name=task, task_function=cell, overrides=[*overrides, f"hydra.mode={mode}"])
+    return [job.return_value for batch in ran or () for job in batch] if multirun else [ran.return_value]
 
 
 def _settled(argument: str, varying: Sequence[str]) -> str:
