@@ -20,7 +20,8 @@ def test_the_table_of_a_study_is_that_of_its_rows(study: str) -> None:
 @pytest.mark.parametrize(
     ("study", "script", "rows", "figure"),
     [
-        ("lessons", "slices.py", ["samples.csv", "test.csv"], "slices.png"),
+        ("lessons", "slices.py", ["samples.csv"], "slices.png"),
+        ("localization", "maps.py", ["dev.csv", "test.csv"], "maps.png"),
         ("speed", "pareto.py", ["pareto.csv"], "pareto.png"),
         ("thresholds", "curves.py", ["dev.csv", "test.csv"], "curves.png"),
     ],

@@ -1,19 +1,11 @@
-"""What the editors do before and after the lessons: ``python experiments/lessons/slices.py [SWEEP_DIRECTORY ...]``.
+"""Draws ``slices.png`` from ``samples.csv``, what the editors do before and after: ``python experiments/lessons/slices.py``."""
 
-Draws ``slices.png`` from ``samples.csv`` and prints the table of ``test.csv``, hold on against hold off, which is first made
-anew from the rows of sweeps where those are given.
-"""
-
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas
 
-from editmgt.analysis.intervals import difference, points
-from editmgt.metrics import UNTOUCHED
-from editmgt.results import SweepDirectory
+from editmgt.analysis.intervals import points
 
 HERE = Path(__file__).parent
 SLICES = {  # as they are shown, from the top
@@ -32,7 +24,6 @@ EDITORS = {  # directory's name -> label, colour
     "after_input": ("input, after", "tab:orange", "tab:orange"),
 }
 SCORES = {"edit/success": "success", "edit/success_strict": "strict success"}
-OUTSIDE, CHANGED = "outside_codec/l1", "outside_codec/changed"
 
 
 def draw(rows: pandas.DataFrame) -> plt.Figure:
@@ -64,38 +55,5 @@ def draw(rows: pandas.DataFrame) -> plt.Figure:
     return figure
 
 
-def collect(sweeps: Sequence[Path]) -> pandas.DataFrame:
-    """Return the rows of sweeps over hold and seeds of noise."""
-    tables = []
-    for sweep in sweeps:
-        for cell in SweepDirectory(sweep).finished():
-            rows = cell.samples()
-            assert (rows["status"] == "ok").all(), "every edit counts"
-            rows = rows[["seed", "sample_id", "edit_type", *SCORES, OUTSIDE, CHANGED]]
-            tables.append(
-                rows.assign(hold="on" if cell.config()["model"]["region_hold"] is not False else "off")
-            )
-    return pandas.concat(tables).sort_values(["hold", "seed", "sample_id"])
-
-
-def hold_table(rows: pandas.DataFrame) -> str:
-    """Return Markdown: hold on, hold off, and their difference, paired over images and seeds of noise."""
-    digits = dict.fromkeys(SCORES, 3) | {OUTSIDE: 4}
-    lines = [
-        "| hold | success ↑ | strict ↑ | outside L1 beyond the codec ↓ | restraint ↑ |",
-        "| --- | ---: | ---: | ---: | ---: |",
-    ]
-    for hold in ("on", "off"):
-        own = rows[rows["hold"] == hold]
-        means = [f"{own[score].mean():.{places}f}" for score, places in digits.items()]
-        restraint = (own[CHANGED].dropna() <= UNTOUCHED).mean()
-        lines.append(f"| {hold} | {' | '.join(means)} | {restraint:.3f} |")
-    cells = [difference(rows, score, "hold", "off", "on", places) for score, places in digits.items()]
-    return "\n".join([*lines, f"| off - on | {' | '.join(cells)} | |"]) + "\n"
-
-
 if __name__ == "__main__":
-    if sys.argv[1:]:
-        collect([Path(name) for name in sys.argv[1:]]).round(5).to_csv(HERE / "test.csv", index=False)
     draw(pandas.read_csv(HERE / "samples.csv")).savefig(HERE / "slices.png", dpi=100)
-    print(hold_table(pandas.read_csv(HERE / "test.csv")), end="")

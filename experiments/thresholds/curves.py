@@ -1,7 +1,7 @@
 """What each knob of an edit does, one at a time: ``python experiments/thresholds/curves.py [SWEEP_DIRECTORY ...]``.
 
 Draws ``curves.png`` and prints the two tables from ``dev.csv`` and ``test.csv``, which are first made anew from the rows of
-sweeps where those are given: a sweep over a knob goes by that knob's name, every other sweep is one of settings to compare.
+sweeps where those are given: a sweep over a knob goes by that knob's name, the cells of the others by what they compare.
 """
 
 import sys
@@ -31,11 +31,16 @@ SCORES = ("success", "strict")
 KNOBS = {  # a sweep's name -> its key, and what it is called
     "lambda_attention": ("model.hold.threshold", "lambda, attention"),
     "lambda_posterior": ("model.hold.threshold", "lambda, posterior"),
-    "lambda_sure": ("model.hold.threshold", "lambda, posterior, draws .25"),
+    "peak": ("model.hold.peak", "peak of hysteresis, lambda .5"),
     "draws": ("sampler.draw_temperature", "temperature of draws"),
     "guidance": ("sampler.guidance_scale", "guidance"),
 }
 AS_FINISHED = "as finished"
+COMPARED = {
+    "posterior": AS_FINISHED,
+    "none": "hold off",
+    "posterior_hysteresis": "hysteresis",
+}  # of conf/hold_setup
 # lambda, semantic score and L1 of the released editor, from the paper's page
 PUBLISHED = np.array(
     [
@@ -47,7 +52,7 @@ PUBLISHED = np.array(
 
 
 def collect(sweeps: Sequence[Path]) -> tuple[pandas.DataFrame, pandas.DataFrame]:
-    """Return the rows of the knobs' sweeps with knob and value, and those of the others with the sweep's name."""
+    """Return the rows of the knobs' sweeps with knob and value, and those of the others with what their settings go by."""
     knobs, compared = [], []
     for sweep in sweeps:
         for cell in SweepDirectory(sweep).finished():
@@ -58,8 +63,10 @@ def collect(sweeps: Sequence[Path]) -> tuple[pandas.DataFrame, pandas.DataFrame]
             if knob in KNOBS:
                 value: Any = reduce(dict.__getitem__, KNOBS[knob][0].split("."), config)
                 knobs.append(rows.assign(knob=knob, value=float(value)))
-            else:
-                compared.append(rows.assign(settings=knob.replace("_", " ")))
+            elif config["hold_setup"] in COMPARED:
+                guidance = config["sampler"]["guidance_scale"]
+                label = COMPARED[config["hold_setup"]] if guidance is None else f"guidance {guidance:g}"
+                compared.append(rows.assign(settings=label))
     dev = pandas.concat(knobs).drop(columns="seed").sort_values(["knob", "value", "sample_id"])
     return dev, pandas.concat(compared).sort_values(["settings", "seed", "sample_id"])
 
@@ -81,7 +88,7 @@ def draw(rows: pandas.DataFrame) -> plt.Figure:
         below.plot(cells["outside"].mean(), marker="o", color="tab:red")
         above.set(title=label, ylim=(0, 1))
         below.set_ylim(0, None)
-    axes[0, 1].set_ylabel("edits, 192 dev scenes")
+    axes[0, 1].set_ylabel(f"edits, {rows['sample_id'].nunique()} dev scenes")
     axes[0, 1].legend()
     axes[1, 1].set_ylabel("L1 outside beyond the codec")
     for axis in axes.flat:
