@@ -10,6 +10,15 @@ import pytest
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 
 
+def test_the_tables_of_the_three_parts_are_those_of_their_sweep() -> None:
+    study = EXPERIMENTS / "miniature"
+    run = subprocess.run(
+        [sys.executable, study / "components.py"], capture_output=True, text=True, check=True
+    )
+    tables = run.stdout.split("\n\n\n")
+    assert len(tables) == 3 and all(table in (study / "README.md").read_text() for table in tables)
+
+
 @pytest.mark.parametrize("study", ["hold_rules", "lessons", "source_once", "speed"])
 def test_the_table_of_a_study_is_that_of_its_rows(study: str) -> None:
     command = [sys.executable, EXPERIMENTS / "table.py", study]

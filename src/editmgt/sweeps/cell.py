@@ -5,7 +5,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -121,15 +121,17 @@ class Cell:
         Raises:
             RunElsewhere: where there is such a process, or one that trains what the cell needs, and ``wait`` is False.
         """
-        own, *others = needed(self.config, self.directory, self._owner)
+        locks = needed(self.config, self.directory, self._owner)
         try:
-            with locked(own, partial(self.say, "waiting: another process runs this cell") if wait else leave):
-                return self._run([] if wait else others)
+            with locked(
+                next(locks), partial(self.say, "waiting: another process runs this cell") if wait else leave
+            ):
+                return self._run(() if wait else locks)
         except OSError as error:  # the lock's: what goes wrong in the cell is told there
             print(f"{self.name} failed: {error}", file=sys.stderr, flush=True)
             return None
 
-    def _run(self, free: Sequence[Path]) -> dict[str, float] | None:
+    def _run(self, free: Iterable[Path]) -> dict[str, float] | None:
         """Run the cell, if nobody has locked what has to be ``free``."""
         try:
             self._fingerprints |= identify(self.config)
