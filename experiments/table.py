@@ -23,6 +23,7 @@ MEANS = {  # study -> metric -> heading and digits
         "localization/iou_best": ("best IoU ↑", 3),
     },
     "lessons": {"localization/auc": ("map AUC ↑", 3)},
+    "robustness": {"localization/auc": ("map AUC ↑", 3)},
     "source_once": {
         "outside_codec/l1": ("outside L1 beyond the codec ↓", 4),
         "localization/auc": ("map AUC ↑", 3),
@@ -34,6 +35,7 @@ MEANS = {  # study -> metric -> heading and digits
 }
 CELLS: dict[str, Callable[[dict[str, Any]], str]] = {  # study -> what a cell of more than one factor goes by
     "lessons": lambda config: f"{config['benchmark']['name']}, {Path(config['checkpoint']).name}",
+    "robustness": lambda config: config["benchmark"]["name"],
     "source_once": lambda config: f"{config['checkpoint']}, {config['model']['reference_attends']}",
 }
 CONTROLS = {"oracle_mask": "control: oracle mask", "codec_target": "control: codec of the target"}
