@@ -32,7 +32,13 @@ def test_from_a_folder_to_a_lora_and_an_edit(run: Callable[..., int], tmp_path: 
 
     photo = tmp_path / "pairs" / "test" / "source" / "0000.png"
     edit = [str(photo), json.loads(lines[0])["instruction"], "--composite", "--steps", "2", "--device", "cpu"]
-    edit += ["--no-region-hold", "--draw-temperature", "1"]  # the two were finished with other settings
+    edit += [
+        "--no-region-hold",
+        "--draw-temperature",
+        "1",
+        "--guidance-scale",
+        "2",
+    ]  # the two were finished with other settings
     whole = [*edit, "--output", str(tmp_path / "whole.png"), "--checkpoint", str(editor)]
     on_base = [*edit, "--output", str(tmp_path / "adapter.png"), "--adapter", str(editor / "adapter")]
     assert edit_command.main(whole) == edit_command.main([*on_base, "--checkpoint", "tiny_editor"]) == 0
