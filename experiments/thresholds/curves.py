@@ -31,7 +31,7 @@ SCORES = ("success", "strict")
 KNOBS = {  # a sweep's name -> its key, and what it is called
     "lambda_attention": ("model.hold.threshold", "lambda, attention"),
     "lambda_posterior": ("model.hold.threshold", "lambda, posterior"),
-    "peak": ("model.hold.peak", "peak of hysteresis, lambda .5"),
+    "peak": ("model.hold.peak", "peak of hysteresis"),
     "draws": ("sampler.draw_temperature", "temperature of draws"),
     "guidance": ("sampler.guidance_scale", "guidance"),
 }
