@@ -26,7 +26,7 @@ def cells(rows: pandas.DataFrame) -> str:
         lines.append(
             ["" if pandas.isna(row[m]) else f"{row[m]:.{digits}f}" for m, (_, digits) in MEANS.items()]
         )
-    return _markdown(["", *map(_name, rows.itertuples(index=False))], lines)
+    return _markdown(["", *map(_name, rows["cell"])], lines)
 
 
 def types(rows: pandas.DataFrame) -> str:
@@ -38,7 +38,7 @@ def types(rows: pandas.DataFrame) -> str:
         lines.append(
             [f"{row[f'edit/success[{k}]']:.2f} / {row[f'edit/success_strict[{k}]']:.2f}" for k in kinds]
         )
-    return _markdown(["success / strict", *map(_name, edited.itertuples(index=False))], lines)
+    return _markdown(["success / strict", *map(_name, edited["cell"])], lines)
 
 
 def effects(rows: pandas.DataFrame) -> str:
@@ -57,9 +57,8 @@ def _effect(name: str) -> str:
     return name.replace("model.", "").replace(" | region_hold=true", " (hold on)")
 
 
-def _name(row: tuple[object, ...]) -> str:
+def _name(cell: str) -> str:
     """A cell by its settings, a control as it is called."""
-    cell = str(row[0])
     checkpoint, *switches = cell.removeprefix("checkpoint-").split("__")
     on = {name.rpartition("-")[0]: "on" if name.endswith("true") else "off" for name in switches}
     named = ", ".join(f"{label} {on[key.removeprefix('model.')]}" for key, label in SWITCHES.items() if on)

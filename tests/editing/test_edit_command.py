@@ -12,13 +12,6 @@ from editmgt.editing import Editor, edit_command, output
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    path = tmp_path / "photo.png"
-    Image.linear_gradient("L").convert("RGB").resize((50, 40)).save(path)
-    return path
-
-
 def test_edits_a_picture(tiny_bundle: Path, photo: Path) -> None:
     """As a user does, in a process of its own, from another directory."""
     long = "make the red circle blue and remove the large star and add a small green square"

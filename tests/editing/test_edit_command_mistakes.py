@@ -11,13 +11,6 @@ from editmgt.editing import edit_command
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    path = tmp_path / "photo.png"
-    Image.linear_gradient("L").convert("RGB").resize((50, 40)).save(path)
-    return path
-
-
 def test_bad_input_in_a_process(tmp_path: Path) -> None:
     command_line = [sys.executable, ROOT / "edit.py", "none.png", "x", "--output", tmp_path / "out.png"]
     done = subprocess.run(command_line, capture_output=True, text=True, check=False)
