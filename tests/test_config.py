@@ -16,7 +16,8 @@ from omegaconf import OmegaConf
 
 from editmgt import config as schema
 from editmgt.codec import Codec
-from editmgt.config.edit_values import config_key
+from editmgt.config.edit_values import config_key, edit_values
+from editmgt.config.presets import presets
 from editmgt.config.schema import Strategy, Train
 from editmgt.editing import EditSettings
 from editmgt.editing.bundle import check_parts
@@ -32,7 +33,6 @@ GROUPS = sorted(
 )
 EVALUATE_ONLY = {("sampler", "checkpoint"), ("experiment", "localization_layers")}
 EVALUATE_ONLY |= {("experiment", "speed_switches")}
-EVALUATE_ONLY |= {(group, name) for group, name in GROUPS if group == "hold_setup"}
 ABOUT_WEIGHTS = ("init_from=", "checkpoint=")  # judged elsewhere: shipped weights may not be there
 
 
@@ -153,13 +153,21 @@ def test_prepare_composes(data: str) -> None:
         assert wrong(composed("prepare", f"data={data}", "data.token_cache=codes", *more)) == []
 
 
-def test_a_speed_and_another_way_to_hold_are_not_mixed() -> None:
-    chosen = ("checkpoint=tiny_editor", "hold_setup=otsu_first")
-    [line] = schema.problems(composed("evaluate", *chosen, "speed=fast"))
+@pytest.mark.parametrize("task", ["train", "evaluate"])
+def test_a_speed_and_another_way_to_hold_are_not_mixed(task: str) -> None:
+    [line] = schema.problems(composed(task, "hold_setup=otsu_first", "speed=fast"))
     assert line.startswith(
         "speed=fast holds in its own way, and hold_setup=otsu_first in another: leave one out."
     )
-    assert schema.problems(composed("evaluate", *chosen, "speed=quality")) == []
+    assert schema.problems(composed(task, "hold_setup=otsu_first", "speed=quality")) == []
+
+
+@pytest.mark.parametrize("group", ["hold_setup", "speed"])
+def test_a_way_to_hold_that_is_asked_for_counts_before_an_experiments_own(group: str) -> None:
+    for name, preset in presets(group).items():
+        chosen = composed("train", "experiment=tiny_editor_lessons_finish", f"{group}={name}")
+        values = edit_values(chosen)
+        assert {key: values[key] for key in preset} == preset, name
 
 
 def test_evaluate_composes_with_every_preset_it_shares() -> None:

@@ -284,11 +284,6 @@ def _evaluate_problems(config: Evaluate) -> list[str]:
         found.append(
             f"model.injection_fallback={fallback} contradicts checkpoint={name}, which was trained with {trained}."
         )
-    if config.hold_setup and config.speed not in (None, "quality"):
-        found.append(
-            f"speed={config.speed} holds in its own way, and hold_setup={config.hold_setup} in another: leave one out. "
-            "The shortcuts alone are sampler.reuse=known sampler.matched_steps=true."
-        )
     found += subset_problems(config.localization_layers, num_blocks(name))
     return found + _edit_problems(config, num_blocks(name))
 
@@ -296,4 +291,10 @@ def _evaluate_problems(config: Evaluate) -> list[str]:
 def _edit_problems(config: Config, blocks: int | None) -> list[str]:
     """What of an edit's settings a model of so many blocks does not have, or does not go together."""
     values = edit_values(config)
-    return layer_problems(values, blocks, config_key) + map_problems(values, config_key)
+    found = layer_problems(values, blocks, config_key) + map_problems(values, config_key)
+    if config.hold_setup and config.speed not in (None, "quality"):
+        found.append(
+            f"speed={config.speed} holds in its own way, and hold_setup={config.hold_setup} in another: leave one out. "
+            "The shortcuts alone are sampler.reuse=known sampler.matched_steps=true."
+        )
+    return found

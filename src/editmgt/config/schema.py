@@ -275,6 +275,7 @@ class _Common(Strict):
     reuse: Annotated[bool, RUNNING]
     plan: Annotated[Literal["run", "only"], RUNNING]
     study: Annotated[Study | None, RUNNING] = None
+    hold_setup: Annotated[Text | None, PRESET] = None
     speed: Annotated[Text | None, PRESET] = None
     experiment: Annotated[Text | None, RUNNING] = None
     debug: Annotated[Text | None, RUNNING] = None
@@ -316,7 +317,6 @@ class Evaluate(_Common):
     device: Annotated[Literal["auto", "cpu", "cuda"], RUNNING]
     dtype: Literal["float32", "bfloat16", "float16"]
     text_encoder_afterwards: Annotated[Literal["keep", "offload"], RUNNING]
-    hold_setup: Annotated[Text | None, PRESET] = None
     model: _EvaluateModel
     sampler: _MaybeEditsSampler
     localization_layers: LocalizationLayers | None = None

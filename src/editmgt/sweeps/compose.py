@@ -7,16 +7,16 @@ from itertools import product
 from pathlib import Path
 from typing import Any, cast
 
-from hydra import compose, initialize_config_dir
+from hydra import initialize_config_dir
 from hydra.core.override_parser.types import IntervalSweep, Override
-from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException
 
 from editmgt.config import PRIMARY, Config, Study, hydra_problems, parse_config, problems
 from editmgt.config.schema import Evaluate, Precision, Train
 from editmgt.errors import UserError, as_one, nearest, tell
 from editmgt.sweeps import study as studies
+from editmgt.sweeps.composer import Composer, composed, first_line, plain
 from editmgt.sweeps.objective import storage_mistakes
 from editmgt.sweeps.overrides import (
     choices,
@@ -84,7 +84,7 @@ def compose_all(conf_dir: Path, task: str, arguments: list[str], multirun: bool)
         groups = group_choices(conf_dir, overrides)
         if misplaced := _misplaced(conf_dir, task, groups):
             raise as_one([*mistakes, *misplaced])
-        base = _plain(_compose(task, groups), resolve=False)
+        base = plain(composed(task, groups), resolve=False)
         known = set(flatten(base))
         others = partial(_other_keys, conf_dir, task)
         overrides = keep(overrides, lambda o: key_mistakes(conf_dir, task, known, others, o), mistakes)
@@ -92,10 +92,10 @@ def compose_all(conf_dir: Path, task: str, arguments: list[str], multirun: bool)
         added = [] if study is None else parse(studies.sweeps(study, {o.key_or_group for o in overrides}))
         hydras = [str(o.input_line) for o in overrides if is_hydra(o) and not o.is_sweep_override()]
         try:
-            full = _compose(task, [*hydras, *groups], hydra=True)
+            full = composed(task, [*hydras, *groups], hydra=True)
         except UserError as error:
             raise as_one([*mistakes, str(error)]) from error
-        mistakes += hydra_problems(_plain(full.hydra, resolve=False))
+        mistakes += hydra_problems(plain(full.hydra, resolve=False))
         adaptive = _adaptive(full) if multirun else None
         if adaptive is not None:
             mistakes += _direction_mistakes(full, study.primary if study else PRIMARY)
@@ -107,7 +107,8 @@ def compose_all(conf_dir: Path, task: str, arguments: list[str], multirun: bool)
         if not jobs:
             empty = [o for o in swept if o.is_sweep_override() and not choices(o)]
             raise as_one([*mistakes, *(f"{o.input_line} names no value." for o in empty)])
-        found = [_cell(task, job, mistakes) for job in jobs]
+        composer = Composer(conf_dir, task)
+        found = [_cell(composer, job, mistakes) for job in jobs]
     wanted = [str(override.value()) for override in overrides if override.key_or_group == PLAN_KEY]
     mistakes += _plan_mistakes(wanted, multirun)
     tell(mistakes)
@@ -131,7 +132,7 @@ def compose_all(conf_dir: Path, task: str, arguments: list[str], multirun: bool)
 def _other_keys(conf_dir: Path, task: str) -> dict[str, set[str]]:
     """The keys of every other command, by its name."""
     names = sorted(path.stem for path in conf_dir.glob("*.yaml"))
-    return {name: {*flatten(_plain(_compose(name, []), resolve=False))} for name in names if name != task}
+    return {name: {*flatten(plain(composed(name, []), resolve=False))} for name in names if name != task}
 
 
 def _add_m(overrides: list[Override]) -> str:
@@ -147,11 +148,11 @@ def _misplaced(conf_dir: Path, task: str, groups: list[str]) -> list[str]:
     whole = [text for text in groups if text.startswith(_WHOLE)]
     if not whole:
         return []
-    own = set(_compose(task, []))
+    own = set(composed(task, []))
 
     def misfit(text: str) -> str:
         try:
-            foreign = sorted({*map(str, _compose(task, [text]))} - own)
+            foreign = sorted({*map(str, composed(task, [text]))} - own)
         except UserError as error:
             return f"cannot be a part of {task}.py: {error}"
         return f"sets {', '.join(foreign)}, which {task}.py does not have." if foreign else ""
@@ -182,12 +183,12 @@ def _study(
     return study
 
 
-def _cell(task: str, job: list[str], mistakes: list[str]) -> tuple[Composed, str] | None:
+def _cell(composer: Composer, job: list[str], mistakes: list[str]) -> tuple[Composed, str] | None:
     """A cell and what is to be said of it; None where it cannot be composed or is wrong."""
     try:
-        values = _plain(_compose(task, job))
+        values = plain(composer.compose(job))
     except OmegaConfBaseException as error:
-        mistakes.append(_first_line(error))
+        mistakes.append(first_line(error))
         return None
     if found := _without_echoes(problems(values), {_key(text) for text in job}):
         mistakes += found
@@ -322,37 +323,6 @@ def _settable(known: Iterable[str]) -> set[str]:
 
 def _key(text: str) -> str:
     return text.split("=", 1)[0].lstrip("+~").split("@")[0]
-
-
-def _plain(config: DictConfig, resolve: bool = True) -> dict[str, Any]:
-    """The same in plain containers."""
-    container = OmegaConf.to_container(config, resolve=resolve, throw_on_missing=resolve)
-    assert isinstance(container, dict)
-    return {str(key): value for key, value in container.items()}
-
-
-def _compose(task: str, overrides: list[str], hydra: bool = False) -> DictConfig:
-    try:
-        return compose(task, overrides=overrides, return_hydra_config=hydra)
-    except MissingConfigException as error:
-        options = [str(option) for option in error.options or ()]
-        group, _, name = str(error.missing_cfg_file or "").rpartition("/")
-        if group == "benchmark":  # it follows the data
-            raise UserError(
-                f"data={name} has no benchmark of its own: add benchmark=NAME, one of {', '.join(options)}."
-            ) from error
-        raise UserError(f"{_first_line(error)}{nearest(name, options)}") from error
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(_first_line(error)) from error
-
-
-def _first_line(error: Exception) -> str:
-    """Hydra says the mistake in its first line and goes on about its grammar; a cause may be the clearer one."""
-    if isinstance(error, MissingMandatoryValue):
-        return f"{error.full_key} has no value: write {error.full_key}=VALUE."
-    line = str(error).strip().splitlines()[0]
-    cause = str(error.__cause__ or "").strip().splitlines()
-    return line if not cause or cause[0] in line else f"{line} {cause[0]}"
 
 
 def _varying(jobs: list[list[str]]) -> tuple[str, ...]:

@@ -78,8 +78,13 @@ def choices(override: Override) -> list[str]:
 
 def group_choices(conf_dir: Path, overrides: list[Override]) -> list[str]:
     """Return the overrides that choose a file of a group, the first one where several are swept."""
-    chosen = [override for override in overrides if _group(conf_dir, override.key_or_group) is not None]
+    chosen = [override for override in overrides if is_group(conf_dir, override.key_or_group)]
     return [f"{override.get_key_element()}={choices(override)[0]}" for override in chosen]
+
+
+def is_group(conf_dir: Path, key: str) -> bool:
+    """Whether ``key`` names a group of files of ``conf_dir``."""
+    return _group(conf_dir, key) is not None
 
 
 def _group(conf_dir: Path, key: str) -> Path | None:
@@ -165,7 +170,7 @@ def key_mistakes(
         return [f"{override.input_line}: {key} is there already, write it without the +."]
     if key in _DIRECTORIES and not str(override.value()).strip():
         return [f"{override.input_line} names no directory."]
-    if is_hydra(override) or _group(conf_dir, key) is not None or key in known:
+    if is_hydra(override) or is_group(conf_dir, key) or key in known:
         return []  # a group's choices have been judged
     own = key.split(".")[0] in known
     if own and key.startswith(_FREE):
