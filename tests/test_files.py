@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from full_disk import full_disk
 
-from editmgt.files import WriteError, append, write_atomic
+from editmgt.files import WriteError, append, files_below, write_atomic
 
 
 def test_a_file_that_cannot_be_replaced_is_as_it_was(tmp_path: Path) -> None:
@@ -33,3 +33,14 @@ def test_a_path_that_cannot_be_a_file(tmp_path: Path) -> None:
         write_atomic(tmp_path / "file" / "inside", "text")
     with pytest.raises(WriteError, match="Is a directory"):
         append(tmp_path, "text")
+
+
+def test_files_of_a_directory_are_also_those_behind_links(tmp_path: Path) -> None:
+    own, other = tmp_path / "own", tmp_path / "other"
+    for path in (own / "part" / "b", own / "a", other / "c"):
+        write_atomic(path, "")
+    (own / "linked").symlink_to(other)
+    (own / "again").symlink_to(other)
+    (own / "part" / "round").symlink_to(own)
+    names = [path.relative_to(own).as_posix() for path in files_below(own)]
+    assert names == ["a", "again/c", "linked/c", "part/b"]

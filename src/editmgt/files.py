@@ -90,6 +90,18 @@ def write_json(path: Path | str, value: Any) -> None:
     write_atomic(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
+def files_below(directory: Path) -> list[Path]:
+    """Return the files of a directory and of its folders, sorted, also of folders that are links to elsewhere."""
+    found = []
+    for folder, folders, names in os.walk(directory, followlinks=True):
+        here = Path(folder).resolve()
+        folders[:] = [
+            name for name in folders if not here.is_relative_to((here / name).resolve())
+        ]  # a circle
+        found += [path for name in names if (path := Path(folder) / name).is_file()]
+    return sorted(found)
+
+
 def read_json(path: Path | str) -> Any:
     """Read a JSON file."""
     return json.loads(Path(path).read_text())

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from editmgt import assets
 from editmgt.errors import UserError, nearest
+from editmgt.files import files_below
 
 TRANSFORMERS = ("editmgt", "transformer")  # where both are, the first is the editor and the second its base
 TEXTS = (".json", ".txt", ".model")
@@ -63,8 +64,9 @@ def find(name: Path | str) -> Weights:
                 f"({', '.join(shipped) or 'none is shipped'}).{nearest(place, shipped)}"
             )
         directory = _fetch(match["repository"], match["revision"], variant)
-    if variant and not any(variant_of(path.name) == variant for path in directory.rglob(f"*{SUFFIX}")):
-        there = sorted({variant_of(path.name) for path in directory.rglob(f"*{SUFFIX}")} - {""})
+    variants = {variant_of(path.name) for path in files_below(directory) if path.suffix == SUFFIX}
+    if variant and variant not in variants:
+        there = sorted(variants - {""})
         raise UserError(
             f"{place} has no variant '{variant}'; it has {', '.join(there) or 'none'}.{nearest(variant, there)}"
         )

@@ -3,6 +3,7 @@
 import errno
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas
 import pytest
@@ -11,7 +12,7 @@ from full_disk import full_disk
 
 from editmgt.benchmarks.protocols.scenes import rows as scenes
 from editmgt.data.sample import EditSample
-from editmgt.editing import Editor
+from editmgt.editing import Editor, EditResult
 from editmgt.errors import UserError
 from editmgt.evaluation import evaluate
 from editmgt.evaluation.faults import by_machine, told
@@ -112,6 +113,26 @@ def test_only_what_the_machine_failed_at_is_done_again(
     for name in ("samples.csv", "metrics.json", "samples.png"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "healthy" / name).read_bytes()
     assert not (tmp_path / "out/.gallery").exists()
+
+
+def test_a_sample_that_failed_keeps_no_picture_of_an_earlier_attempt(
+    tiny_editor: Editor, samples: list[EditSample], tmp_path: Path
+) -> None:
+    class Refusing:
+        round_trip = tiny_editor.round_trip
+
+        def edit(self, *arguments: Any, **options: Any) -> EditResult:
+            if samples[1].sample_id in options["sample_ids"]:
+                raise ValueError("not this one")
+            return tiny_editor.edit(*arguments, **options)
+
+    paths = {sample.sample_id: tmp_path / f"{sample.sample_id}.png" for sample in samples[:2]}
+    for path in paths.values():
+        path.write_bytes(b"of other weights")
+    evaluate(tiny_editor, samples[:2], tiny_editor.settings, tmp_path, metrics=METRICS, edits=Refusing(),
+             picture_path=lambda sample: Path(f"{sample.sample_id}.png"))  # fmt: skip
+    first, second = paths.values()
+    assert first.read_bytes() != b"of other weights" and not second.exists()
 
 
 @pytest.mark.parametrize("room", [0, 600, 5_000])

@@ -40,6 +40,19 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert [*run.files()] == ["metrics.json", "samples.csv", "config.yaml", "protocol.json", "progress.json"]
 
 
+def test_what_an_attempt_leaves_goes_with_its_rows_or_without(tmp_path: Path) -> None:
+    run = finished(tmp_path)
+    own = tmp_path / "images" / "mine.png"  # a user may have named any directory
+    for path in (tmp_path / "maps.jsonl", tmp_path / "judge.csv", tmp_path / ".gallery" / "first.npz", own):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    run.forget(rows=False)
+    assert not run.has_metrics() and len(run.samples()) == 2 and (tmp_path / "judge.csv").is_file()
+    run.forget(rows=True)
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {"config.yaml", "protocol.json", "progress.json", "status.json", "images/mine.png"}
+
+
 def test_a_directory_where_nothing_began_says_so(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "nowhere")
     assert run.status() == run.config() == run.progress() == run.files() == {}

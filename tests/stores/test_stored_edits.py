@@ -1,5 +1,6 @@
 """Edits that are made once: what counts as the same edit, and a store that answers as the editor would."""
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,11 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from editmgt.benchmarks.protocols.scenes import rows as scenes
 from editmgt.editing import Editor, EditResult, EditSettings
 from editmgt.editing.hold_rules import RULES, needs
 from editmgt.errors import UserError
+from editmgt.evaluation import evaluate
 from editmgt.lock import locked
 from editmgt.stores.identity import edits_directory
 from editmgt.stores.stored_edits import StoredEdits, edits_fingerprint, layers_read, opened
@@ -222,6 +225,20 @@ def test_a_fresh_edit_is_what_is_read_back_bit_for_bit(
     for name in ("tokens", "localization", "held", "changed", "layer_maps"):
         assert torch.equal(getattr(fresh, name), getattr(again, name)), name
     assert fresh.seconds == again.seconds
+
+
+def test_seconds_are_told_of_edits_made_as_many_at_once(tiny_editor: Editor, tmp_path: Path) -> None:
+    made = edit(store(tiny_editor, tmp_path), FREE)
+    assert made.seconds == edit(store(tiny_editor, tmp_path), FREE).seconds > 0
+    assert math.isnan(edit(store(tiny_editor, tmp_path), FREE, slice(1)).seconds)
+    (batched := tmp_path / "batched").mkdir()
+    small = FREE.override(steps=2, resolution=32)
+    run = evaluate(tiny_editor, scenes(size=2, resolution=32), small, tmp_path / "run", batch_size=1, seed=5,
+                   metrics=["speed/edit_seconds"], edits=store(tiny_editor, batched))  # fmt: skip
+    assert run["speed/edit_seconds"] > 0 and "speed/edit_seconds/undefined" not in run
+    run = evaluate(tiny_editor, scenes(size=2, resolution=32), small, tmp_path / "again", batch_size=2, seed=5,
+                   metrics=["speed/edit_seconds"], edits=store(tiny_editor, batched))  # fmt: skip
+    assert "speed/edit_seconds" not in run and run["speed/edit_seconds/undefined"] == run["n"] == 2
 
 
 def test_a_round_trip_is_taken_once_and_again_where_it_is_broken(

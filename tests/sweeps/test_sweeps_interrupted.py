@@ -4,11 +4,13 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from omegaconf import DictConfig
 
+from editmgt.files import write_json
+from editmgt.results import RunDirectory
 from editmgt.stores.identity import training_directory
 from editmgt.sweeps import command
 from editmgt.sweeps.compose import compose_all
@@ -17,7 +19,7 @@ from editmgt.training import EDITOR, LAST
 ROOT = Path(__file__).parent.parent.parent
 
 
-def interrupted(_: DictConfig) -> None:
+def interrupted(*_: Any) -> None:
     raise KeyboardInterrupt
 
 
@@ -66,3 +68,30 @@ def test_cut_instructions_of_a_whole_command_are_one_line(
     assert command.main("evaluate", evaluate.run, ROOT / "conf", arguments) == 0
     lines = [line for line in capsys.readouterr().err.splitlines() if "text encoder reads" in line]
     assert len(lines) == 1 and "instructions are longer than the 16 tokens" in lines[0]
+
+
+def test_rows_of_other_weights_are_not_gone_on_with_after_two_interruptions(
+    run: Callable[..., int], tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed while it judged, then the weights were replaced, and that attempt was stopped before its first row."""
+    arguments = [f"checkpoint='{tiny_bundle}'", "debug=few", "benchmark.resolution=32", "benchmark.size=2"]
+    arguments += ["logger=none", "hydra.run.dir=here"]
+    assert run("evaluate", *arguments) == 0
+    here = RunDirectory(Path("here"))
+    controls = RunDirectory(Path("here/reference/controls/copy_source"))
+    healthy = [(folder, folder.samples()) for folder in (here, controls)]
+    for folder, samples in healthy:
+        samples = samples.assign(**{"whole/l1": 0.5})
+        samples.to_csv(folder.path / "samples.csv", index=False)
+    for path in (here.path, controls.path.parent):
+        status = RunDirectory(path).status() | {"training_fingerprint": "other weights"}
+        write_json(path / "status.json", status | {"state": "running"})
+    for module in ("cell", "reference"):  # attempts that are stopped before their first row
+        with monkeypatch.context() as stopped:
+            stopped.setattr(
+                f"editmgt.sweeps.{module}.{'judge' if module == 'cell' else '_controls'}", interrupted
+            )
+            assert run("evaluate", *arguments) == command.INTERRUPTED
+    assert run("evaluate", *arguments) == 0
+    for folder, samples in healthy:
+        assert folder.samples()["whole/l1"].tolist() == samples["whole/l1"].tolist()

@@ -82,6 +82,13 @@ def test_what_training_reads_makes_another_one(config: dict[str, Any], key: str,
     assert fingerprint_of(changed(config, key, value)) != fingerprint_of(config)
 
 
+def test_how_often_the_dev_loss_is_measured_counts_where_it_ends_a_training(config: dict[str, Any]) -> None:
+    stop = {"stop": {"_target_": "lightning.pytorch.callbacks.EarlyStopping", "monitor": "dev/loss"}}
+    assert fingerprint_of(changed(config, "trainer.val_check_interval", 7)) == fingerprint_of(config)
+    stopping = changed(config, "callbacks", stop)
+    assert fingerprint_of(changed(stopping, "trainer.val_check_interval", 7)) != fingerprint_of(stopping)
+
+
 def test_a_fallback_counts_where_something_falls_back(config: dict[str, Any]) -> None:
     never = changed(config, "model.injection_fallback", "none")
     assert fingerprint_of(never) == fingerprint_of(config)

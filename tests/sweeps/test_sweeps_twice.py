@@ -13,16 +13,18 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from editmgt.errors import UserError
 from editmgt.files import read_json, write_atomic, write_json
 from editmgt.lock import locked
-from editmgt.results import Row, RowFile
+from editmgt.results import Row, RowFile, RunDirectory
 from editmgt.sweeps.cell import Cell
+from editmgt.sweeps.command import _run_all
 from editmgt.sweeps.compose import compose_all
-from editmgt.sweeps.elsewhere import RunElsewhere, needed
+from editmgt.sweeps.elsewhere import LEFT, RunElsewhere, leave, needed
 from editmgt.sweeps.plan import create, make_plan
 
 ROOT = Path(__file__).parent.parent.parent
@@ -116,6 +118,45 @@ def test_a_cell_that_another_process_runs_is_left_to_it_and_looked_after(
     assert "[1/2] region_hold-true: another process runs it" in said
     assert said.count("region_hold-true: 4 scored in") == (not finishes)
     assert read_json(first / "status.json")["state"] == "done"
+
+
+def test_two_processes_do_not_try_each_others_failures_for_ever(
+    tmp_path: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each runs the cell that the other left, both cells fail, and neither is tried again and again."""
+    monkeypatch.chdir(tmp_path)
+    arguments = [*SMALL, f"checkpoint='{tiny_bundle}'", "model.region_hold=true,false"]
+    composition = compose_all(ROOT / "conf", "evaluate", arguments, True)
+    plan = make_plan("evaluate", composition, True)
+    tries: list[str] = []
+
+    def run_cells(order: list[str]) -> list[Any]:
+        returned: list[Any] = []
+        for name in order:
+            directory = plan.cell_directory(name)
+            try:
+                with locked(directory / "cell", leave):
+                    tries.append(name)
+                    RunDirectory(directory).write_status("running")
+                    time.sleep(0.3 if name == order[0] else 0.5)
+                    RunDirectory(directory).write_status("failed", "diverged")
+                    returned.append(None)
+            except RunElsewhere:
+                returned.append(LEFT)
+        return returned
+
+    orders = [*plan.cells], [*reversed(plan.cells)]
+    both = [
+        threading.Thread(target=_run_all, args=(plan, composition, lambda _, order=order: run_cells(order)))
+        for order in orders
+    ]
+    for thread in both:
+        thread.daemon = True
+        thread.start()
+    for thread in both:
+        thread.join(timeout=30)
+        assert not thread.is_alive()
+    assert len(tries) <= 2 * len(plan.cells)
 
 
 def test_a_cell_whose_training_another_process_runs_is_left_to_it(

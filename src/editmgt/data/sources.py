@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from editmgt.data.cells import PICTURE, TEXT, column_problem, storage
 from editmgt.data.folder import INDEX, folder_columns, is_folder
 from editmgt.errors import UserError, first_line
+from editmgt.files import files_below
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -160,9 +161,7 @@ def identity(spec: "schema.Dataset") -> str:
 def local_files(path: str) -> list[Path]:
     """Return the files behind a directory or a pattern on this machine; none where the data are elsewhere."""
     if Path(path).is_dir():
-        return sorted(
-            file for file in Path(path).rglob("*") if file.is_file() and not file.name.startswith(".")
-        )
+        return [file for file in files_below(Path(path)) if not file.name.startswith(".")]
     if Path(path).is_file():  # also one whose name looks like a pattern
         return [Path(path)]
     if "://" in path:

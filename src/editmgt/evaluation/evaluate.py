@@ -5,6 +5,7 @@ The controls (a copy of the source, the codec's round trips, an oracle's mask) g
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ from editmgt.benchmarks.benchmark_sample import BenchmarkSample, Samples
 from editmgt.editing import Editor, EditSettings, validate
 from editmgt.editing.picture_files import png
 from editmgt.evaluation.faults import told
-from editmgt.evaluation.kept_maps import FILE as MAPS
 from editmgt.evaluation.kept_maps import keep_map
 from editmgt.evaluation.picture_page import Gallery
 from editmgt.evaluation.scoring import Edits, Group, Outcome, kind, score
@@ -26,6 +26,7 @@ from editmgt.files import WriteError, write_atomic
 from editmgt.metrics import Scorer, SetScores
 from editmgt.results import Row, RunDirectory, reference
 from editmgt.results.rows import OF_SAMPLE
+from editmgt.results.run_directory import GALLERY, MAPS
 
 Progress = Callable[[int, int], None]
 Produce = Callable[[Group], Outcome]
@@ -83,7 +84,7 @@ def evaluate(
     scorer = metrics if isinstance(metrics, Scorer) else Scorer(metrics)
     validate(settings, editor.transformer.num_blocks, editor.pixels_per_cell)
     out_dir = Path(out_dir)
-    gallery = Gallery(out_dir / ".gallery", resume)
+    gallery = Gallery(out_dir / GALLERY, resume)
     if not resume:
         (out_dir / MAPS).unlink(missing_ok=True)
 
@@ -96,8 +97,17 @@ def evaluate(
             keep_map(out_dir, sample.sample_id, localization, held)
         gallery.offer(index, sample, edited, localization, held)
 
+    def drop(sample: BenchmarkSample) -> None:
+        if picture_path is not None:
+            with suppress(ValueError):  # its key names no file: there is none
+                (out_dir / picture_path(sample)).unlink(
+                    missing_ok=True
+                )  # an earlier attempt's, of other weights
+
     run = _Run(editor, samples, settings, scorer, batch_size, seed, edits)
-    summary = run.write(lambda group: _edit(group, settings, seed), out_dir, resume, progress, keep)
+    summary = run.write(
+        lambda group: _edit(group, settings, seed), out_dir, resume, progress, keep, drop=drop
+    )
     gallery.write(RunDirectory(out_dir).page)
     if "failed/machine" not in summary:
         gallery.forget()
@@ -217,10 +227,12 @@ class _Run:
         progress: Progress | None,
         observe: Observe,
         needs: str = "source",
+        drop: Callable[[BenchmarkSample], None] = lambda sample: None,
     ) -> dict[str, float]:
         """Write every batch's rows to ``samples.csv``, then ``metrics.json``; return the latter's content.
 
-        A sample that lacks what the pictures are made from, ``needs``, has a row without values.
+        A sample that lacks what the pictures are made from, ``needs``, has a row without values; of one that failed,
+        ``drop`` removes what was kept.
         """
         run = RunDirectory(out_dir)
         file = run.row_file(self.scorer.names)
@@ -231,7 +243,7 @@ class _Run:
         if progress is not None:
             progress(done, total)
         for indexes in (*self._batches(again), *self._batches(range(len(rows), total))):
-            finished = self._rows(indexes, produce, observe, sets, needs)
+            finished = self._rows(indexes, produce, observe, drop, sets, needs)
             if indexes[0] < len(rows):
                 for index, row in zip(indexes, finished, strict=True):
                     rows[index] = row
@@ -253,7 +265,13 @@ class _Run:
         return [indexes[start : start + self.batch_size] for start in range(0, len(indexes), self.batch_size)]
 
     def _rows(
-        self, indexes: Sequence[int], produce: Produce, observe: Observe, sets: SetScores, needs: str
+        self,
+        indexes: Sequence[int],
+        produce: Produce,
+        observe: Observe,
+        drop: Callable[[BenchmarkSample], None],
+        sets: SetScores,
+        needs: str,
     ) -> list[Row]:
         rows: dict[int, Row] = {}
 
@@ -276,6 +294,7 @@ class _Run:
                         attempt({index: sample})
                 else:
                     [(index, sample)] = batch.items()
+                    drop(sample)
                     rows[index] = _row(sample, self.seed, error=told(error))
 
         groups: dict[object, dict[int, BenchmarkSample]] = {}

@@ -21,6 +21,7 @@ from editmgt.results.rows import one_line
 from editmgt.results.run_directory import JUDGED, REPLIES
 from editmgt.spreadsheet import from_csv, to_csv
 
+NO_EDIT = "no edit"  # the status of a row that has nothing to judge
 _COLUMNS = ("sample_id", "edit_type", "status", "error")
 
 
@@ -38,8 +39,9 @@ def judge_pictures(
     """Judge every edited picture in ``directory``; returns means and counts, as :func:`summary` does.
 
     ``judge.csv`` has a row per sample, in the order they finish; ``judge.jsonl`` every raw reply with its date,
-    judge and prompt hash. A sample without a picture or without a usable reply is a failed row. With ``resume``,
-    scores that are there are kept, and failed rows are asked for again.
+    judge and prompt hash. A sample without a usable reply is a failed row; one whose edit failed has no picture to judge,
+    which asking again would not change, and counts nowhere. With ``resume``, scores that are there are kept, and failed
+    rows are asked for again.
 
     Args:
         judging: what is asked, and what the answers come to.
@@ -60,17 +62,20 @@ def judge_pictures(
 
     def work(index: int) -> None:
         sample_id, edit_type, error, values = f"#{index}", "", "", list[float]()
+        picture: Path | None = None
         try:
             sample = BenchmarkSample.of(samples[index])
             sample_id, edit_type = one_line(sample.sample_id), one_line(sample.edit_type)
             if sample_id in rows:
                 return
-            values = _judge(judging, sample, directory / path_of(sample), judge, record)
+            picture = directory / path_of(sample)
+            values = _judge(judging, sample, picture, judge, record)
         except WriteError:  # a reply that is lost is no refusal
             raise
         except Exception as problem:  # whatever went wrong is this row's failure alone
             error = told(problem)
-        status = "failed" if error else "ok"
+        edited = picture is not None and picture.is_file()
+        status = "ok" if not error else "failed" if edited else NO_EDIT
         scored = map(repr, values) if values else [""] * len(judging.scores)
         with lock:
             rows[sample_id] = [sample_id, edit_type, status, error, *scored]
@@ -93,7 +98,8 @@ def summary(judging: Judging, rows: Sequence[Sequence[str]]) -> dict[str, float]
     A group is an edit type.
     """
     scored = [row for row in rows if row[2] == "ok"]
-    found: dict[str, float] = {"judge/n": len(scored), "judge/failed": len(rows) - len(scored)}
+    failed = sum(row[2] == "failed" for row in rows)
+    found: dict[str, float] = {"judge/n": len(scored), "judge/failed": failed}
     groups = sorted({row[1] for row in scored})
     for position, column in enumerate(judging.scores, len(_COLUMNS)):
         means = {

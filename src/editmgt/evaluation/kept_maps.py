@@ -9,8 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from editmgt.files import append
-
-FILE = "maps.jsonl"
+from editmgt.results.run_directory import MAPS
 
 
 class KeptMap(TypedDict):
@@ -39,14 +38,14 @@ def keep_map(directory: Path, sample_id: str, localization: Tensor, held: Tensor
         "held_shape": [*held.shape],
     }
     # the line's end comes first: what a kill tore before it stays alone
-    append(directory / FILE, f"\n{json.dumps(line)}")
+    append(directory / MAPS, f"\n{json.dumps(line)}")
 
 
 def read_maps(directory: Path) -> dict[str, KeptMap]:
     """Return the maps by sample, the last of each; none where no file is, and none of a line that is torn."""
     found: dict[str, KeptMap] = {}
     try:
-        lines = (directory / FILE).read_text(encoding="utf-8").splitlines()
+        lines = (directory / MAPS).read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
         return found
     for line in lines:

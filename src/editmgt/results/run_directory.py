@@ -1,6 +1,7 @@
 """The directory of one run: a cell of a sweep, a single run, a control or a training."""
 
 import math
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 STATUS, METRICS, SAMPLES, CONFIG = "status.json", "metrics.json", "samples.csv", "config.yaml"
 PROTOCOL, PROGRESS, NOT_RUN, ERROR = "protocol.json", "progress.json", "not_run.json", "error.txt"
 JUDGED, REPLIES, PAGE, WANDB = "judge.csv", "judge.jsonl", "samples.png", "wandb.json"
+MAPS, GALLERY = "maps.jsonl", ".gallery"  # each edit's map and held tokens; what the page is drawn from
+_END = (METRICS, ERROR)
+_ROWS = (SAMPLES, JUDGED, REPLIES, MAPS, PAGE)  # what a run adds to as it goes
 _RESULTS = (METRICS, SAMPLES, CONFIG, PROTOCOL, PROGRESS, NOT_RUN, JUDGED, REPLIES)
 
 
@@ -108,10 +112,15 @@ class RunDirectory:
         """Keep the traceback of what ended it."""
         write_atomic(self.path / ERROR, details)
 
-    def forget_end(self) -> None:
-        """Remove what an earlier attempt came to."""
-        for name in (METRICS, ERROR):
+    def forget(self, rows: bool) -> None:
+        """Remove what an earlier attempt came to; with ``rows`` also its rows and maps.
+
+        Rows have to go before a status says that another attempt is running, which would go on with them.
+        """
+        for name in (*_END, *(_ROWS if rows else ())):
             (self.path / name).unlink(missing_ok=True)
+        if rows:
+            shutil.rmtree(self.path / GALLERY, ignore_errors=True)
 
     def wandb_run(self) -> dict[str, str]:
         """The ``id`` and the ``mode`` of the W&B run it was last logged to; empty where there is none."""

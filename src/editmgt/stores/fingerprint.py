@@ -11,6 +11,7 @@ from editmgt.config.benchmark import Benchmark
 from editmgt.config.keys import inference_only, marked, without
 from editmgt.config.schema import Config, Edits, Evaluate, Scenes, Train
 from editmgt.data.sources import identity
+from editmgt.files import files_below
 from editmgt.settings.declaration import Mark
 from editmgt.weights import find
 
@@ -48,6 +49,8 @@ def training_fingerprint(config: Train) -> str:
         "callbacks": config.callbacks or {},
         "source": source_digest(*TRAINING_SOURCE),
     }
+    if any(str(node.get("_target_")).endswith(".EarlyStopping") for node in (config.callbacks or {}).values()):
+        identity["val_check_interval"] = config.trainer.val_check_interval  # it then decides when training ends
     own = digest(identity)
     if config.resume in (None, "auto"):
         return own
@@ -79,7 +82,7 @@ def protocol(config: Config, settings: dict[str, Any]) -> dict[str, Any]:
 def weights_digest(name: str) -> str:
     """Return the hash of a bundle's files, but for the edit settings it was finished with."""
     directory, variant = find(name)
-    files = [p for p in sorted(directory.rglob("*")) if p.is_file() and p.name != "model_index.json"]
+    files = [path for path in files_below(directory) if path.name != "model_index.json"]
     stats = tuple((str(p.relative_to(directory)), p.stat().st_size, p.stat().st_mtime_ns) for p in files)
     return _files_digest(directory, stats) + (f":{variant}" if variant else "")
 

@@ -9,6 +9,7 @@ Shapes: B samples, S steps, L layers, H W codes, h w cells.
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -122,6 +123,9 @@ class StoredEdits:
     ) -> EditResult:
         """Edit as :meth:`Editor.edit` does; ``seconds`` is what the edits took when they were made.
 
+        Edits that were made on another device, or another number of them at once, say nothing of how long these take:
+        their ``seconds`` are NaN.
+
         What is made now is returned from memory, the same bit for bit as what its file will give.
 
         Raises:
@@ -175,11 +179,22 @@ class StoredEdits:
             "keys": json.dumps(keys),
             "layers": json.dumps(self._layers),
             "sources": json.dumps([*result.code_maps]),
+            "timed": self._timed(len(keys)),
         }
         path = self._directory / f"{digest([keys, self._layers])}.safetensors"
         write_atomic(path, save(tensors, notes))
         self._places |= {key: (path, row) for row, key in enumerate(keys)}
-        return {path: _File(tensors, self._layers)}
+        return {path: _File(tensors, self._layers, notes["timed"])}
+
+    def _timed(self, count: int) -> str:
+        """What the time of an edit depends on: how many are made at once, and where."""
+        device = self.editor.device
+        where = (
+            torch.cuda.get_device_name(device)
+            if device.type == "cuda"
+            else f"{torch.get_num_threads()} threads"
+        )
+        return f"{count} at once, {where}"
 
     def _index(self, path: Path) -> None:
         with safe_open(path, framework="pt") as file:
@@ -199,6 +214,11 @@ class StoredEdits:
         def column(name: str) -> Tensor:
             return torch.stack([files[path].tensors[name][row] for path, row in places])
 
+        timed = self._timed(len(keys))
+        seconds = [
+            float(files[path].tensors["seconds"][row]) if files[path].timed == timed else math.nan
+            for path, row in places
+        ]
         maps_BSLhw = torch.empty(len(keys), 0)
         if not settings.holds:
             maps_BSLhw = torch.stack([files[path].maps(row, settings.map_layers) for path, row in places])
@@ -214,7 +234,7 @@ class StoredEdits:
             localization=localization,
             held=column("held"),
             changed=column("changed"),
-            seconds=float(column("seconds").sum()),
+            seconds=sum(seconds),
             trace=[],
             layer_maps=maps_BSLhw,
             code_maps={source: column(source) for source in _sources(settings)},
@@ -230,6 +250,7 @@ def _sources(settings: EditSettings) -> tuple[str, ...]:
 class _File:
     tensors: dict[str, Tensor]
     layers: list[int]
+    timed: str
 
     def maps(self, row: int, layers: Sequence[int]) -> Tensor:
         """One sample's [S,L,h,w] of the layers that are asked for."""
@@ -239,7 +260,8 @@ class _File:
 def _read(path: Path) -> _File:
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no dict)
-        return _File(tensors, json.loads(file.metadata()["layers"]))
+        notes = file.metadata()
+        return _File(tensors, json.loads(notes["layers"]), notes.get("timed", ""))
 
 
 def _stack(images: Sequence[Image.Image]) -> Tensor:

@@ -17,7 +17,7 @@ from editmgt.errors import UserError
 from editmgt.files import read_json
 from editmgt.lock import locked
 from editmgt.results import BrokenFile, RunDirectory, readable
-from editmgt.training import EDITOR, ERROR, LAST, LOG
+from editmgt.training import EDITOR, ERROR, LAST, LOG, checkpoint_to_go_on_from
 
 
 def state(directory: Path) -> str:
@@ -66,12 +66,10 @@ def obtain(
             say(f"training shared with cell {status['cell']}" if here else f"reusing training {name}")
             return directory / EDITOR
         check_accelerator(config.trainer.accelerator, config.trainer.devices)
-        resume = None if config.resume in (None, "auto") else Path(config.resume)
         if found == "corrupt":
             aside = _aside(directory)
             say(f"training {name} is corrupt: moved to {aside}, training again")
-        elif found == "unfinished" and resume is None:
-            resume = directory / LAST
+        resume = checkpoint_to_go_on_from(directory, config.resume)
         say(f"continuing training {name} from {resume}" if resume else f"training {name}")
         facts = {"training_fingerprint": name, "cell": cell, "sweep": sweep, "log": log}
         run.write_status("running", **facts)

@@ -142,7 +142,7 @@ class Cell:
                 with locked(lock, leave):
                     pass
             resume = was_cut_off(self.directory, self._fingerprints)
-            self._prepare()
+            self._prepare(resume)
             with self._tracker() as tracker, _interrupts():
                 metrics = self._work(tracker, resume)
                 tracker.log_results(metrics)
@@ -161,13 +161,13 @@ class Cell:
             self._fail(message, "" if isinstance(error, WriteError) else traceback.format_exc())
             return None
 
-    def _prepare(self) -> None:
-        """Make the directory, without what an earlier attempt said of itself."""
+    def _prepare(self, resume: bool) -> None:
+        """Make the directory, without what an earlier attempt said of itself, and its rows unless it goes on with them."""
         self.directory.mkdir(parents=True, exist_ok=True)
         run = self.run_directory
         if run.has_metrics() and readable(run.metrics) is None:
             self.say(f"{METRICS} cannot be read: judging again")
-        run.forget_end()
+        run.forget(rows=not resume)
         run.write_config(self.config.model_dump(), protocol_of(self.config))
         self._status("running")
 

@@ -38,6 +38,7 @@ from editmgt.sweeps.checks import (
 from editmgt.sweeps.compose import PLAN_KEY, Composition, compose_all
 from editmgt.sweeps.elsewhere import LEFT, wait_for_others
 from editmgt.sweeps.plan import Plan, create, make_plan, read_plan
+from editmgt.sweeps.status import has_ended
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 _FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -115,9 +116,16 @@ def _overrides(asked: Sequence[str], composition: Composition, plan: Plan, multi
 
 
 def _run_all(plan: Plan, composition: Composition, run_cells: Callable[[bool], list[Any]]) -> None:
-    """Run the cells; what was left to another process is waited for, and run where that one did not finish it."""
-    while LEFT in run_cells(plan.is_sweep):
+    """Run the cells; what was left to another process is waited for, and run where that one did not come to its end.
+
+    A cell that failed there would fail here, and two processes that tried each other's failures would never end.
+    """
+    for _ in composition.cells:
+        if LEFT not in run_cells(plan.is_sweep):
+            return
         wait_for_others(plan, composition, print)
+        if all(has_ended(plan.cell_directory(name)) for name in plan.cells):
+            return
 
 
 def _run_cells(

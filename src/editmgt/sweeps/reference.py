@@ -120,6 +120,8 @@ def _once(
         if status_of(out) == {"state": "done", "error": None, **identity} and _is_whole(out):
             return
         resume = was_cut_off(out, identity)
+        for folder in (out, *out.glob("*/")):  # controls have one each
+            RunDirectory(folder).forget(rows=not resume)
         run.write_status("running", **identity)
         work(out, resume)
         run.write_status("done", **identity)

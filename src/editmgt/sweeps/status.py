@@ -32,6 +32,13 @@ def status_of(directory: Path) -> dict[str, Any]:
     return readable(RunDirectory(directory).status) or {}
 
 
+def has_ended(directory: Path) -> bool:
+    """Whether a cell came to its end, done or failed by itself; one that was killed or stopped did not."""
+    status = status_of(directory)
+    stopped = str(status.get("error")).startswith(_FROM_OUTSIDE)
+    return status.get("state") == "done" or (status.get("state") == "failed" and not stopped)
+
+
 def was_cut_off(directory: Path, fingerprints: dict[str, str | None]) -> bool:
     """Whether ``directory`` holds rows of the same weights and protocol that something outside stopped.
 

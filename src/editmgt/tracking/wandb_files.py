@@ -18,6 +18,7 @@ from PIL import Image
 from wandb.proto.wandb_internal_pb2 import MetricRecord  # type: ignore[attr-defined]  # made when it is imported
 from wandb.sdk.artifacts.staging import get_staging_dir
 
+from editmgt.files import files_below
 from editmgt.spreadsheet import from_csv
 from editmgt.weights import SUFFIX
 
@@ -84,16 +85,12 @@ def log_weights(run: wandb.Run, directory: Path, digest: str, limit: int, made_h
         limit: in megabytes; of a larger one the weights stay where they are.
         made_here: whether the run trained it.
     """
-    paths = {
-        Path(folder, name)
-        for folder, _, names in os.walk(directory, followlinks=True)  # a codec may be a link to another's
-        for name in names
-    }
+    paths = files_below(directory)
     size = sum(path.stat().st_size for path in paths)
     goes_along = size <= limit * 1_000_000
     facts = {"directory": str(directory), "bytes": size, "weights_go_along": goes_along}
     artifact = wandb.Artifact(f"editor-{digest.replace(':', '-')}", type="model", metadata=facts)
-    for path in sorted(path for path in paths if goes_along or path.suffix != SUFFIX):
+    for path in (path for path in paths if goes_along or path.suffix != SUFFIX):
         name = path.relative_to(directory).as_posix()
         artifact.add_file(str(path), name=name, skip_cache=True, policy="immutable")
     _carry(run, artifact)

@@ -14,7 +14,7 @@ from editmgt.config.schema import Train
 from editmgt.editing.cuts import told_once
 from editmgt.errors import UserError, tell
 from editmgt.files import write_atomic
-from editmgt.training import ERROR, LAST, LOG
+from editmgt.training import ERROR, LOG, checkpoint_to_go_on_from
 from editmgt.training.run import train
 
 
@@ -55,10 +55,9 @@ def main(directory: Path) -> None:
     """
     loaded: Any = OmegaConf.to_container(OmegaConf.load(directory / "config.yaml"), resolve=True)
     tell(problems(loaded))
-    config, start = Train.model_validate(loaded), directory / LAST
-    if config.resume and config.resume != "auto":
-        start = Path(config.resume)
-    train(config, directory, resume=start if start.exists() else None, logger=LineLogger(directory / LOG))
+    config = Train.model_validate(loaded)
+    start = checkpoint_to_go_on_from(directory, config.resume)
+    train(config, directory, resume=start, logger=LineLogger(directory / LOG))
 
 
 def run(directory: Path) -> int:
