@@ -9,14 +9,15 @@ import torch
 from editmgt.data.scenes import SceneDataset
 from editmgt.editing import Editor
 from editmgt.evaluation import evaluate
-from editmgt.evaluation.kept_maps import FILE, keep_map, read_maps
+from editmgt.evaluation.kept_maps import keep_map, read_maps
+from editmgt.results.run_directory import MAPS
 
 
 def test_a_map_is_read_back_and_the_last_of_a_sample_counts(tmp_path: Path) -> None:
     held = torch.tensor([[True, False, True], [False, False, True]])
     keep_map(tmp_path, "a", torch.ones(2, 2), held)
     keep_map(tmp_path, "a", torch.tensor([[0.0, 0.5, 1.0]]), held)
-    with (tmp_path / FILE).open("a") as file:
+    with (tmp_path / MAPS).open("a") as file:
         file.write('\n{"sample_id": "torn", "map": "AA')
     keep_map(tmp_path, "b", torch.zeros(1, 1), ~held)
     found = read_maps(tmp_path)
@@ -32,11 +33,11 @@ def test_an_evaluation_that_keeps_pictures_keeps_their_maps_anew(tiny_editor: Ed
     samples = SceneDataset("test", 0, size=3, resolution=32)
     settings = tiny_editor.settings.override(steps=1)
     evaluate(tiny_editor, samples, settings, tmp_path, metrics=["outside/l1"])
-    assert not (tmp_path / FILE).exists()
+    assert not (tmp_path / MAPS).exists()
     for _ in range(2):
         evaluate(
             tiny_editor, samples, settings, tmp_path, metrics=["outside/l1"],
             picture_path=lambda sample: Path("images", f"{sample.sample_id}.png"),
         )  # fmt: skip
         assert [*read_maps(tmp_path)] == [samples[i].sample_id for i in range(3)]
-        assert (tmp_path / FILE).read_text().count("\n") == 3
+        assert (tmp_path / MAPS).read_text().count("\n") == 3

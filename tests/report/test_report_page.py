@@ -16,9 +16,10 @@ from playwright.sync_api import Browser, Page
 from rich.console import Console
 from stored_sweep import write_sweep
 
-from editmgt.evaluation.kept_maps import FILE, keep_map
+from editmgt.evaluation.kept_maps import keep_map
 from editmgt.files import write_json
 from editmgt.report import build, gallery
+from editmgt.results.run_directory import MAPS
 
 HOLD = "model.region_hold"
 NASTY = "</script><script>window.bad = 1</script>\"'<img src=x onerror='window.bad = 1'> שלום 🎩"
@@ -214,7 +215,7 @@ def test_older_runs_have_a_gallery_without_maps_or_a_page_of_pictures(
     assert page.locator("#pictures img").count() == 2
     write_pictures(old, SAMPLES)
     for cell in cells:
-        (cell / FILE).unlink()
+        (cell / MAPS).unlink()
     build(old, Console(file=io.StringIO()))
     page.reload()
     assert "These runs kept no maps" in page.locator("#pictures").inner_text()
