@@ -9,7 +9,7 @@ import yaml
 from scipy import stats
 from stored_sweep import Score, write_cell, write_sweep
 
-from editmgt.analysis.contrasts import Design, Factor
+from editmgt.analysis.contrasts import Design, Factor, circle
 from editmgt.analysis.effects import Effect
 from editmgt.files import read_json, write_json
 from editmgt.report.analysis import Analysis, analyse
@@ -89,6 +89,48 @@ def test_gates_chain() -> None:
     design = Design(factors, {"c": {"b": 1}, "b": {"a": 1}})
     assert design.gates("c") == {"b": 1, "a": 1}
     assert design.canonical((0, 1, 1)) == (0, 0, 0)
+
+
+def test_two_factors_that_act_under_different_levels_of_a_third_do_not_interact(tmp_path: Path) -> None:
+    """Each rule reads a number of its own: no cell reads both, and an effect that cannot be is no test of Holm's."""
+    rule, threshold, quantile = (f"model.hold.{name}" for name in ("rule", "threshold", "quantile"))
+
+    def score(levels: dict[str, Any], _: int, i: int) -> dict[str, float]:
+        read = levels[threshold] if levels[rule] == "threshold" else 2 * levels[quantile]
+        return {"edit/success": read * (1 + 0.1 * (i % 3)) + 0.2 * (levels[rule] == "quantile") * (i % 2)}
+
+    factors = {rule: ["threshold", "quantile"], threshold: [0.1, 0.5], quantile: [0.5, 0.8]}
+    analysis = analyse(write_sweep(tmp_path, factors, [0], score))
+    effects = analysis.of_family("edit/success", "effects")
+    assert {effect.contrast.name for effect in effects} == {
+        f"{rule}: threshold → quantile",
+        f"{threshold}: 0.1 → 0.5 | {rule}=threshold",
+        f"{quantile}: 0.5 → 0.8 | {rule}=quantile",
+    }
+    least = min(effects, key=lambda effect: effect.summary.p)
+    assert least.p_corrected == pytest.approx(3 * least.summary.p)
+
+
+def test_factors_that_act_under_one_level_of_a_third_interact_there() -> None:
+    factors = tuple(Factor(key, (0, 1), ("0", "1")) for key in "abc")
+    design = Design(factors, {"b": {"a": 1}, "c": {"a": 1}})
+    assert "b: 0 → 1 × c: 0 → 1 | a=1" in [contrast.name for contrast in design.effects()]
+    apart = Design(factors, {"b": {"a": 1}, "c": {"a": 0}})
+    assert not any(contrast.kind == "interaction" for contrast in apart.effects())
+
+
+@pytest.mark.parametrize(
+    ("through", "found"),
+    [
+        ({"a": {"b": 1}, "b": {"c": 1}}, []),
+        ({"a": {"b": 1, "c": 1}, "b": {"c": 1}}, []),
+        ({"a": {"a": 1}}, ["a", "a"]),
+        ({"a": {"b": 1}, "b": {"a": 1}}, ["a", "b", "a"]),
+        ({"a": {"b": 1}, "b": {"c": 1}, "c": {"d": 1, "b": 1}}, ["b", "c", "b"]),
+    ],
+)
+def test_a_circle_of_factors_is_found(through: dict[str, dict[str, int]], found: list[str]) -> None:
+    assert circle(through) == found
 
 
 def test_one_factor_one_seed_by_hand(tmp_path: Path) -> None:

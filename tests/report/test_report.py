@@ -2,6 +2,8 @@
 
 import csv
 import errno
+import io
+import itertools
 import os
 import re
 import subprocess
@@ -21,10 +23,11 @@ from stored_sweep import write_cell, write_sweep
 
 from editmgt.errors import UserError
 from editmgt.report import __main__ as command
-from editmgt.report import build, figures
+from editmgt.report import build, figures, strip
 from editmgt.report.analysis import Analysis, analyse
 from editmgt.report.csv_tables import effects_csv, summary_csv
 from editmgt.report.document import Paragraph, Table, document
+from editmgt.report.gallery import gallery
 from editmgt.report.latex import escape, latex
 from editmgt.report.markdown import markdown
 from editmgt.report.strip import disagreement
@@ -210,6 +213,62 @@ def test_the_strip_is_of_cells_that_disagree_and_not_of_seeds(tmp_path: Path) ->
     assert [analysis.scores.samples[i][0] for i in disagreement(analysis)] == ["s2"]
 
 
+def noise_seeds_score(levels: dict[str, Any], seed: int, i: int) -> dict[str, float]:
+    """The cells disagree on sample 2 under noise seed 0; on samples 2 and 3, and more, under noise seed 1."""
+    if not levels[HOLD] and i in ((2,), (2, 3))[seed]:
+        return {"edit/success": 0.0, "whole/l1": 0.5 + 0.1 * seed}
+    return {"edit/success": 1.0, "whole/l1": 0.1}
+
+
+def write_noise_seeds(directory: Path) -> Path:
+    """A sweep over two noise seeds of one editor; a picture's colour says its cell, its seed and its sample."""
+    write_sweep(directory, {HOLD: [True, False]}, [0, 1], noise_seeds_score, samples=4)
+    for hold, seed in itertools.product((True, False), (0, 1)):
+        cell = directory / f"region_hold-{str(hold).lower()}__seed-{seed}"
+        config = yaml.safe_load((cell / "config.yaml").read_text()) | {"task": "evaluate"}
+        (cell / "config.yaml").write_text(yaml.safe_dump(config))
+        rows = (cell / "samples.csv").read_text()
+        (cell / "samples.csv").write_text(rows.replace(",0,ok,", f",{seed},ok,"))
+        (cell / "images").mkdir()
+        for i in range(4):
+            colour = (200 if hold else 50, 200 if seed else 50, 40 * i)
+            Image.new("RGB", (8, 8), colour).save(cell / "images" / f"s{i}.png")
+    return directory
+
+
+def colours(strip_png: bytes) -> list[list[tuple[int, int, int]]]:
+    """The colours in the middle of a strip's pictures, a list for each of its rows of pictures."""
+    with Image.open(io.BytesIO(strip_png)) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    width, height = (strip.SIDE + 8, strip.SIDE + 42)
+    head = pixels.shape[0] % height
+    return [
+        [tuple(map(int, pixels[top + height // 2, left + width // 2])) for left in range(0, pixels.shape[1] - 8, width)]
+        for top in range(head, pixels.shape[0], height)
+    ]  # fmt: skip
+
+
+def test_the_strip_is_of_one_noise_seed(tmp_path: Path) -> None:
+    analysis = analyse(write_noise_seeds(tmp_path))
+    picture, said = strip.strip(analysis)
+    assert picture is not None and said.startswith("The 1 samples ")
+    assert colours(picture) == [[(200, 50, 80), (50, 50, 80)]]
+
+
+def test_pictures_are_of_the_noise_seed_that_most_cells_have(tmp_path: Path) -> None:
+    """A cell that failed under the first seed is not shown beside another seed's picture, in strip and gallery."""
+    failed = write_noise_seeds(tmp_path) / "region_hold-false__seed-0"
+    (failed / "status.json").write_text('{"state": "failed", "error": "out of memory"}')
+    analysis = analyse(tmp_path)
+    picture, _ = strip.strip(analysis)
+    assert picture is not None
+    assert colours(picture) == [[(200, 200, 80), (50, 200, 80)], [(200, 200, 120), (50, 200, 120)]]
+    shown = gallery(analysis)
+    assert shown is not None and shown["of"] == 4
+    scores = {sample["id"]: [of_cell[0] for of_cell in sample["scores"]] for sample in shown["samples"]}
+    assert scores == {"s0": [1, 1], "s1": [1, 1], "s2": [1, 0], "s3": [1, 0]}
+
+
 def test_text_stays_text_in_every_format(tmp_path: Path) -> None:
     nasty = '<b>|&_$#%{}~^\\"'
     write_sweep(
@@ -294,6 +353,42 @@ def test_the_primary_metric_may_not_be_there(tmp_path: Path) -> None:
     assert analysis.primary == "whole/l1" and "edit/success was not scored" in texts(analysis)
 
 
+@pytest.mark.parametrize(
+    ("primary", "said"),
+    [
+        (
+            "speed/edit_seconds",
+            "the primary metric speed/edit_seconds has no effects (a time is of a whole batch",
+        ),
+        ("set/fid", "the primary metric set/fid has no effects (it is one number for all edits"),
+        ("clip/i", "the primary metric clip/i was not scored"),
+    ],
+)
+def test_a_primary_metric_without_effects_is_told_and_another_stands_in(
+    tmp_path: Path, primary: str, said: str
+) -> None:
+    """Of a sweep that was stored when such a study was not refused."""
+    study = {"factors": FACTORS, "seeds": [0], "primary": primary, "baseline": {}, "correction": "holm"}
+    write_sweep(tmp_path, FACTORS, [0], score, samples=24, study=study)
+    analysis = analyse(tmp_path)
+    told = texts(analysis)
+    assert analysis.primary == "edit/success" and said in told
+    assert "edit/success stands in its place" in told and "Nothing to compare" not in told
+
+
+@pytest.mark.parametrize("primary", ["edit/success", "set/fid", "speed/edit_seconds"])
+@pytest.mark.parametrize("scored", [{}, {"speed/edit_seconds": 0.2}])
+def test_nothing_to_compare_says_that_no_metric_was_scored(
+    tmp_path: Path, primary: str, scored: dict[str, float]
+) -> None:
+    study = {"factors": FACTORS, "seeds": [0], "primary": primary, "baseline": {}, "correction": "holm"}
+    write_sweep(tmp_path, FACTORS, [0], lambda *_: scored, samples=4, study=study)
+    build(tmp_path, quiet())
+    said = texts(analyse(tmp_path))
+    assert "Nothing to compare:** no cell has a metric with a value for each sample" in said
+    assert "missing" not in said and "all 4 cells finished" in said
+
+
 def test_the_front_is_what_no_other_beats_on_both() -> None:
     points = [(0.3, 0.9), (0.1, 0.5), (0.2, 0.4), (0.2, 0.7), (0.1, 0.2), (0.4, 0.9)]
     assert figures.pareto_front(points) == [1, 3, 0]
@@ -313,6 +408,10 @@ def test_the_front_is_what_no_other_beats_on_both() -> None:
         ),
         ({"baseline": {"model.hold": True}}, "baseline names model.hold, which is no factor"),
         ({"correction": "bonferroni"}, "correction=bonferroni must be one of holm"),
+        (
+            {"acts_through": {HOLD: {HOLD: True}}},
+            f"study.yaml: acts_through goes round in a circle, {HOLD} → {HOLD}: leave one of them out.",
+        ),
         ({"factors": None}, "factors=null must be a group of keys"),
     ],
 )

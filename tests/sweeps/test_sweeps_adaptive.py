@@ -50,7 +50,7 @@ GRID = ["-m", *STUDY]
         ),
         (
             [*GRID, "benchmark=folder", "benchmark.path='{folder}'"],
-            "Computed here: localization/held, speed/",
+            "Computed here: localization/held.",
         ),
     ],
 )

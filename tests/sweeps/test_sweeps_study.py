@@ -1,5 +1,6 @@
 """Studies as configuration: what they expand to, what the command line may change, and mistakes in them."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,20 @@ def test_a_study_needs_a_sweep() -> None:
         ),
         ("baseline", GOOD["baseline"] | {"sampler.steps": 1}, "'sampler.steps' is no factor of this study"),
         ("acts_through", {"model.consolidation": {"sampler.steps": 1}}, "'sampler.steps' is no factor"),
+        (
+            "acts_through",
+            {
+                "model.consolidation": {"model.region_hold": True},
+                "model.region_hold": {"model.consolidation": True},
+            },
+            "study.acts_through goes round in a circle, model.consolidation → model.region_hold → "
+            "model.consolidation: leave one of them out.",
+        ),
+        (
+            "acts_through",
+            {"model.region_hold": {"model.region_hold": True}},
+            "in a circle, model.region_hold → model.region_hold: leave one of them out.",
+        ),
         ("primary", "edit/succes", "Did you mean 'edit/success'?"),
         ("correction", "hulm", "study.correction=hulm must be one of holm. Did you mean 'holm'?"),
         ("seed", [1], "Unknown key 'study.seed'. Did you mean 'seeds'?"),
@@ -108,6 +123,35 @@ def test_mistakes_in_a_file(where: str, value: Any, line: str) -> None:
 
 def test_a_primary_metric_that_is_not_computed() -> None:
     assert "metrics leaves it out" in problems(GOOD, KNOWN, ["inside/l1"])[0]
+
+
+@pytest.mark.parametrize(
+    ("primary", "metrics", "why"),
+    [
+        ("speed/edit_seconds", [], "a time is of a whole batch, on a machine as it was"),
+        ("set/fid", ["metrics.preset=[set/fid,edit/success]"], "it is one number for all edits of a cell"),
+        ("set/kid", ["metrics.preset=[edit/success]"], "it is one number for all edits of a cell"),
+        ("set/fid", ["metrics.preset=[set/fid]"], "it is one number for all edits of a cell"),
+    ],
+)
+def test_a_primary_metric_that_has_no_effects(
+    run: Callable[..., int],
+    tiny_bundle: Path,
+    capsys: pytest.CaptureFixture[str],
+    primary: str,
+    metrics: list[str],
+    why: str,
+) -> None:
+    """It has means and nothing that is paired by sample: after all the work there would be nothing to compare."""
+    arguments = ["-m", "experiment=hold_and_consolidation", f"study.primary={primary}", *metrics]
+    small = ["debug=few", "benchmark.resolution=32", "logger=none", f"checkpoint='{tiny_bundle}'"]
+    assert run("evaluate", *arguments, *small) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert f"study.primary={primary} has no effects: {why}. Choose one that is computed here: " in line
+    choices = line.rpartition(": ")[2]
+    assert "set/" not in choices and "speed/" not in choices
+    assert choices == "none." if metrics == ["metrics.preset=[set/fid]"] else "edit/success" in choices
+    assert not Path("outputs").exists()
 
 
 @settings(max_examples=25)

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -72,7 +72,10 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Design:
-    """Factors, and ``acts_through``: factor key -> {other factor's key: the level at which the first acts}."""
+    """Factors, and ``acts_through``: factor key -> {other factor's key: the level at which the first acts}.
+
+    No factor may act through itself, be it through others: see :func:`circle`.
+    """
 
     factors: tuple[Factor, ...]
     acts_through: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -116,6 +119,8 @@ class Design:
         for first, second in itertools.combinations(self.factors, 2):
             if second.key in self.gates(first.key) or first.key in self.gates(second.key):
                 continue  # the nested effect says it
+            if self._apart(first.key, second.key):
+                continue  # neither can change what the other does
             levels = itertools.product(range(1, len(first.values)), range(1, len(second.values)))
             found += [self._contrast({first.key: a, second.key: b}) for a, b in levels]
         return found
@@ -132,6 +137,11 @@ class Design:
                     Contrast(self._name(changes, {}, "cell: ", ", "), "comparison", changes, {}, weights)
                 )
         return found
+
+    def _apart(self, first: str, second: str) -> bool:
+        """Whether two factors never act in one cell: each acts under another level of a third."""
+        other = self.gates(second)
+        return any(other.get(key, level) != level for key, level in self.gates(first).items())
 
     def _contrast(self, changes: dict[str, int]) -> Contrast:
         """Differences in the factors that change, one level where they act, averages over all the others."""
@@ -163,6 +173,20 @@ class Design:
         name = head + joint.join(by_key[key].change(level) for key, level in changes.items())
         places = [f"{key}={by_key[key].texts[level]}" for key, level in within.items()]
         return f"{name} | {', '.join(places)}" if places else name
+
+
+def circle(acts_through: Mapping[str, Collection[str]]) -> list[str]:
+    """Return factors of which each acts through the next and the last is the first; empty where there are none."""
+
+    def follow(path: Sequence[str]) -> list[str]:
+        for key in acts_through.get(path[-1], ()):
+            if key in path:
+                return [*path[path.index(key) :], key]
+            if found := follow([*path, key]):
+                return found
+        return []
+
+    return next(filter(None, (follow([key]) for key in acts_through)), [])
 
 
 def same(value: Any) -> str:

@@ -40,7 +40,9 @@ def table(directory: Path) -> str:
     for cell in sweep.finished():
         config, samples = cell.config(), cell.samples()
         scored = samples[samples["status"] == "ok"]
-        name, checkpoint = config["benchmark"]["name"], Path(config["checkpoint"]).name
+        name = config["benchmark"]["name"]
+        # what a training made has no name of its own: the cell's says what it was trained with
+        checkpoint = Path(config["checkpoint"]).name if "checkpoint" in config else cell.path.name
         success, strict, outside = _measured(scored)
         # a sweep over one benchmark keeps the controls without its name
         controls = _controls(references.get(name, references[""]))

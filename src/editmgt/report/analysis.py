@@ -12,7 +12,7 @@ from editmgt.analysis.effects import KEY, Effect, Scores, Seed, Summary, estimat
 from editmgt.metrics.registry import REGISTRY
 from editmgt.report.numbers import JUDGED
 from editmgt.report.pairwise import Tournament, read_tournaments
-from editmgt.report.question import Study, read_study
+from editmgt.report.question import Study, read_study, why_no_effects
 from editmgt.report.stored import Line, collect
 from editmgt.results import SweepDirectory
 from editmgt.results.reference import SHOWN_CONTROLS
@@ -69,10 +69,10 @@ class Analysis:
     def metrics(self) -> list[str]:
         """Metrics that effects are estimated on, the primary first.
 
-        Times are of whole batches and of a machine that may have been shared: they have means, no effects.
+        Times have means and no effects: they are of whole batches and of a machine that may have been shared.
         """
         names = [] if self.scores is None else self.scores.metrics
-        names = [name for name in names if not name.startswith("speed/")]
+        names = [name for name in names if not why_no_effects(name)]
         return sorted(names, key=lambda name: name != self.primary)
 
     @cached_property
@@ -103,6 +103,38 @@ class Analysis:
         return list({design.canonical(levels): levels for levels in reversed(self.configurations)}.values())[
             ::-1
         ]
+
+    @cached_property
+    def noise_seed(self) -> str:
+        """The seed of the edits' noise whose pictures are shown: the first of those that most cells have."""
+        seeds = [_noise_seed(line) for _, line in self._of_first_training]
+        return max(seeds, key=seeds.count, default="")
+
+    @cached_property
+    def shown(self) -> dict[Levels, Line]:
+        """The cell of each distinct configuration whose pictures are shown: all of one training and one noise seed.
+
+        Pictures of two seeds of the noise differ whatever the settings are, so they are not put side by side.
+        """
+        lines = {
+            levels: line
+            for levels, line in reversed(self._of_first_training)
+            if _noise_seed(line) == self.noise_seed
+        }
+        return {levels: lines[levels] for levels in self.distinct if levels in lines}
+
+    @property
+    def _of_first_training(self) -> list[tuple[Levels, Line]]:
+        """The finished cells that have rows, of the first training seed, with their levels."""
+        if self.scores is None:
+            return []
+        placed = [
+            (self.study.places[line.name], line)
+            for line in self.lines
+            if line.kind == "cell" and line.name in self.study.places
+            if line.samples is not None and len(line.samples)
+        ]
+        return [(levels, line) for (levels, seed), line in placed if seed == self.scores.seeds[0]]
 
     def mean(self, levels: Levels, metric: str) -> Summary:
         """Return a configuration's mean over its seeds."""
@@ -220,20 +252,18 @@ def main_metrics(analysis: Analysis) -> list[str]:
 
 
 def pictures(analysis: Analysis) -> dict[str, Path]:
-    """Return the directories of edited pictures by name: source and target, then the first seed's distinct cells.
+    """Return the directories of edited pictures by name: source and target, then the cells that are shown.
 
     A row's pictures lie in its directory, in ``images/SAMPLE_ID.png``.
     """
     reference = SweepDirectory(analysis.directory).reference()
     titles = {"source": "source", "target": "target (codec)"}
     found = {titles[of]: reference.control(name).path for of, name in SHOWN_CONTROLS.items()}
-    first = analysis.scores.seeds[0] if analysis.scores else None
-    by_place = {place: line.run.path for line in analysis.lines if (place := _place(analysis, line))}
-    for levels in analysis.distinct:
-        if (levels, first) in by_place:
-            found[analysis.design.label(levels)] = by_place[levels, first]
+    found |= {analysis.design.label(levels): line.run.path for levels, line in analysis.shown.items()}
     return {name: path / "images" for name, path in found.items() if (path / "images").is_dir()}
 
 
-def _place(analysis: Analysis, line: Line) -> tuple[Levels, Seed] | None:
-    return analysis.study.places.get(line.name) if line.kind == "cell" and line.state == "done" else None
+def _noise_seed(line: Line) -> str:
+    """The seed of the noise that a cell's edits were made from, one for all of them."""
+    assert line.samples is not None
+    return str(line.samples["seed"].iloc[0])

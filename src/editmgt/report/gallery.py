@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from editmgt.analysis.contrasts import Levels
 from editmgt.evaluation.kept_maps import KeptMap, read_maps
 from editmgt.metrics.registry import REGISTRY
 from editmgt.report.analysis import Analysis
@@ -39,12 +38,13 @@ def gallery(analysis: Analysis) -> dict[str, Any] | None:
         return None
     scores, seed = analysis.scores, analysis.scores.seeds[0]
     shown = [name for name in dict.fromkeys((analysis.primary, *_SCORES)) if name in scores.metrics]
-    maps = {levels: read_maps(_line(analysis, levels).run.path) for levels in cells}
-    ids = [str(key[0]) for key in scores.samples]
-    first = {
-        name: i for i, name in reversed([*enumerate(ids)])
-    }  # of several noise seeds the pictures are the first's
-    pictured = {i for name, i in first.items() if any(name in paths for paths in cells.values())}
+    maps = {levels: read_maps(analysis.shown[levels].run.path) for levels in cells}
+    rows_of = {
+        str(name): i
+        for i, (name, *_, noise) in reversed([*enumerate(scores.samples)])
+        if noise == analysis.noise_seed
+    }
+    pictured = {i for name, i in rows_of.items() if any(name in paths for paths in cells.values())}
     orders = {title: [i for i in order if i in pictured] for title, order in _orders(analysis, shown)}
     chosen = _chosen(next(iter(orders.values())), scores.edit_types, PICTURES // len(folders))
 
@@ -90,7 +90,7 @@ def pages(analysis: Analysis) -> Iterator[tuple[str, str]]:
 
 
 def _folders(analysis: Analysis) -> dict[Any, dict[str, str]]:
-    """Pictures by sample: of source and target, then of the first seed's distinct cells, by their levels."""
+    """Pictures by sample: of source and target, then of the cells that are shown, by their levels."""
     found: dict[Any, dict[str, str]] = {
         name: {
             sample: path
@@ -100,21 +100,8 @@ def _folders(analysis: Analysis) -> dict[Any, dict[str, str]]:
         }
         for name, control in SHOWN_CONTROLS.items()
     }
-    assert analysis.scores is not None
-    for levels in analysis.distinct:
-        if (levels, analysis.scores.seeds[0]) in analysis.scores.frames:
-            found[levels] = _pictures(_line(analysis, levels).run.path)
+    found |= {levels: _pictures(line.run.path) for levels, line in analysis.shown.items()}
     return {name: paths for name, paths in found.items() if paths}
-
-
-def _line(analysis: Analysis, levels: Levels) -> Any:
-    """The cell of the first seed."""
-    assert analysis.scores is not None
-    place = (levels, analysis.scores.seeds[0])
-    return next(
-        line for line in analysis.lines
-        if line.kind == "cell" and line.state == "done" and analysis.study.places.get(line.name) == place
-    )  # fmt: skip
 
 
 def _pictures(directory: Path) -> dict[str, str]:
@@ -133,7 +120,7 @@ def _orders(analysis: Analysis, metrics: Sequence[str]) -> Iterator[tuple[str, l
     assert analysis.scores is not None
     everyone = [*range(len(analysis.scores.samples))]
     seed = analysis.scores.seeds[0]
-    rows = [frame for (_, of), frame in analysis.scores.frames.items() if of == seed]
+    rows = [analysis.scores.frames[levels, seed] for levels in analysis.shown]
     if len(rows) > 1:
         for name in metrics:
             yield (

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from editmgt import config
-from editmgt.analysis.contrasts import Design, Factor, Levels, same
+from editmgt.analysis.contrasts import Design, Factor, Levels, circle, same
 from editmgt.analysis.effects import Seed
 from editmgt.config import PRIMARY, show
 from editmgt.config.keys import acts_through, marked
@@ -61,13 +61,14 @@ def read_study(directory: Path, lines: Sequence[Line]) -> Study:
     primary = asked.primary if asked else PRIMARY
     if primary not in REGISTRY:
         raise UserError(f"{path}: primary={primary} is no metric.{nearest(primary, REGISTRY)}")
-    scored = [
-        name for name in REGISTRY if any(line.samples is not None and name in line.samples for line in cells)
-    ]
+    rows = [line.samples for line in cells if line.samples is not None]
+    scored = [name for name in REGISTRY if not why_no_effects(name) and any(name in of for of in rows)]
     notes = []
     if scored and primary not in scored:
-        notes.append(f"the primary metric {primary} was not scored: {scored[0]} stands in its place")
-        primary = scored[0]
+        why = f"has no effects ({reason})" if (reason := why_no_effects(primary)) else "was not scored"
+        other = PRIMARY if PRIMARY in scored else scored[0]
+        notes.append(f"the primary metric {primary} {why}: {other} stands in its place")
+        primary = other
     places = {}
     for line in cells:
         if line.name not in settings:
@@ -87,6 +88,13 @@ def read_study(directory: Path, lines: Sequence[Line]) -> Study:
     known = {design.canonical(levels) for levels, _ in planned}
     full = all(design.canonical(levels) in known for levels in design.combinations())
     return Study(design, primary, places, frozenset(planned), seeds, full, tuple(notes))
+
+
+def why_no_effects(metric: str) -> str:
+    """Return why a metric has means and no effects, which are paired by sample; empty where it has both."""
+    if metric.startswith("speed/"):
+        return "a time is of a whole batch, on a machine as it was"
+    return "it is one number for all edits of a cell" if REGISTRY[metric].of_set else ""
 
 
 def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -145,7 +153,12 @@ def _design(path: Path, asked: config.Study, settings: dict[str, dict[str, Any]]
     through = {
         key: {other: (value,) for other, value in gates.items()} for key, gates in asked.acts_through.items()
     }
-    return Design(tuple(factors), _gates(factors, through))
+    gates = _gates(factors, through)
+    if found := circle(gates):
+        raise UserError(
+            f"{path}: acts_through goes round in a circle, {' → '.join(found)}: leave one of them out."
+        )
+    return Design(tuple(factors), gates)
 
 
 def _factor(key: str, values: tuple[Any, ...]) -> Factor:

@@ -57,19 +57,20 @@ def strip(analysis: Analysis) -> tuple[bytes | None, str]:
 
 
 def disagreement(analysis: Analysis, by: str | None = None) -> list[int]:
-    """Return the samples by a metric's spread over the cells of the seed that is shown, widest first.
+    """Return the samples of the shown noise seed by a metric's spread over the shown cells, widest first.
 
     ``by`` is the primary metric unless given; samples on which the cells agree are left out.
     """
-    assert analysis.scores is not None
-    shown = [frame for (_, seed), frame in analysis.scores.frames.items() if seed == analysis.scores.seeds[0]]
+    scores = analysis.scores
+    assert scores is not None
     spreads = []
     for metric in (by or analysis.primary, _TIES):
-        values = [analysis.scores.values(frame, metric) for frame in shown]
+        values = [scores.values(scores.frames[levels, scores.seeds[0]], metric) for levels in analysis.shown]
         spread = np.nan_to_num(np.ptp(np.stack(values), axis=0), nan=-1.0)  # undefined somewhere: last
         spreads.append(spread if metric in REGISTRY else np.zeros_like(spread))
     order = np.lexsort((-spreads[1], -spreads[0]))
-    return [int(i) for i in order if spreads[0][i] > 0 or spreads[1][i] > 0]
+    of_seed = scores.samples.get_level_values("seed") == analysis.noise_seed
+    return [int(i) for i in order if of_seed[i] and (spreads[0][i] > 0 or spreads[1][i] > 0)]
 
 
 def _paths(analysis: Analysis, folders: dict[str, Path], index: int, names: list[str]) -> dict[str, Path]:

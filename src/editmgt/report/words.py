@@ -199,11 +199,9 @@ def _why_nothing(analysis: Analysis) -> str:
         return "one cell; a sweep (-m) with several values of a key compares them"
     if analysis.scores is None:
         return "no cell has scored samples"
-    return (
-        "no setting differs between the cells"
-        if not analysis.design.factors
-        else "the baseline cell is missing"
-    )
+    if analysis.primary not in analysis.metrics:
+        return "no cell has a metric with a value for each sample; times and distances of whole sets have means alone"
+    return "no setting differs between the cells"
 
 
 def _count(n: int, noun: str) -> str:

@@ -49,8 +49,12 @@ def training_fingerprint(config: Train) -> str:
         "callbacks": config.callbacks or {},
         "source": source_digest(*TRAINING_SOURCE),
     }
-    if any(str(node.get("_target_")).endswith(".EarlyStopping") for node in (config.callbacks or {}).values()):
-        identity["val_check_interval"] = config.trainer.val_check_interval  # it then decides when training ends
+    if any(
+        str(node.get("_target_")).endswith(".EarlyStopping") for node in (config.callbacks or {}).values()
+    ):
+        identity["val_check_interval"] = (
+            config.trainer.val_check_interval
+        )  # it then decides when training ends
     own = digest(identity)
     if config.resume in (None, "auto"):
         return own

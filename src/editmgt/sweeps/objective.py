@@ -24,10 +24,17 @@ def check_objective(config: Config, adaptive: str | None) -> None:
     """
     if config.study is None and adaptive is None:
         return
-    name = primary(config)
+    from editmgt.report.question import why_no_effects  # late: it imports torch
+
+    name, compares = primary(config), adaptive is None  # a sweeper may choose by any mean
+    if compares and (why := why_no_effects(name)):
+        told = _computed(config, compares)
+        raise UserError(
+            f"study.primary={name} has no effects: {why}. Choose one that is computed here: {told}."
+        )
     what = f"study.primary={name}" if config.study else f"{adaptive} chooses by {name}, which"
     if reason := _reason(name, config):
-        told = ", ".join(_computed(config)) or "none"
+        told = _computed(config, compares)
         where = "" if config.study else "; the study of an experiment=NAME may name another as study.primary"
         raise UserError(f"{what} is not computed: {reason}. Computed here: {told}{where}.")
 
@@ -46,10 +53,13 @@ def _reason(name: str, config: Config) -> str:
     return f"benchmark={config.benchmark.name} has no {' and no '.join(lacking)}" if lacking else ""
 
 
-def _computed(config: Config) -> list[str]:
+def _computed(config: Config, compares: bool) -> str:
+    """The metrics that rows may have, of a sweep that compares cells those that have effects, as text."""
     from editmgt.metrics import chosen
+    from editmgt.report.question import why_no_effects
 
-    return [name for name in chosen(config.metrics) if not _reason(name, config)]
+    names = [name for name in chosen(config.metrics) if not _reason(name, config)]
+    return ", ".join(name for name in names if not (compares and why_no_effects(name))) or "none"
 
 
 def _lacking(name: str, lacks: Collection[str]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from hydra.core.override_parser.types import Quote, QuotedString
 
+from editmgt.analysis.contrasts import circle
 from editmgt.config import Study, mistakes, show
 from editmgt.errors import nearest
 
@@ -41,6 +42,8 @@ def _factor_problems(study: Study, known: Collection[str]) -> Iterator[str]:
         if key not in study.factors:
             yield f"study.acts_through: '{key}' is no factor of this study.{nearest(key, study.factors)}"
         yield from _cell_problems(f"study.acts_through.{key}", conditions, study)
+    if found := circle(study.acts_through):
+        yield f"study.acts_through goes round in a circle, {' → '.join(found)}: leave one of them out."
 
 
 def _cell_problems(where: str, cell: Mapping[str, Any], study: Study) -> Iterator[str]:
@@ -57,10 +60,11 @@ def _cell_problems(where: str, cell: Mapping[str, Any], study: Study) -> Iterato
 
 def _primary_problems(primary: str, metric_names: Sequence[str] | None) -> Iterator[str]:
     from editmgt.metrics import REGISTRY  # late: it imports torch
+    from editmgt.report.question import why_no_effects  # of these `objective.check_objective` says more
 
     if primary not in REGISTRY:
         yield f"study.primary: there is no metric '{primary}'.{nearest(primary, REGISTRY)}"
-    elif metric_names is not None and primary not in metric_names:
+    elif metric_names is not None and primary not in metric_names and not why_no_effects(primary):
         yield f"study.primary={primary} is not computed: metrics leaves it out."
 
 
