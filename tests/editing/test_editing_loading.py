@@ -12,8 +12,10 @@ from tiny_parts import SETTINGS, build_transformer
 
 import editmgt
 from editmgt.editing import Editor
+from editmgt.editing.bundle import link
 from editmgt.errors import UserError
 from editmgt.model import lora
+from editmgt.stores.fingerprint import weights_digest
 
 
 def replace_transformer(directory: Path, **changes: Any) -> None:
@@ -120,3 +122,18 @@ def test_hub_without_network(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_importing_the_package_is_light() -> None:
     code = "import sys, editmgt, editmgt.editing; assert not {'torch', 'diffusers'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_an_editor_of_links_edits_with_settings_of_its_own(tiny_bundle: Path, tmp_path: Path) -> None:
+    finished = shutil.copytree(tiny_bundle, tmp_path / "trainings" / "editor")
+    run = tmp_path / "run" / "editor"
+    run.parent.mkdir()
+    own = Editor.from_pretrained(finished).settings
+    for settings in (own.override(steps=own.steps + 1), own, own.override(region_hold=not own.region_hold)):
+        link(finished, run, settings)
+        found = Editor.from_pretrained(run)
+        assert found.settings == settings and run.is_symlink() == (settings == own)
+        assert [*run.parent.iterdir()] == [run]
+    moved = (tmp_path / "run").rename(tmp_path / "renamed")  # with what they are links to
+    assert Editor.from_pretrained(moved / "editor").settings == settings
+    assert weights_digest(str(moved / "editor")) == weights_digest(str(finished))

@@ -86,7 +86,8 @@ def test_cells_that_differ_at_inference_share_a_training_and_a_rerun_skips_them(
         status = read_json(directory / name / "status.json")
         assert status["state"] == "done"
         assert status["protocol_fingerprint"] == digest(read_json(directory / name / "protocol.json"))
-        assert (directory / name / "checkpoints" / "editor" / "model_index.json").is_file()
+        index = read_json(directory / name / "checkpoints" / "editor" / "model_index.json")
+        assert index["edit_settings"]["region_hold"] == (name == "region_hold-true")  # edits as its cell did
         assert f"../{name}/samples.png" in (directory / "report" / "report.md").read_text()
     assert run("train", *arguments) == 0
     assert len(trained) == 1 and capsys.readouterr().out.count("done before, skipped") == 2

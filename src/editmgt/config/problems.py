@@ -115,9 +115,8 @@ def _no_checkpoint(named: str) -> str:
     if not Path(named).is_dir():
         return f"resume={named}: there is no such file.{nearest(named, ['auto'])}"
     directory = Path(named)
-    training = (
-        (directory / "checkpoints" / "editor").resolve().parent
-    )  # a run's editor is a link to its training's
+    # the parts of a run's editor are links to its training's
+    training = (directory / "checkpoints" / "editor" / "vqvae").resolve().parents[1]
     found = [path for root in (directory, training) for path in sorted((root / "checkpoints").glob("*.ckpt"))]
     hint = f" Its checkpoint is {os.path.relpath(found[0])}." if found else ""
     return f"resume={named} is a directory: name a checkpoint, a file.{hint}"

@@ -6,6 +6,8 @@
 """
 
 import json
+import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,6 +155,32 @@ def write(bundle: Bundle, directory: Path | str) -> None:
         directory / INDEX,
         {"_class_name": "Editor"} | COMPONENTS | read_by | {"edit_settings": bundle.settings.to_dict()},
     )
+
+
+def link(finished: Path, directory: Path, settings: EditSettings | None) -> None:
+    """Make ``directory`` the editor ``finished`` with ``settings`` as its own: its parts are links, relative ones.
+
+    Where they are its own already, or None, all of it is one link. What an earlier call made there is replaced.
+    """
+    index = _read_object(finished, INDEX) if (finished / INDEX).is_file() else {}
+    own = index.get("edit_settings")
+    wanted = own if settings is None else json.loads(json.dumps(settings.to_dict()))
+    temporary = directory.with_name(f".{directory.name}.{os.getpid()}")
+    if wanted == own:
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(os.path.relpath(finished, directory.parent))
+    else:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        for part in finished.iterdir():
+            if part.name != INDEX:
+                (temporary / part.name).symlink_to(os.path.relpath(part, directory))
+        write_json(temporary / INDEX, index | {"edit_settings": wanted})
+    if directory.is_symlink():
+        directory.unlink()
+    elif directory.exists():
+        shutil.rmtree(directory)
+    temporary.rename(directory)
 
 
 def _read_object(directory: Path, name: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from editmgt.config import Config, parse_config
-from editmgt.config.schema import Evaluate
+from editmgt.config.schema import Evaluate, Train
 from editmgt.errors import UserError, on_one_line
 from editmgt.files import WriteError, write_atomic
 from editmgt.lock import locked
@@ -202,7 +202,8 @@ class Cell:
         log = trainings.log_of(directory)
         tracker.link_training(log)
         tracker.link_weights(finished, weights_digest(str(finished)), made_here=log == tracker.log)
-        self._link_checkpoint(finished, str(finished))
+        if not config.edits:
+            self._link_checkpoint(finished, str(finished))
         progress = readable(RunDirectory(directory).progress) or {}
         if progress:
             self.run_directory.write_progress(progress)
@@ -217,6 +218,8 @@ class Cell:
 
         editor = ready_editor(self.config, weights)
         settings = edit_settings(self.config, editor)
+        if isinstance(self.config, Train):  # a training that is shared was finished with one cell's settings
+            self._link_checkpoint(Path(weights), weights, settings)
         store = edits_directory(weights, editor, settings, self.config, self._owner)
         layers = stored_edits.layers_read(settings, self.layers)
         asker = {"cell": self.name, "sweep": self.sweep}
@@ -250,17 +253,18 @@ class Cell:
     def _status(self, state: str, error: str | None = None) -> None:
         self.run_directory.write_status(state, error, **self._fingerprints)
 
-    def _link_checkpoint(self, target: Path | None, name: str) -> None:
-        """Put a relative link to the weights, which cells share, at ``checkpoints/editor``; of the hub's their name."""
+    def _link_checkpoint(
+        self, target: Path | None, name: str, settings: "EditSettings | None" = None
+    ) -> None:
+        """Put the weights, which cells share, at ``checkpoints/editor``, to edit with ``settings``; of the hub's their name."""
+        from editmgt.editing.bundle import link  # late: it imports torch
+
         folder = self.directory / "checkpoints"
         folder.mkdir(exist_ok=True)
         if target is None:
             write_atomic(folder / "editor.txt", f"{name}\n")
-            return
-        temporary = folder / f".editor.{os.getpid()}"
-        temporary.unlink(missing_ok=True)
-        temporary.symlink_to(os.path.relpath(target, folder))
-        temporary.replace(folder / "editor")
+        else:
+            link(target, folder / "editor", settings)
 
 
 def judge(
