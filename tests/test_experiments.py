@@ -16,7 +16,7 @@ def test_the_tables_of_the_three_parts_are_those_of_their_sweep() -> None:
         [sys.executable, study / "components.py"], capture_output=True, text=True, check=True
     )
     tables = run.stdout.split("\n\n\n")
-    assert len(tables) == 3 and all(table in (study / "README.md").read_text() for table in tables)
+    assert len(tables) == 5 and all(table in (study / "README.md").read_text() for table in tables)
 
 
 @pytest.mark.parametrize("study", ["hold_rules", "lessons", "robustness", "source_once", "speed"])

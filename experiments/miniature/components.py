@@ -1,4 +1,7 @@
-"""The tables of the three parts: ``python experiments/miniature/components.py``, from the sweep's ``summary.csv`` and ``effects.csv``."""
+"""The tables of the three parts: ``python experiments/miniature/components.py``, from ``summary.csv`` and ``effects.csv`` of two sweeps.
+
+One is of the shipped editors, the other, in ``trainings/``, of three more trainings of each.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +19,7 @@ MEANS = {  # metric -> heading, digits
     "localization/iou_best": ("best IoU ↑", 3),
 }
 EFFECTS = ["edit/success", "edit/success_strict", "outside_codec/l1", "localization/auc"]
+INJECTED = "tiny_editor"  # what the trainings with attention injection began from
 SWITCHES = {"model.consolidation": "consolidation", "model.region_hold": "hold"}
 
 
@@ -27,6 +31,26 @@ def cells(rows: pandas.DataFrame) -> str:
             ["" if pandas.isna(row[m]) else f"{row[m]:.{digits}f}" for m, (_, digits) in MEANS.items()]
         )
     return _markdown(["", *map(_name, rows["cell"])], lines)
+
+
+def trainings(rows: pandas.DataFrame) -> str:
+    """Return Markdown: a line for each configuration, the mean over its trainings and the lowest and highest of them."""
+    rows = rows[rows["kind"] == "cell"]
+    lines, names = [[heading for heading, _ in MEANS.values()]], [""]
+    for (editor, consolidation, hold), own in rows.groupby(["init_from", *SWITCHES], sort=False):
+        kind = "injection" if editor == INJECTED else "input"
+        names.append(f"{kind}, consolidation {_on(consolidation)}, hold {_on(hold)} ({len(own)} trainings)")
+        lines.append(
+            [
+                f"{own[m].mean():.{digits}f} ({own[m].min():.{digits}f} to {own[m].max():.{digits}f})"
+                for m, (_, digits) in MEANS.items()
+            ]
+        )
+    return _markdown(names, lines)
+
+
+def _on(switch: bool) -> str:
+    return "on" if switch else "off"
 
 
 def types(rows: pandas.DataFrame) -> str:
@@ -73,4 +97,10 @@ def _markdown(first: Iterable[str], lines: list[list[str]]) -> str:
 
 if __name__ == "__main__":
     summary = pandas.read_csv(HERE / "summary.csv")
-    print(cells(summary), types(summary), effects(pandas.read_csv(HERE / "effects.csv")), sep="\n\n", end="")
+    shipped = [cells(summary), types(summary), effects(pandas.read_csv(HERE / "effects.csv"))]
+    again = HERE / "trainings"
+    more = [
+        trainings(pandas.read_csv(again / "summary.csv")),
+        effects(pandas.read_csv(again / "effects.csv")),
+    ]
+    print(*shipped, *more, sep="\n\n", end="")
