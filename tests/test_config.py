@@ -170,6 +170,11 @@ def test_a_way_to_hold_that_is_asked_for_counts_before_an_experiments_own(group:
         assert {key: values[key] for key in preset} == preset, name
 
 
+def test_the_study_of_shortcuts_holds_as_the_preset_that_it_names() -> None:
+    values, preset = edit_values(composed("evaluate", "experiment=speed_switches")), presets("hold_setup")
+    assert {key: values[key] for key in preset["posterior_first"]} == preset["posterior_first"]
+
+
 def test_evaluate_composes_with_every_preset_it_shares() -> None:
     for override in ("debug=few", "sampler=published", "benchmark=scenes_basic", "logger=none"):
         assert wrong(composed("evaluate", override)) == []
