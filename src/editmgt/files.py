@@ -95,9 +95,8 @@ def files_below(directory: Path) -> list[Path]:
     found = []
     for folder, folders, names in os.walk(directory, followlinks=True):
         here = Path(folder).resolve()
-        folders[:] = [
-            name for name in folders if not here.is_relative_to((here / name).resolve())
-        ]  # a circle
+        # links to a folder that they lie in would lead round and round
+        folders[:] = [name for name in folders if not here.is_relative_to((here / name).resolve())]
         found += [path for name in names if (path := Path(folder) / name).is_file()]
     return sorted(found)
 

@@ -64,8 +64,10 @@ def find(name: Path | str) -> Weights:
                 f"({', '.join(shipped) or 'none is shipped'}).{nearest(place, shipped)}"
             )
         directory = _fetch(match["repository"], match["revision"], variant)
+    if not variant:
+        return Weights(directory, variant)
     variants = {variant_of(path.name) for path in files_below(directory) if path.suffix == SUFFIX}
-    if variant and variant not in variants:
+    if variant not in variants:
         there = sorted(variants - {""})
         raise UserError(
             f"{place} has no variant '{variant}'; it has {', '.join(there) or 'none'}.{nearest(variant, there)}"

@@ -99,10 +99,9 @@ def evaluate(
 
     def drop(sample: BenchmarkSample) -> None:
         if picture_path is not None:
-            with suppress(ValueError):  # its key names no file: there is none
-                (out_dir / picture_path(sample)).unlink(
-                    missing_ok=True
-                )  # an earlier attempt's, of other weights
+            # an earlier attempt's, of other weights; where the sample's key names no file there is none
+            with suppress(ValueError):
+                (out_dir / picture_path(sample)).unlink(missing_ok=True)
 
     run = _Run(editor, samples, settings, scorer, batch_size, seed, edits)
     summary = run.write(

@@ -49,12 +49,11 @@ def training_fingerprint(config: Train) -> str:
         "callbacks": config.callbacks or {},
         "source": source_digest(*TRAINING_SOURCE),
     }
+    targets = [str(node.get("_target_")) for node in (config.callbacks or {}).values()]
     if any(
-        str(node.get("_target_")).endswith(".EarlyStopping") for node in (config.callbacks or {}).values()
-    ):
-        identity["val_check_interval"] = (
-            config.trainer.val_check_interval
-        )  # it then decides when training ends
+        target.endswith(".EarlyStopping") for target in targets
+    ):  # by the dev loss, whenever that is measured
+        identity["val_check_interval"] = config.trainer.val_check_interval
     own = digest(identity)
     if config.resume in (None, "auto"):
         return own
