@@ -1,33 +1,22 @@
 """What each part of an edit costs, once and at every step: ``python benchmarks/parts.py [--rounds 3]``.
 
 The exact edits of ``benchmarks/edit_sides.py``, which take turns. An edit of one step and one of five tell what a step
-takes, and what is taken once. Prints a row for each part and draws both: ``parts.png``, ``parts.json`` beside this file.
+takes, and what is taken once. Writes ``experiments/cost/parts.json``, which ``costs.py`` beside it tells.
 """
 
 import argparse
 import json
-import statistics
 import sys
 from pathlib import Path
 from typing import Any
 
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from edit import start
 
-HERE = Path(__file__).resolve().parent
+OUT = Path(__file__).resolve().parent.parent / "experiments" / "cost" / "parts.json"
 FEW, MANY = 1, 5  # steps
-PARTS = {
-    "input": "source at the input (no injection)",
-    "plain": "injection",
-    "gamma": "injection, gamma 1.1",
-    "hold_1": "injection, hold by 1 layer",
-    "hold_4": "injection, hold by 4 layers, consolidated",
-    "hold_12": "injection, hold by all 12 layers, consolidated",
-    "posterior": "injection, hold by the posterior",
-}
+PARTS = ("input", "plain", "gamma", "hold_1", "hold_4", "hold_12", "posterior")
 
 
 def main() -> None:
@@ -54,38 +43,8 @@ def main() -> None:
                 file=sys.stderr,
             )
     side.end()
-    (HERE / "parts.json").write_text(
-        json.dumps({"torch": torch.__version__, "parts": measured}, indent=1) + "\n"
-    )
-    draw(measured)
-
-
-def draw(measured: list[dict[str, Any]]) -> None:
-    """Print a row for each part, and draw the seconds of its steps, turn by turn, beside its memory."""
-    steps = {
-        row["part"]: [(many - few) / (MANY - FEW) for few, many in zip(row["few"], row["many"], strict=True)]
-        for row in measured
-    }
-    plain = statistics.median(steps["plain"])
-    figure = Figure(figsize=(10, 3), layout="constrained")
-    seconds, memory = figure.subplots(1, 2, sharey=True)
-    for place, row in enumerate(measured):
-        taken = steps[row["part"]]
-        median = statistics.median(taken)
-        once = statistics.median(row["few"]) - median
-        spread = ", ".join(f"{one / plain:.2f}" for one in taken)
-        print(
-            f"| {PARTS[row['part']]} | {row['operations_of_a_step'] / 1e12:.3f} | {median:.2f} | {median / plain:.2f} "
-            f"({spread}) | {once:.1f} | {row['peak_mb']:.0f} |"
-        )
-        seconds.barh(place, median, color="#0072B2")
-        seconds.plot(taken, [place] * len(taken), "k.", markersize=4)
-        memory.barh(place, row["peak_mb"], color="#8a8a90")
-    seconds.set_yticks(range(len(measured)), [PARTS[row["part"]] for row in measured])
-    seconds.invert_yaxis()
-    seconds.set_xlabel("seconds of a step, median; dots: the turns")
-    memory.set_xlabel("megabytes that an edit takes beyond weights and libraries")
-    FigureCanvasAgg(figure).print_png(HERE / "parts.png")
+    versions = {"torch": torch.__version__, "steps": [FEW, MANY]}
+    OUT.write_text(json.dumps(versions | {"parts": measured}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ def test_the_table_of_a_study_is_that_of_its_rows(study: str) -> None:
 @pytest.mark.parametrize(
     ("study", "script", "rows", "figure"),
     [
+        ("cost", "costs.py", ["parts.json"], "costs.png"),
         ("lessons", "slices.py", ["samples.csv"], "slices.png"),
         ("localization", "maps.py", ["dev.csv", "test.csv"], "maps.png"),
         ("speed", "pareto.py", ["pareto.csv"], "pareto.png"),

@@ -45,6 +45,23 @@ def test_without_lessons_nothing_changes() -> None:
     assert plain.instruction == none.instruction and (plain.source == none.source).all()
 
 
+def test_wrong_pairs_have_the_instruction_of_another_sample_and_the_others_keep_theirs() -> None:
+    n, right = 200, SceneDataset("train", size=200)
+    some = SceneDataset("train", size=n, wrong_pairs=0.25)
+    changed = [i for i in range(n) if some[i].instruction != right[i].instruction]
+    # four standard deviations of a share of a quarter; a sample or two may draw an equal instruction
+    assert abs(len(changed) - 50) < 25
+    assert all((some[i].source == right[i].source).all() for i in changed[:5])
+    assert all((some[i].target == right[i].target).all() for i in changed[:5])
+    # a smaller set is the beginning of a larger one, and its wrong pairs are among those of a larger share
+    assert (
+        SceneDataset("train", size=changed[0] + 1, wrong_pairs=0.25)[changed[0]].instruction
+        == some[changed[0]].instruction
+    )
+    more = SceneDataset("train", size=n, wrong_pairs=0.5)
+    assert all(more[i].instruction == some[i].instruction for i in changed)
+
+
 @pytest.mark.parametrize("name", LESSONS)
 def test_masks_are_exact_and_samples_repeat(taught: dict[str, list[EditSample]], name: str) -> None:
     again = _lesson(name)[5]

@@ -116,6 +116,7 @@ class Scenes(Strict):
     seed: Seed
     cache_dir: Annotated[Text, RUNNING]
     lessons: Lessons
+    wrong_pairs: Fraction = 0.0
 
 
 class Columns(Strict):

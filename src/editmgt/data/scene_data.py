@@ -33,7 +33,13 @@ class SceneData(LightningDataModule):
         self.kind, self.codec, self.text, self.data = kind, codec, text, data
         lessons = data.lessons.model_dump()
         self.train_scenes = SceneDataset(
-            "train", data.seed, data.train_size, data.resolution, data.world, lessons=lessons
+            "train",
+            data.seed,
+            data.train_size,
+            data.resolution,
+            data.world,
+            lessons=lessons,
+            wrong_pairs=data.wrong_pairs,
         )
         self.dev_scenes = SceneDataset("dev", 0, _DEV_SIZE, data.resolution, data.world)
 

@@ -75,7 +75,14 @@ def _key(scenes: SceneDataset, codec: Codec, text: TextEncoder, kind: str) -> st
     facts = (scenes.split, scenes.seed, scenes.size, scenes.resolution, scenes.world, scenes.edit_types)
     digest.update(
         repr(
-            (facts, scenes.lessons, kind, text.length, [sorted(words.items()) for words in text.vocabularies])
+            (
+                facts,
+                scenes.lessons,
+                scenes.wrong_pairs,
+                kind,
+                text.length,
+                [sorted(words.items()) for words in text.vocabularies],
+            )
         ).encode()
     )
     for tensor in codec.state_dict().values():

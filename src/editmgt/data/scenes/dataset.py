@@ -1,6 +1,7 @@
 """Random scenes and edits of them, each a pure function of (split, seed, index)."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -30,6 +31,7 @@ class SceneDataset:
         edit_types: the types drawn from, uniformly.
         lessons: name of a lesson -> share of the samples that it draws (:mod:`editmgt.data.scenes.lessons`); the rest are
             plain edits. Lessons are of the full world.
+        wrong_pairs: share of the samples whose instruction is another sample's, so that nothing in the pair follows it.
     """
 
     def __init__(
@@ -41,10 +43,12 @@ class SceneDataset:
         world: str = "full",
         edit_types: tuple[str, ...] = EDIT_TYPES,
         lessons: Mapping[str, float] | None = None,
+        wrong_pairs: float = 0.0,
     ) -> None:
         self.split, self.seed, self.size = split, seed, size
         self.resolution, self.world, self.edit_types = resolution, world, tuple(edit_types)
         self.lessons = {name: share for name, share in (lessons or {}).items() if share}
+        self.wrong_pairs = wrong_pairs
 
     def __len__(self) -> int:
         return self.size
@@ -56,6 +60,16 @@ class SceneDataset:
     def __getitem__(self, index: int) -> EditSample:
         if not 0 <= index < self.size:
             raise IndexError(index)
+        sample, chance = self._pair(index), Random(f"wrong/{self.split}/{self.seed}/{index}")
+        if chance.random() >= self.wrong_pairs:
+            return sample
+        another = self._pair(
+            index + chance.randrange(1, 2**31)
+        )  # of all that could be drawn: whatever the size
+        return replace(sample, instruction=another.instruction)
+
+    def _pair(self, index: int) -> EditSample:
+        """Draw a sample whose instruction is its own."""
         rng = Random(f"{self.split}/{self.seed}/{index}")
         if lesson := self._lesson(rng):
             drawn = teach(lesson, rng)
