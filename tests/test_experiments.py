@@ -45,3 +45,11 @@ def test_the_tables_and_the_figure_of_a_study_are_those_of_its_rows(
     told = (EXPERIMENTS / study / "README.md").read_text()
     assert all(table in told for table in run.stdout.split("\n\n\n"))
     assert (tmp_path / figure).stat().st_size > 10_000
+
+
+def test_every_slice_has_its_page_of_pictures(tmp_path: Path) -> None:
+    script = shutil.copy(EXPERIMENTS / "robustness" / "pages.py", tmp_path)
+    run = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    drawn = {path.name for path in tmp_path.glob("*.png")}
+    assert len(drawn) == 7 == len(run.stdout.splitlines())
+    assert drawn <= {path.name for path in (EXPERIMENTS / "robustness").glob("*.png")}

@@ -1,7 +1,6 @@
-"""Picture pages of the slices: ``python -m editmgt.benchmarks.pages DIRECTORY`` writes ``SLICE.png`` for each."""
+"""Picture pages of the slices, ``SLICE.png`` beside this file for each: ``python experiments/robustness/pages.py``."""
 
 import io
-import sys
 import textwrap
 from pathlib import Path
 
@@ -9,8 +8,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from editmgt.benchmarks.benchmark_sample import BenchmarkSample
 from editmgt.benchmarks.slices import SLICES, SliceDataset
-from editmgt.files import write_atomic
 
+HERE = Path(__file__).resolve().parent
 ROWS, COLUMNS = 4, 3
 _PANEL, _GAP, _LINE = 96, 6, 14  # pixels
 _COLORS = 64  # of the page: small files
@@ -39,18 +38,9 @@ def page(samples: list[BenchmarkSample]) -> bytes:
     return buffer.getvalue()
 
 
-def main(arguments: list[str]) -> int:
-    """Write the pages; returns the exit status."""
-    if len(arguments) != 1 or arguments[0].startswith("-"):
-        print("usage: python -m editmgt.benchmarks.pages DIRECTORY", file=sys.stderr)
-        return 2
+if __name__ == "__main__":
     for name in SLICES:
         rows = SliceDataset(name)
-        path = Path(arguments[0]) / f"{name}.png"
-        write_atomic(path, page([rows[i] for i in range(ROWS * COLUMNS)]))
+        path = HERE / f"{name}.png"
+        path.write_bytes(page([rows[i] for i in range(ROWS * COLUMNS)]))
         print(path)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
