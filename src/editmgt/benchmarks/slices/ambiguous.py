@@ -3,10 +3,10 @@
 from dataclasses import replace
 from random import Random
 
-from editmgt.data.scenes.drafts import WORLD, Draft, describe, with_thing
+from editmgt.data.scenes.drafts import WORLD, Draft, with_thing
 from editmgt.data.scenes.draws import random_scene, random_thing
 from editmgt.data.scenes.edits import Edit, apply
-from editmgt.data.scenes.grammar import PHRASINGS, expression
+from editmgt.data.scenes.grammar import PHRASINGS, description, expression
 from editmgt.data.scenes.graph import COLORS, SHAPES, Thing
 from editmgt.data.scenes.kinds import TEMPLATE_EDITS
 
@@ -46,6 +46,6 @@ def draw(rng: Random) -> Draft | None:
         readings.append(apply(scene, Edit(edit_type, index, thing=here, value=value)))
     rng.shuffle(readings)
     sentence = rng.choice(PHRASINGS[edit_type]).format(
-        object=object_, value=value, new=describe(new) if new else ""
+        object=object_, value=value, new=f"a {description(new, with_size=False)}" if new else ""
     )
     return Draft(scene, readings[0], edit_type, sentence, alternatives=tuple(readings[1:]))

@@ -2,11 +2,8 @@
 
 from random import Random
 
-from editmgt.data.scenes.drafts import WORLD, Draft, describe, draft
-from editmgt.data.scenes.draws import random_edit, random_scene
-from editmgt.data.scenes.edits import EDIT_TYPES, Edit
-from editmgt.data.scenes.grammar import refer
-from editmgt.data.scenes.graph import Scene
+from editmgt.data.scenes.drafts import Draft
+from editmgt.data.scenes.kinds import phrased
 
 #: By edit type. Short, since the miniature reads 32 tokens and spells what it does not know.
 PARAPHRASES: dict[str, tuple[str, ...]] = {
@@ -19,9 +16,9 @@ PARAPHRASES: dict[str, tuple[str, ...]] = {
     ),
     "color": ("{object} should be {value}", "give {object} a {value} color", "I want {object} in {value}"),
     "background change": (
-        "everything should be on {background}",
-        "the background should be {background}",
-        "behind it all I want {background}",
+        "everything should be on {a_background}",
+        "the background should be {a_background}",
+        "behind it all I want {a_background}",
     ),
     "motion change": (
         "{object} belongs {place}",
@@ -38,36 +35,6 @@ STYLE_PARAPHRASES: dict[str, tuple[str, ...]] = {
 }
 
 
-def draw(rng: Random) -> Draft | None:
-    """Return an edit; None: this draw does not fit, draw again."""
-    edit_type = rng.choice(EDIT_TYPES)
-    scene = random_scene(rng, WORLD, edit_type)
-    edit = random_edit(scene, edit_type, WORLD, rng)
-    return draft(scene, edit, paraphrase(scene, edit, rng))
-
-
-def paraphrase(scene: Scene, edit: Edit, rng: Random) -> str:
-    """Phrase ``edit`` of ``scene``; the object it acts on is singled out."""
-    if edit.edit_type == "style":
-        return rng.choice(STYLE_PARAPHRASES[edit.value])
-    slots = {"value": edit.value}
-    if edit.index >= 0:
-        slots["object"] = refer(scene, edit.index, rng)
-    if edit.thing is not None:
-        size = f"a {edit.thing.size} " if edit.edit_type == "add" else "a "
-        slots["new"] = describe(edit.thing).replace("a ", size, 1)
-        slots["place"] = _at(edit.thing.place)
-    if edit.edit_type == "motion change":
-        slots["place"] = _at(edit.value)
-    if edit.background is not None:
-        background = edit.background
-        slots["background"] = {
-            "plain": background.tone,
-            "gradient": f"a {background.tone} to {background.second_tone} gradient",
-        }.get(background.pattern, f"{background.tone} {background.pattern}")
-    return rng.choice(PARAPHRASES[edit.edit_type]).format(**slots)
-
-
-def _at(place: str) -> str:
-    words = {"center": "in the center", "left": "on the left", "right": "on the right"}
-    return words.get(place, f"at the {place}")
+def draw(rng: Random) -> Draft:
+    """Return a plain edit in one of these phrasings."""
+    return phrased(rng, PARAPHRASES, STYLE_PARAPHRASES)

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass, replace
 from itertools import combinations
-from random import Random
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from editmgt.data.scenes.edits import Edit, apply
-from editmgt.data.scenes.graph import COLORS, SHAPES, Background, Scene, Thing
+from editmgt.data.scenes.graph import Background, Scene, Thing
 from editmgt.data.scenes.render import render
 
 WORLD = "full"
@@ -59,22 +58,6 @@ def with_thing(scene: Scene, index: int, **fields: Any) -> Scene:
     things = list(scene.things)
     things[index] = replace(things[index], **fields)
     return replace(scene, things=tuple(things))
-
-
-def other_color(color: str, rng: Random) -> str:
-    """Return a colour that is not ``color``."""
-    return rng.choice([name for name in COLORS if name != color])
-
-
-def other_shape(shape: str, rng: Random) -> str:
-    """Return a shape that is not ``shape``."""
-    return rng.choice([name for name in SHAPES if name != shape])
-
-
-def describe(thing: Thing) -> str:
-    """``a red striped circle``, without its size."""
-    pattern = "" if thing.pattern == "plain" else f"{thing.pattern} "
-    return f"a {thing.color} {pattern}{thing.shape}"
 
 
 def draft(scene: Scene, edit: Edit, instruction: str) -> Draft:

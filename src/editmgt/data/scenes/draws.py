@@ -67,15 +67,25 @@ def random_edit(scene: Scene, edit_type: str, world: str, rng: Random) -> Edit:
     if edit_type == "add":
         return Edit(edit_type, thing=random_thing(rng, world, rng.choice(free), offsets=(0.0,)))
     index = rng.randrange(len(scene.things))
-    thing = scene.things[index]
-    if edit_type == "remove":
-        return Edit(edit_type, index)
     if edit_type == "motion change":
         return Edit(edit_type, index, value=rng.choice(free))
-    color = rng.choice([name for name in COLORS if name != thing.color])
+    return edit_of(scene, index, edit_type, world, rng)
+
+
+def edit_of(scene: Scene, index: int, edit_type: str, world: str, rng: Random) -> Edit:
+    """Remove, recolour or replace one object."""
+    if edit_type == "remove":
+        return Edit(edit_type, index)
+    thing = scene.things[index]
+    color = other_color(thing.color, rng)
     if edit_type == "color":
         return Edit(edit_type, index, value=color)
     new = random_thing(rng, world, thing.place)
     shape = rng.choice([name for name in SHAPES if name != thing.shape])
     new = replace(new, shape=shape, color=color, size=thing.size, x=thing.x, y=thing.y)
     return Edit(edit_type, index, thing=new)
+
+
+def other_color(color: str, rng: Random) -> str:
+    """Return a colour that is not ``color``."""
+    return rng.choice([name for name in COLORS if name != color])

@@ -46,7 +46,7 @@ def caption(scene: Scene, rng: Random) -> str:
     things = list(scene.things)
     rng.shuffle(things)
     parts = [f"{_background(scene.background)} background"]
-    parts += [f"{_description(thing)} {thing.place}" for thing in things]
+    parts += [f"{description(thing)} {thing.place}" for thing in things]
     return ", ".join(parts) + (f", {scene.style}" if scene.style else "")
 
 
@@ -65,10 +65,11 @@ def instruction(
         slots["object"] = refer(scene, edit.index, rng)
     if edit.thing is not None:
         with_size = edit.edit_type == "add"  # a replacement keeps the size
-        slots["new"] = f"a {_description(edit.thing, with_size)}"
+        slots["new"] = f"a {description(edit.thing, with_size)}"
         slots["place"] = _at(edit.thing.place)
     if edit.background is not None:
-        slots["background"] = _background(edit.background)
+        name = slots["background"] = _background(edit.background)
+        slots["a_background"] = f"a {name}" if edit.background.pattern == "gradient" else name
     if edit.edit_type == "motion change":
         slots["to"], slots["place"] = f"to the {edit.value}", _at(edit.value)
     return rng.choice(phrasings[edit.edit_type]).format(**slots)
@@ -95,6 +96,15 @@ def expression(thing: Thing, words: tuple[str, ...]) -> str:
     return " ".join(["the", *named, noun]) + place
 
 
+def description(thing: Thing, with_size: bool = True) -> str:
+    """``small red striped circle``."""
+    words = [thing.size] if with_size else []
+    words.append(thing.color)
+    if thing.pattern != "plain":
+        words.append(thing.pattern)
+    return " ".join([*words, thing.shape])
+
+
 def _fits(thing: Thing, other: Thing, words: tuple[str, ...]) -> bool:
     return all(getattr(thing, word) == getattr(other, word) for word in words)
 
@@ -103,14 +113,6 @@ def _at(place: str) -> str:
     if place == "center":
         return "in the center"
     return f"on the {place}" if place in ("left", "right") else f"at the {place}"
-
-
-def _description(thing: Thing, with_size: bool = True) -> str:
-    words = [thing.size] if with_size else []
-    words.append(thing.color)
-    if thing.pattern != "plain":
-        words.append(thing.pattern)
-    return " ".join([*words, thing.shape])
 
 
 def _background(background: Background) -> str:

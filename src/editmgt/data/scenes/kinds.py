@@ -3,28 +3,30 @@
 None: this draw does not fit, draw again.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from random import Random
 
-from editmgt.data.scenes.drafts import (
-    OBJECT_EDITS,
-    WORLD,
-    Draft,
-    draft,
-    extent,
-    other_color,
-    other_shape,
-    with_thing,
-)
-from editmgt.data.scenes.draws import random_edit, random_scene, random_thing
-from editmgt.data.scenes.edits import Edit, apply
+from editmgt.data.scenes.drafts import OBJECT_EDITS, WORLD, Draft, draft, extent, with_thing
+from editmgt.data.scenes.draws import edit_of, other_color, random_edit, random_scene, random_thing
+from editmgt.data.scenes.edits import EDIT_TYPES, Edit, apply
 from editmgt.data.scenes.grammar import PHRASINGS, expression, instruction, refer
-from editmgt.data.scenes.graph import COLORS, PATTERNS, PLACES, SHAPES, Scene
+from editmgt.data.scenes.graph import COLORS, PATTERNS, PLACES, SHAPES
 
 SMALL_SHARE = 0.04  # an object of the slice ``small`` covers less of the picture
 _OVERLAP = (0.08, 0.75)  # share of the target that lies under or over another object
 _RESOLUTION = 64  # areas are measured at
 TEMPLATE_EDITS = ("remove", "replace", "color")
+
+
+def phrased(
+    rng: Random, phrasings: Mapping[str, Sequence[str]], style_phrasings: Mapping[str, Sequence[str]]
+) -> Draft:
+    """A plain edit in other phrasings than the grammar's own."""
+    edit_type = rng.choice(EDIT_TYPES)
+    scene = random_scene(rng, WORLD, edit_type)
+    edit = random_edit(scene, edit_type, WORLD, rng)
+    return draft(scene, edit, instruction(scene, edit, rng, phrasings, style_phrasings))
 
 
 def small(rng: Random) -> Draft | None:
@@ -72,7 +74,7 @@ def overlap(rng: Random) -> Draft | None:
     shared = (extents[0] & extents[1]).sum() / extents[pair.index(things[index])].sum()
     if not _OVERLAP[0] <= shared <= _OVERLAP[1]:
         return None
-    edit = _edit_of(scene, index, edit_type, rng)
+    edit = edit_of(scene, index, edit_type, WORLD, rng)
     return draft(scene, edit, instruction(scene, edit, rng))
 
 
@@ -145,18 +147,3 @@ def noop(rng: Random) -> Draft | None:
         named = expression(replace(thing, color=color, shape=shape), ("color", "shape"))
         sentence = rng.choice(PHRASINGS["remove"]).format(object=named)
     return Draft(scene, scene, edit_type, sentence)
-
-
-def _edit_of(scene: Scene, index: int, edit_type: str, rng: Random) -> Edit:
-    """An edit of one object by the rules of the training set."""
-    thing = scene.things[index]
-    if edit_type == "remove":
-        return Edit(edit_type, index)
-    color = other_color(thing.color, rng)
-    if edit_type == "color":
-        return Edit(edit_type, index, value=color)
-    new = random_thing(rng, WORLD, thing.place)
-    shape = other_shape(thing.shape, rng)
-    return Edit(
-        edit_type, index, thing=replace(new, shape=shape, color=color, size=thing.size, x=thing.x, y=thing.y)
-    )

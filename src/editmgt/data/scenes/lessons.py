@@ -8,10 +8,7 @@ from collections.abc import Callable
 from random import Random
 
 from editmgt.data.scenes import kinds
-from editmgt.data.scenes.drafts import WORLD, Draft, draft, is_clear
-from editmgt.data.scenes.draws import random_edit, random_scene
-from editmgt.data.scenes.edits import EDIT_TYPES
-from editmgt.data.scenes.grammar import instruction
+from editmgt.data.scenes.drafts import Draft, is_clear
 from editmgt.data.scenes.graph import Thing
 from editmgt.data.scenes.wide_phrasings import WIDE_PHRASINGS, WIDE_STYLE_PHRASINGS
 
@@ -19,12 +16,9 @@ from editmgt.data.scenes.wide_phrasings import WIDE_PHRASINGS, WIDE_STYLE_PHRASI
 HELD_OUT_PAIRS = ({"color", "replace"}, {"remove", "background change"})
 
 
-def phrasing(rng: Random) -> Draft | None:
+def phrasing(rng: Random) -> Draft:
     """A plain edit, in one of many phrasings."""
-    edit_type = rng.choice(EDIT_TYPES)
-    scene = random_scene(rng, WORLD, edit_type)
-    edit = random_edit(scene, edit_type, WORLD, rng)
-    return draft(scene, edit, instruction(scene, edit, rng, WIDE_PHRASINGS, WIDE_STYLE_PHRASINGS))
+    return kinds.phrased(rng, WIDE_PHRASINGS, WIDE_STYLE_PHRASINGS)
 
 
 #: name -> how a sample is drawn, and which of them are held out.
