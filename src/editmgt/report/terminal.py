@@ -9,6 +9,7 @@ from rich.markup import escape
 from editmgt.report import pairwise
 from editmgt.report.analysis import Analysis, columns
 from editmgt.report.document import (
+    Table,
     count,
     effects_table,
     published_beside,
@@ -26,12 +27,11 @@ def show(analysis: Analysis, console: Console | None = None) -> None:
     # a file has no width: the table should not be folded into one of 80 columns
     console = console or Console(width=None if Console().is_terminal else 160)
     console.print(_cells(analysis.lines))
-    primary = analysis.primary
-    effects = [*analysis.of_family(primary, "effects"), *analysis.of_family(primary, "comparisons")]
-    if effects:
-        console.print(_effects(analysis))
+    families = [analysis.of_family(analysis.primary, name) for name in ("effects", "comparisons")]
+    if effects := [effects_table(analysis, family, "") for family in families if family]:
+        console.print(_table(f"effects on {metric_title(analysis.primary)}", *effects))
     for found in analysis.tournaments:
-        console.print(_ratings(found))
+        console.print(_table(f"ratings on {found.benchmark}", Table("", *pairwise.table(found))))
     for text in (
         *analysis.notes,
         *trainings(analysis.lines),
@@ -61,26 +61,15 @@ def _cells(lines: Sequence[Line]) -> rich_table.Table:
     return table
 
 
-def _ratings(found: pairwise.Tournament) -> rich_table.Table:
-    header, rows = pairwise.table(found)
-    table = rich_table.Table(*header[:1], title=escape(f"ratings on {found.benchmark}"), header_style="bold")
-    for name in header[1:]:
+def _table(title: str, *parts: Table) -> rich_table.Table:
+    """Tables of one header as one, a line between them."""
+    first, *others = parts[0].header
+    table = rich_table.Table(title=escape(title), header_style="bold")
+    table.add_column(escape(first), overflow="fold")
+    for name in others:
         table.add_column(escape(name), justify="right")
-    for row in rows:
-        table.add_row(*map(escape, row))
-    return table
-
-
-def _effects(analysis: Analysis) -> rich_table.Table:
-    table = rich_table.Table(
-        title=escape(f"effects on {metric_title(analysis.primary)}"), header_style="bold"
-    )
-    families = [analysis.of_family(analysis.primary, name) for name in ("effects", "comparisons")]
-    parts = [effects_table(analysis, effects, "") for effects in families if effects]
-    table.add_column(parts[0].header[0], overflow="fold")
-    for name in parts[0].header[1:]:
-        table.add_column(name, justify="right")
     for part in parts:
-        for index, row in enumerate(part.rows):
-            table.add_row(*map(escape, row), end_section=index + 1 == len(part.rows))
+        for row in part.rows:
+            table.add_row(*map(escape, row))
+        table.add_section()
     return table
