@@ -48,7 +48,9 @@ def parquet(path: Path, rows: list[dict[str, Any]], features: dict[str, Any]) ->
     return path
 
 
-def magicbrush(path: Path) -> dict[str, Any]:
+def magicbrush(path: Path, **first: Any) -> dict[str, Any]:
+    """``first``: what the first turn has in other columns than the others."""
+
     def turn(image: str, index: int, **changes: Any) -> dict[str, Any]:
         return {
             "img_id": image, "turn_index": index, "source_img": cell(32, 32, index),
@@ -56,7 +58,7 @@ def magicbrush(path: Path) -> dict[str, Any]:
         } | changes  # fmt: skip
 
     rows = [
-        turn("242679", 1),
+        turn("242679", 1, **first),
         turn("242679", 2, target_img=cell(40, 24, 9), mask_img=cut_out(2)),  # unequal sizes
         turn("139", 1, mask_img=None),
         turn("7", 1, source_img={"bytes": b"not a picture", "path": None}),

@@ -2,16 +2,20 @@
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from released_layouts import (
     anybench,
+    cell,
     dlebench,
     emu_edit,
     folder,
@@ -20,6 +24,7 @@ from released_layouts import (
     gide,
     imgedit,
     magicbrush,
+    parquet,
     pie_bench,
     png,
 )
@@ -27,6 +32,7 @@ from released_layouts import (
 from editmgt.benchmarks import BenchmarkSample, build, rows_digest
 from editmgt.benchmarks.lookup import instructions, picture_path
 from editmgt.benchmarks.pictures import run_length_mask
+from editmgt.benchmarks.protocols import protocol
 from editmgt.config.benchmark import Benchmark
 from editmgt.editing import Editor
 from editmgt.evaluation import controls, evaluate
@@ -170,6 +176,52 @@ def test_the_digest_follows_content_not_place(tmp_path: Path) -> None:
     (tmp_path / "b" / "target" / "a.png").write_bytes(png(32, 24, 8))
     build(Benchmark.of(first))  # another build in between: the last one is kept
     assert rows_digest(Benchmark.of(first)) != rows_digest(Benchmark.of(again))
+
+
+def test_the_digest_tells_a_target_from_a_mask(tmp_path: Path) -> None:
+    own = Path(folder(tmp_path / "own")["path"])
+    shutil.rmtree(own / "masks")
+    before = protocol("folder").rows(str(own)).digest
+    (own / "target").rename(own / "masks")
+    assert protocol("folder").rows(str(own)).digest != before
+
+
+def test_the_digest_sees_the_pictures_that_a_table_names(tmp_path: Path) -> None:
+    names = [f"images/{i}.png" for i in range(4)]
+    (tmp_path / "images").mkdir()
+    for i, name in enumerate(names):
+        (tmp_path / name).write_bytes(png(32, 24, i))
+    rows = [
+        {"image_file": names[i], "edited_file": names[2 + i], "edit_instruction": "a", "edit_type": "x"}
+        for i in range(2)
+    ]
+    text = datasets.Value("string")
+    parquet(tmp_path / "t.parquet", rows, dict.fromkeys(rows[0], text))
+
+    def digest() -> str:
+        found: str = protocol("anybench").rows(str(tmp_path / "t.parquet"), "train").digest
+        return found
+
+    before = digest()
+    assert digest() == before
+    (tmp_path / "images" / "2.png").write_bytes(png(32, 24, 9))
+    assert digest() != before
+
+
+def test_the_digest_of_sessions_out_of_a_table_has_their_earlier_turns(tmp_path: Path) -> None:
+    def digest(seed: int, said: str) -> str:
+        config = magicbrush(tmp_path / f"{seed}-{said}", source_img=cell(32, 32, seed), instruction=said)
+        found: str = protocol("magicbrush_final").rows(config["path"], "dev", "final").digest
+        return found
+
+    assert len({digest(0, "add a dog"), digest(0, "remove it"), digest(5, "add a dog")}) == 3
+
+
+def test_a_mask_of_a_picture_that_was_not_turned_upright_is_told(tmp_path: Path) -> None:
+    config = folder(tmp_path / "own")
+    Image.new("L", (24, 32), 255).save(tmp_path / "own" / "masks" / "b.png")
+    with pytest.raises(ValueError, match="the mask has another shape than its picture: 32x24 and 24x32"):
+        build(Benchmark.of(config))[1]
 
 
 @given(

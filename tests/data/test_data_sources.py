@@ -1,5 +1,6 @@
 """Every published schema is read; what is wrong with a path, a file, a column or a row is told."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -224,6 +225,50 @@ def test_identity_follows_the_files_not_their_place(tmp_path: Path) -> None:
     assert identity(dataset(tmp_path / "b")) != first
     assert identity(dataset("a/b")) != identity(dataset("a/c"))
     assert identity(dataset("a/b")) == identity(dataset("a/b", columns=COLUMNS | {"hole": None}))
+
+
+def test_identity_sees_what_is_changed_within_files_of_one_size(tmp_path: Path) -> None:
+    mask = Image.new("L", (256, 256))
+    pictures = tmp_path / "own" / "masks"
+    pictures.mkdir(parents=True)
+    for name in ("0.bmp", "0.tiff"):
+        mask.save(pictures / name)
+    index = [
+        json.dumps({"file_name": f"{i}.png", "text": "make it red", "more": "x" * 99}) for i in range(300)
+    ]
+    (pictures / "metadata.jsonl").write_text("\n".join(index))
+    seen = {identity(dataset(tmp_path / "own"))}
+    mask.paste(255, (9, 9, 99, 99))
+    for name in ("0.bmp", "0.tiff"):
+        mask.save(pictures / name)
+        seen.add(identity(dataset(tmp_path / "own")))
+    (pictures / "metadata.jsonl").write_text("\n".join([index[0].replace("red", "big"), *index[1:]]))
+    seen.add(identity(dataset(tmp_path / "own")))
+    assert len(seen) == 4
+
+
+def test_identity_sees_the_pictures_that_a_table_names(tmp_path: Path) -> None:
+    names = [f"../elsewhere/{i}.png" for i in range(4)]
+    (tmp_path / "elsewhere").mkdir()
+    for i, name in enumerate(names):
+        picture(i).save(tmp_path / "elsewhere" / Path(name).name)
+    said = {"instruction": ["a", "b"], "type": ["add", "add"]}
+    table = write(
+        pa.table({"input_img": names[:2], "output_img": names[2:]} | said), tmp_path / "t" / "t.parquet"
+    )
+    paths = [table.parent, table.parent / "*.parquet", f"file://{table}"]
+    before = [identity(dataset(path)) for path in paths]
+    picture(99, (90, 20)).save(tmp_path / "elsewhere" / "2.png")
+    assert all(identity(dataset(path)) != was for path, was in zip(paths, before, strict=True))
+
+
+def test_identity_passes_over_hidden_folders(tmp_path: Path) -> None:
+    write(schemas(3)["crispedit"], tmp_path / "train.parquet")
+    before = identity(dataset(tmp_path))
+    for note in (".git/index", ".cache/huggingface/download/train.parquet.metadata"):
+        (tmp_path / note).parent.mkdir(parents=True)
+        (tmp_path / note).write_text("now")
+    assert identity(dataset(tmp_path)) == before
 
 
 @pytest.mark.parametrize("streaming", [False, True])

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from editmgt.data.cells import is_missing, open_picture
+from editmgt.data.folder import MAX_ASPECT_CHANGE
+from editmgt.data.transform import aspects_differ
 from editmgt.editing.images import upright_rgb
 from editmgt.editing.masks import may_change, read_mask
 
@@ -23,14 +25,22 @@ def picture(value: Any) -> NDArray[np.uint8]:
     return np.asarray(upright_rgb(open_picture(value, "the picture")))
 
 
-def mask(value: Any, size: tuple[int, int], hole: bool = False) -> NDArray[np.bool_] | None:
+def mask(
+    value: Any, size: tuple[int, int], painted_on: tuple[int, int], hole: bool = False
+) -> NDArray[np.bool_] | None:
     """Return bool (height, width) = ``size``, True where an edit may change something; None where there is no picture.
 
-    ``hole``: see :func:`editmgt.editing.masks.read_mask`. A mask of another size is stretched to the picture's.
+    A mask of another size is stretched to it. ``painted_on`` is that of the picture that the mask is of; ``hole``: see
+    :func:`editmgt.editing.masks.read_mask`.
+
+    Raises:
+        ValueError: for a mask of another shape, such as one painted on a picture that was not turned upright.
     """
     if is_missing(value):
         return None
     levels = read_mask(open_picture(value, "the mask"), hole=hole)
+    if differ := aspects_differ([painted_on[::-1], levels.size], MAX_ASPECT_CHANGE):
+        raise ValueError(f"the mask has another shape than its picture: {differ}")
     if levels.size != size[::-1]:
         levels = levels.resize(size[::-1], Image.Resampling.NEAREST)
     return may_change(levels)

@@ -3,17 +3,21 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from editmgt.benchmarks.benchmark_sample import BenchmarkSample
 from editmgt.data import sources
-from editmgt.data.cells import PICTURE, locate
+from editmgt.data.cells import PICTURE, locate, storage
 from editmgt.data.sources import Column
 from editmgt.errors import UserError
 from editmgt.paths import is_file_name, within
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _LONGEST = 1000  # characters of a path
 Record = Mapping[str, Any]
@@ -25,7 +29,7 @@ class Table:
     Args:
         records: a ``datasets.Dataset`` or a list.
         convert: a record and its position -> the sample.
-        pictures: fields of the records that are paths of pictures, whose content is part of the identity.
+        pictures: fields of the records that hold pictures or are paths of them, whose content is part of the identity.
         lacks: ``target``, ``edit_mask``: what no row has, so that nobody decodes all of them to find it out.
         instruction: field of the records that is the instruction; of another, each row is converted to find out.
     """
@@ -73,14 +77,42 @@ class Table:
             for record in self.records:
                 facts = {key: value for key, value in record.items() if key not in self.pictures}
                 total.update(json.dumps(facts, sort_keys=True, default=str).encode())
-                for path in (Path(record[key]) for key in self.pictures if key in record):
-                    total.update(path.name.encode())
-                    total.update(path.read_bytes() if path.is_file() else b"missing")
+                for key in self.pictures:
+                    if key in record:
+                        total.update(_content(key, Path(record[key])))
         else:
             for batch in self.records.with_format("arrow").iter(256):  # type: ignore[attr-defined]
                 for part in batch.combine_chunks().to_batches():
                     total.update(part.serialize())
+            for key, path in self._named_files():
+                total.update(_content(key, path))
         return total.hexdigest()[:16]
+
+    def _named_files(self) -> Iterator[tuple[str, Path]]:
+        """Yield the pictures that a table names by their paths, each with its column."""
+        table = self.records.data.table  # type: ignore[attr-defined]
+        columns = [
+            name for name in self.pictures if name in table.column_names and _names_files(table.column(name))
+        ]
+        rows = self.records.select_columns(columns)  # type: ignore[attr-defined]
+        for index in range(len(rows) if columns else 0):
+            with suppress(UserError):  # a path that leads out of the folder: the row fails when it is edited
+                yield from ((key, cell) for key, cell in rows[index].items() if isinstance(cell, Path))
+
+
+def _names_files(column: "pa.ChunkedArray") -> bool:
+    """Whether cells of a column may be paths of pictures: not where all hold the pictures themselves."""
+    import pyarrow.compute as pc
+
+    kind = storage(column.type)
+    if kind == "picture" and column.type.get_field_index("bytes") >= 0:
+        return bool(pc.struct_field(column, "bytes").null_count)
+    return kind in ("picture", "text")
+
+
+def _content(field: str, path: Path) -> bytes:
+    named = f"{field}\0{path.name}\0".encode()
+    return named + (hashlib.sha256(path.read_bytes()).digest() if path.is_file() else b"missing")
 
 
 def check_keys(path: str, name: str, keys: Iterable[object]) -> None:

@@ -7,23 +7,30 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from editmgt.data.cells import PICTURE, TEXT, column_problem, storage
-from editmgt.data.folder import INDEX, folder_columns, is_folder
+from editmgt.data.cells import PICTURE, TEXT, column_problem, locate, storage
+from editmgt.data.folder import folder_columns, is_folder
 from editmgt.errors import UserError, first_line
 from editmgt.files import files_below
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
     from datasets import Dataset, DatasetBuilder, IterableDataset
 
     from editmgt.config import schema
 
 _HUB = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 _BATCH = 100  # rows read at a time; of its own accord ``datasets`` stops at a row group without any
-_TAIL = 16 * 1024  # bytes at a file's end that identify it; a parquet file keeps its statistics there
+_HERE = "file://"  # begins the address of a file on this machine
+_TAIL = (
+    16 * 1024
+)  # bytes at the end of a file that is told by them; a parquet file keeps its statistics there
+#: Tables with statistics, and compressed files: what changes in them changes their size or their end.
+_TOLD_BY_THEIR_END = {".parquet", ".arrow", ".png", ".jpg", ".jpeg", ".webp", ".zip", ".tar", ".gz"}
 
 
 class Opened(NamedTuple):
@@ -137,37 +144,77 @@ def told(place: str, rows: Iterable["pa.Table"]) -> Iterator["pa.Table"]:
 
 
 def identity(spec: "schema.Dataset") -> str:
-    """Return a hash of what a dataset is: its name and place, and of local files their names, sizes and last bytes.
+    """Return a hash of what a dataset is: its name and place, and of local files their names, sizes and contents.
 
-    It does not read the data, and is the same wherever equal files lie.
+    Of tables and compressed pictures it reads the last bytes alone, in which a change shows. It is the same wherever equal
+    files lie.
     """
     path = str(spec.path)
     digest = hashlib.sha256()
     files = local_files(path)
-    place = "" if files else path
-    facts = (place, spec.split, spec.config, spec.revision, sorted(spec.columns))
+    facts = ("" if files else path, spec.split, spec.config, spec.revision, sorted(spec.columns))
     digest.update(repr(facts).encode())
     root = Path(path) if Path(path).is_dir() else None
     for file in files:
-        size = file.stat().st_size
-        digest.update(f"{file.relative_to(root) if root else file.name}\0{size}\0".encode())
-        with file.open("rb") as opened:
-            if file.name != INDEX:
-                opened.seek(max(0, size - _TAIL))
-            digest.update(opened.read())
+        digest.update(f"{file.relative_to(root) if root else file.name}\0".encode() + _content(file))
+    for name, file in _named_pictures(files, spec.columns):
+        digest.update(f"{name}\0".encode() + _content(file))
     return digest.hexdigest()[:16]
 
 
 def local_files(path: str) -> list[Path]:
-    """Return the files behind a directory or a pattern on this machine; none where the data are elsewhere."""
-    if Path(path).is_dir():
-        return [file for file in files_below(Path(path)) if not file.name.startswith(".")]
-    if Path(path).is_file():  # also one whose name looks like a pattern
-        return [Path(path)]
-    if "://" in path:
+    """Return the files behind a directory or a pattern on this machine; none where the data are elsewhere.
+
+    Of hidden files and folders (git's, a download's notes) there are none.
+    """
+    root = Path(path)
+    if root.is_dir():
+        files = files_below(root)
+        return [file for file in files if not any(part[0] == "." for part in file.relative_to(root).parts)]
+    if root.is_file():  # also one whose name looks like a pattern
+        return [root]
+    if "://" in path.removeprefix(_HERE):
         return []
-    found = glob.glob(path, recursive=True)  # noqa: PTH207 (pathlib refuses absolute patterns)
+    found = glob.glob(path.removeprefix(_HERE), recursive=True)  # noqa: PTH207 (pathlib refuses absolute patterns)
     return sorted(Path(file) for file in found if Path(file).is_file())
+
+
+def _content(file: Path) -> bytes:
+    stat = file.stat()
+    return _content_of(file, stat.st_size, stat.st_mtime_ns)
+
+
+@cache
+def _content_of(file: Path, size: int, time_ns: int) -> bytes:
+    with file.open("rb") as opened:
+        if file.suffix.lower() in _TOLD_BY_THEIR_END:
+            opened.seek(max(0, size - _TAIL))
+        return f"{size}\0".encode() + hashlib.file_digest(opened, "sha256").digest()
+
+
+def _named_pictures(files: Sequence[Path], columns: "schema.Columns") -> Iterator[tuple[str, Path]]:
+    """Yield the pictures that parquet files name by their paths, which may lie anywhere, as named there."""
+    import pyarrow.parquet as pq
+
+    tables = [file for file in files if file.suffix.lower() == ".parquet"]
+    folders = _folders([str(file) for file in tables])
+    for file in tables:
+        with suppress(Exception):  # who opens the data set says what is wrong with it
+            schema = pq.read_schema(file)
+            wanted = {columns.source, columns.target, columns.mask, columns.hole} & {*schema.names}
+            for column in sorted(name for name in wanted if name):
+                if storage(schema.field(column).type) == "text":
+                    yield from _paths(pq.ParquetFile(file), column, folders)
+
+
+def _paths(table: "pq.ParquetFile", column: str, folders: Sequence[Path]) -> Iterator[tuple[str, Path]]:
+    for batch in table.iter_batches(columns=[column]):
+        for value in filter(None, batch.column(0).to_pylist()):
+            where = locate(value, folders)
+            if not isinstance(where, Path):
+                return  # a column that holds the pictures themselves
+            if where.is_file():
+                yield value, where
 
 
 def _columns(key: str, columns: "schema.Columns") -> list[Column]:

@@ -23,4 +23,4 @@ def rows(path: Text, split: Text) -> Table:
             target_caption=row.get("output") or "",
         )
 
-    return Table(table, convert, lacks=("edit_mask",), instruction="edit_instruction")
+    return Table(table, convert, pictures, lacks=("edit_mask",), instruction="edit_instruction")

@@ -29,4 +29,4 @@ def rows(path: Text, split: Text) -> Table:
             target_caption=row["output_caption"] or "",
         )
 
-    return Table(table, convert, lacks=("target", "edit_mask"))
+    return Table(table, convert, ("image",), lacks=("target", "edit_mask"))

@@ -40,6 +40,6 @@ def _sample(row: Record, index: int) -> BenchmarkSample:
         instruction=row["instruction"],
         edit_type=row["type"],
         target=target,
-        edit_mask=mask(row.get("mask"), shown.shape[:2]),
+        edit_mask=mask(row.get("mask"), shown.shape[:2], source.shape[:2]),
         target_caption=row["caption"],
     )

@@ -71,4 +71,4 @@ def rows(path: Text, split: Text, language: Literal["en", "cn"]) -> Table:
             slice=language,
         )
 
-    return Table(table, convert, lacks=("target", "edit_mask"))
+    return Table(table, convert, ("input_image",), lacks=("target", "edit_mask"))

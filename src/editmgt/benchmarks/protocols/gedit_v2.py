@@ -26,4 +26,4 @@ def rows(path: Text, split: Text) -> Table:
             edit_type=row.get("task") or row["key"].rstrip("0123456789").rstrip("_"),
         )
 
-    return Table(table, convert, lacks=("target", "edit_mask"))
+    return Table(table, convert, ("source_image",), lacks=("target", "edit_mask"))

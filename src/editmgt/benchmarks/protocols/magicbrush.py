@@ -5,7 +5,6 @@ session's turns one after the other, each on the result of the one before, judge
 authors' ``evaluation/image_eval.py``. A mask is the source with a transparent hole where the turn may change it.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -49,11 +48,11 @@ def rows(path: Text, split: Text, turns: Literal["all", "final"]) -> Table:
         )
     found = [place for place in (Path(path), Path(path) / "test") if (place / SESSIONS).is_file()]
     if found:
-        return _table(_released(found[0]), turns, _PICTURES)
+        return _table(_released(found[0]), turns)
     table = open_table(path, split, _COLUMNS, _PICTURES)
     keys = (f"{row['img_id']}-{row['turn_index']}" for row in table.select_columns(["img_id", "turn_index"]))
     check_keys(path, "img_id-turn_index", keys)
-    return _table(table, turns, ())
+    return _table(table, turns)
 
 
 def _released(directory: Path) -> list[Record]:
@@ -92,50 +91,47 @@ def _released(directory: Path) -> list[Record]:
     return records
 
 
-def _table(records: Any, turns: str, pictures: Sequence[str]) -> Table:
+def _table(records: Any, turns: str) -> Table:
+    every = Table(records, _turn, _PICTURES)
     if turns == "all":
-        return Table(records, _turn, pictures)
-    indexed = records if isinstance(records, list) else records.select_columns(["img_id", "turn_index"])
+        return every
+    texts = records if isinstance(records, list) else records.select_columns([*_COLUMNS])
     sessions: dict[str, list[int]] = {}
-    for position, row in sorted(enumerate(indexed), key=lambda item: int(item[1]["turn_index"])):
+    for position, row in sorted(enumerate(texts), key=lambda item: int(item[1]["turn_index"])):
         sessions.setdefault(str(row["img_id"]), []).append(position)
-    chosen: Any
-    if isinstance(records, list):
-        # what a session is made of is in its record, and so in the rows' identity
-        chosen = [
-            records[positions[-1]]
-            | {"source_img": records[positions[0]]["source_img"]}
-            | {"before": [records[position]["instruction"] for position in positions[:-1]]}
-            for positions in sessions.values()
-        ]
-    else:
-        chosen = records.select([positions[-1] for positions in sessions.values()])
+    # a session is made of several rows: the content of all of them is its identity
+    chosen = [
+        {"img_id": session, "instruction": texts[positions[-1]]["instruction"], "rows": every.digest}
+        for session, positions in sessions.items()
+    ]
 
     def convert(row: Record, index: int) -> BenchmarkSample:
-        of_session = [records[position] for position in sessions[str(row["img_id"])]]
+        of_session = [records[position] for position in sessions[row["img_id"]]]
         return BenchmarkSample(
             sample_id=f"{row['img_id']}-final",
-            source_id=str(row["img_id"]),
+            source_id=row["img_id"],
             source=picture(of_session[0]["source_img"]),
             instruction=row["instruction"],
             edit_type=f"{len(of_session)} turns",
-            target=picture(row["target_img"]),  # no mask: a row's is of its own turn, not of the session
-            target_caption=row.get("caption", ""),
+            target=picture(
+                of_session[-1]["target_img"]
+            ),  # no mask: a row's is of its own turn, not of the session
+            target_caption=of_session[-1].get("caption", ""),
             before=tuple(turn["instruction"] for turn in of_session[:-1]),
         )
 
-    return Table(chosen, convert, pictures, lacks=("edit_mask",))
+    return Table(chosen, convert, lacks=("edit_mask",))
 
 
 def _turn(row: Record, index: int) -> BenchmarkSample:
-    target = picture(row["target_img"])
+    source, target = picture(row["source_img"]), picture(row["target_img"])
     return BenchmarkSample(
         sample_id=f"{row['img_id']}-{row['turn_index']}",
         source_id=str(row["img_id"]),
-        source=picture(row["source_img"]),
+        source=source,
         instruction=row["instruction"],
         edit_type=f"turn {row['turn_index']}",
         target=target,
-        edit_mask=mask(row["mask_img"], target.shape[:2], hole=True),
+        edit_mask=mask(row["mask_img"], target.shape[:2], source.shape[:2], hole=True),
         target_caption=row.get("caption", ""),
     )

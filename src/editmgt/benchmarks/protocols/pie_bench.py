@@ -16,7 +16,6 @@ def rows(path: Text, split: Text) -> Table:
     directory = Path(path)
     mapping = directory / "mapping_file.json"
     fields = ("original_prompt", "editing_prompt", "editing_instruction")
-    pictures: tuple[str, ...]
     if mapping.is_file():
         entries = read_entries(mapping, ("image_path", *fields))
         check_keys(path, "key", entries)
@@ -24,10 +23,9 @@ def rows(path: Text, split: Text) -> Table:
         for record in records:
             named = str(Path("annotation_images") / record["image_path"])
             record["image"] = str(within(directory, named, f"benchmark.path={path}: image_path"))
-        pictures = ("image",)
     else:
         columns = ("mask", "editing_type_id", *fields)
-        records, pictures = open_table(path, split, columns, ("image",), ("key", "id")), ()
+        records = open_table(path, split, columns, ("image",), ("key", "id"))
         for name in ("key", "id"):
             if name in records.column_names:
                 check_keys(path, name, (str(key) for key in records[name] if key))
@@ -50,4 +48,4 @@ def rows(path: Text, split: Text) -> Table:
             target_caption=row["editing_prompt"].replace("[", "").replace("]", ""),
         )
 
-    return Table(records, convert, pictures, lacks=("target",), instruction="editing_instruction")
+    return Table(records, convert, ("image",), lacks=("target",), instruction="editing_instruction")
