@@ -16,7 +16,9 @@ from editmgt.data.bad_rows import BadRows
 from editmgt.data.batches import PROBLEM, Mixture, PairBatches, Share
 from editmgt.data.edit_data import EditData, open_all
 from editmgt.data.order import BLOCK, counts, drawn, mixed, shuffled
+from editmgt.data.pixels import PixelBatches
 from editmgt.data.rows import EditRows
+from editmgt.data.scenes import SceneDataset
 from editmgt.data.transform import Transform
 
 TRANSFORM = Transform(sizes=((32, 32),), crops=1, flip=False, min_side=8, max_aspect_change=0.1)
@@ -100,8 +102,9 @@ def test_a_batch_holds_the_pictures(files: Path, tmp_path: Path) -> None:
     assert batch["index"].tolist() == [0, 1, 2, 3] and batch["global_size"] == 4
 
 
+@pytest.mark.parametrize("size", [None, 6])
 @pytest.mark.parametrize("readers", [1, 2, 3, 4, 5])
-def test_a_stream_gives_every_row_to_one_reader_an_epoch(files: Path, readers: int) -> None:
+def test_a_stream_gives_every_row_to_one_reader_an_epoch(files: Path, readers: int, size: int | None) -> None:
     """Whether the files divide evenly among the readers (1, 2) or not (3, 4, 5: more than there are files)."""
     rows = EditRows(
         "crispedit",
@@ -110,6 +113,7 @@ def test_a_stream_gives_every_row_to_one_reader_an_epoch(files: Path, readers: i
         streaming=True,
         max_pixels=10_000,
         cache_dir=files,
+        size=size,
     )
     orders = [
         [
@@ -119,7 +123,7 @@ def test_a_stream_gives_every_row_to_one_reader_an_epoch(files: Path, readers: i
         ]
         for number in range(2)
     ]
-    assert sorted(orders[0]) == sorted(orders[1]) == [f"row {i}" for i in range(9)]
+    assert sorted(orders[0]) == sorted(orders[1]) == [f"row {i}" for i in range(size or 9)]
     assert orders[0] != orders[1]
 
 
@@ -165,6 +169,14 @@ def test_datasets_are_mixed_by_ratio(files: Path, tmp_path: Path) -> None:
     made = PairBatches(both, [mixture], TRANSFORM, 4, BadRows(tmp_path / "bad.csv", 0.5), Share(40, 0, 0, 1))
     texts = [text for batch in said(made, 5) for text in batch]
     assert 130 < sum(text.startswith("row") for text in texts) < 170
+
+
+def test_processes_share_a_codecs_pictures() -> None:
+    scenes = SceneDataset("train", size=6, resolution=32)
+    whole = next(iter(PixelBatches(scenes, 8, 1)))
+    parts = [next(iter(PixelBatches(scenes, 8, 1, rank, 2))) for rank in range(2)]
+    assert [parts[i % 2]["ids"][i // 2] for i in range(4)] == whole["ids"]
+    assert torch.equal(parts[1]["pixels"][:2], whole["pixels"][2:4])
 
 
 @pytest.mark.parametrize("streaming", [False, True])

@@ -1,5 +1,6 @@
 """Aspect-ratio buckets: batches of one shape, paired crops kept, every batch a pure function of (seed, step)."""
 
+from dataclasses import replace
 from itertools import islice, pairwise
 from math import log
 from pathlib import Path
@@ -17,7 +18,7 @@ from torch.utils.data import DataLoader
 from editmgt.config.problems import problems
 from editmgt.config.schema import Edits, Model
 from editmgt.data.bad_rows import BadRows
-from editmgt.data.batches import Mixture, PairBatches, Share, bucketed
+from editmgt.data.batches import Mixture, PairBatches, Share, bucketed, with_a_good_one
 from editmgt.data.buckets import bucket_sizes, bucket_steps, nearest_bucket
 from editmgt.data.edit_data import EditData
 from editmgt.data.rows import EditRows
@@ -163,6 +164,23 @@ def test_a_batch_has_one_shape_and_is_a_function_of_the_step(files: Path, tmp_pa
     assert [[parts[i % 2][step][1][i // 2] for i in range(4)] for step in range(6)] == [
         texts for _, texts in whole[:6]
     ]
+
+
+def test_where_all_rows_of_a_shape_are_bad_one_of_another_is_cropped_to_it(
+    files: Path, tmp_path: Path
+) -> None:
+    made = batches(files, tmp_path, Share(4, 0, 0, 1))
+    *others, tall = made.mixtures
+    made.mixtures = [*others, replace(tall, rows=(np.array([7]),))]  # which holds no picture
+    whole = said(made, 20)
+    assert {shape for shape, _ in whole} == {(32, 32), (24, 44), (44, 24)}
+    assert said(made, 20, workers=2) == whole
+
+
+def test_of_a_caches_codes_a_shape_without_a_good_row_is_left_out() -> None:
+    rows, buckets = np.array([0, 1, 3, 4]), np.array([0, 1, 0, 1, 2])
+    assert with_a_good_one(rows, np.array([0, 2, 3]), buckets).tolist() == [0, 1, 3]
+    assert with_a_good_one(rows, np.array([2]), buckets).tolist() == []
 
 
 def test_a_mixture_keeps_its_ratios_over_shapes() -> None:

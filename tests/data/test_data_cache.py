@@ -165,8 +165,8 @@ def test_shards_make_one_cache_and_masks_are_kept(
     assert {name: (tmp_path / "streamed" / name).read_bytes() for name in whole} == whole
 
     cache = open_cache(tmp_path / "whole")
-    assert [cache.rows(dataset)[0] for dataset in range(2)] == [12, 8]
-    assert cache.rows(0)[1].tolist() == [0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11]
+    cache.check_rows([12, 8])
+    assert cache.good_rows(0).tolist() == [0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11]
     batch = cache.read([(0, 0), (1, 1)])
     assert batch["edit_mask"][0].all()
     # the middle crop of 40x40 from 48x40, mask white from 8 to 24: 3.2 to 16 of 32 pixels across, 6.4 to 19.2 down
@@ -338,6 +338,39 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on(
             path.is_dir()
             or path.read_bytes() == (tmp_path / "whole" / path.relative_to(tmp_path / "filled")).read_bytes()
         ), path
+
+
+def test_a_cache_and_a_training_allow_as_many_bad_rows_of_few(
+    tiny_bundle: Path, datasets_: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    config = settings(tiny_bundle, datasets_, tmp_path, max_bad_share=0.05)
+    config["data"]["token_cache"] = str(tmp_path / "cache")
+    prepare(preparation(config))  # 1 of 20 is bad, of a dataset of 12: less than a twentieth of a hundred
+    train(Train.model_validate(config), tmp_path / "run")
+
+
+def test_a_dataset_that_has_grown_elsewhere_makes_its_cache_stale(
+    tiny_bundle: Path, datasets_: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    """Of data that are not on this machine the number of rows alone can tell."""
+    config = settings(tiny_bundle, datasets_, tmp_path, token_cache=str(tmp_path / "cache"))
+    prepare(preparation(config))
+    cache = open_cache(tmp_path / "cache")
+    cache.check_rows([12, 8])
+    with pytest.raises(UserError, match=r"it was made with 8 rows of dataset \w+ \(now 9\)\. Name another"):
+        cache.check_rows([12, 9])
+
+
+def test_a_dataset_of_bad_rows_alone_is_told_before_the_first_batch(
+    tiny_bundle: Path, datasets_: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    rows = crispedit([b"no picture"] * 8, [picture(i) for i in range(8)], [f"row {i}" for i in range(8)])
+    datasets = {"none": spec(write(rows, tmp_path / "t.parquet")), "magicbrush": datasets_["magicbrush"]}
+    changes = {"token_cache": str(tmp_path / "cache"), "max_bad_share": 1.0, "num_workers": 1}
+    config = settings(tiny_bundle, datasets, tmp_path, **changes)
+    prepare(preparation(config))
+    with pytest.raises(UserError, match=r"^data\.datasets\.none holds no good row\.$"):
+        train(Train.model_validate(config), tmp_path / "run")
 
 
 def test_too_many_bad_rows_stop_however_often_it_is_run(

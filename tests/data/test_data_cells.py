@@ -75,6 +75,12 @@ def test_base64_in_each_form(picture_format: str) -> None:
                 assert picture_size(cell) == size
 
 
+@pytest.mark.parametrize("picture_format", ["PNG", "JPEG", "WEBP"])
+def test_broken_exif_turns_nothing(picture_format: str) -> None:
+    content = encoded(picture(0, (48, 40)), picture_format, exif=b"Exif\0\0garbage!!garbage")
+    assert picture_size(content) == benchmark_picture(content).shape[1::-1] == (48, 40)
+
+
 def test_big_endian_tiff_in_base64() -> None:
     content = encoded(Image.new("I;16B", (48, 40)), "TIFF")
     assert content.startswith(b"MM")

@@ -286,6 +286,15 @@ def test_tables_of_several_folders_may_hold_whole_paths_and_base64(streaming: bo
     assert found == [f"make the red circle number {i % 3} blue" for i in range(6)]
 
 
+@pytest.mark.parametrize("split", ["train+test", "train + test", "all"])
+def test_splits_together_start_from_their_tables_folder(tmp_path: Path, split: str) -> None:
+    table = named(tmp_path, [f"pictures/{i}.png" for i in range(3)])
+    for name in ("train", "test"):
+        write(table, tmp_path / f"{name}.parquet")
+    rows = opened(spec(tmp_path, split=split), tmp_path / "cache", False)
+    assert len(rows) == 6 and {rows.pair(row).target.size for row in range(6)} == {(48, 40)}
+
+
 def test_a_directory_with_other_files_beside_the_table(tmp_path: Path) -> None:
     write(BASE, tmp_path / "data" / "train.parquet")
     (tmp_path / "data" / "README.md").write_text("# mine")
@@ -314,11 +323,12 @@ def test_a_stream_that_breaks_off_is_one_line(tmp_path: Path) -> None:
     content[4:1000] = bytes(996)  # the first column's
     path.write_bytes(content)
     rows = opened(spec(path), tmp_path, True)
-    with pytest.raises(
-        UserError, match=r"data\.datasets\.mine\.path=.*t\.parquet cannot be read: "
-    ) as caught:
-        list(rows)
-    assert "\n" not in str(caught.value) and len(str(caught.value)) < 600
+    for read in (lambda: list(rows), lambda: rows.texts()):
+        with pytest.raises(
+            UserError, match=r"data\.datasets\.mine\.path=.*t\.parquet cannot be read: "
+        ) as caught:
+            read()
+        assert "\n" not in str(caught.value) and len(str(caught.value)) < 600
 
 
 @pytest.mark.parametrize("columns", [None, ["input_img", "instruction", "output_img", "type"]])

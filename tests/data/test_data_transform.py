@@ -105,6 +105,15 @@ def test_pairs_that_do_not_fit_are_bad(source: tuple[int, int], target: tuple[in
         ("turn it clockwise", False),
         ("write a letter on the wall", False),
         ("把左边的帽子变红", False),
+        ("don't change the hat", True),
+        ("make the shirt say hello", False),
+        ('change "SALE" to "SOLD"', False),
+        ("make the sign's text read 'open'", False),
+        ("the shirt says hello", False),
+        ("make the title read Winter", False),
+        ("rotate the clock by 90 degrees", False),
+        ("turn the car around", False),
+        ("turn the hat red", True),
     ],
 )
 def test_what_speaks_of_sides_is_never_mirrored(text: str, fits: bool) -> None:

@@ -50,8 +50,7 @@ class BadRows:
         self._bad.add((dataset, row))
         self.reasons[error.reason] += 1
         _append(self.log, to_csv([(dataset, row, error.reason, error.detail)]))
-        seen = max(_FEWEST, len(self._good) + len(self._bad))
-        if len(self._bad) > self.max_share * seen:
+        if too_many(len(self._bad), len(self._good) + len(self._bad), self.max_share):
             raise UserError(
                 f"{len(self._bad)} of {len(self._good) + len(self._bad)} rows are bad ({told(self.reasons)}), more "
                 f"than data.max_bad_share={self.max_share}; {self.log} names them."
@@ -63,6 +62,11 @@ class BadRows:
             return Counter()
         with self.log.open(newline="") as file:
             return Counter(row[2] for row in {tuple(row[:3]) for row in csv.reader(file)})
+
+
+def too_many(bad: int, seen: int, max_share: float) -> bool:
+    """Whether more than ``max_share`` of the rows seen so far are bad; of few rows, so many as that share of a hundred."""
+    return bad > max_share * max(_FEWEST, seen)
 
 
 def told(reasons: Mapping[str, int]) -> str:

@@ -25,7 +25,6 @@ from editmgt.data.rows import EditRows
 from editmgt.data.transform import Pair, Transform, View
 from editmgt.errors import UserError
 
-_NONE = "data.datasets.{} holds no good row (with data.aspect_buckets: none of one of its shapes)."
 PROBLEM = "problem"  # a batch with this key holds a user's mistake met in a loading process, and nothing else
 
 
@@ -96,6 +95,18 @@ def bucketed(mixture: Mixture, buckets: Sequence[NDArray[np.int64]]) -> list[Mix
     return found
 
 
+def with_a_good_one(
+    rows: NDArray[np.int64], good: NDArray[np.int64], buckets: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return those of ``rows`` whose shape a good one has, too: of a cache's codes no other shape's could stand in for them."""
+    return rows[np.isin(buckets[rows], buckets[np.intersect1d(rows, good)])]
+
+
+def no_good_row(dataset: str) -> UserError:
+    """What a user is told of a dataset whose every row is bad."""
+    return UserError(f"data.datasets.{dataset} holds no good row.")
+
+
 def _draws(mixtures: Sequence[Mixture], share: Share) -> Iterator[tuple[int, list[tuple[int, int, int]]]]:
     """Yield of each step its bucket and this process's draws, from ``share.start_step`` on; a worker's, every so many."""
     info = get_worker_info()
@@ -156,8 +167,10 @@ class PairBatches(IterableDataset[dict[str, Any]]):
 
     def _drawn_steps(self) -> Iterator[list[_Sample]]:
         rows = {mixture.bucket: mixture.rows for mixture in self.mixtures}
+        # where all rows of a shape are bad, one of another is cropped to it
+        every = [np.concatenate(of_buckets) for of_buckets in zip(*rows.values(), strict=True)]
         for bucket, draws in _draws(self.mixtures, self.share):
-            yield [self._good(bucket, rows[bucket][draw[0]], *draw) for draw in draws]
+            yield [self._good(bucket, (rows[bucket][draw[0]], every[draw[0]]), *draw) for draw in draws]
 
     def _streamed_steps(self) -> Iterator[list[_Sample]]:
         size = len(self.share.index())
@@ -165,16 +178,17 @@ class PairBatches(IterableDataset[dict[str, Any]]):
         while True:
             yield list(islice(streamed, size))
 
-    def _good(self, bucket: int, rows: NDArray[np.int64], dataset: int, place: int, variant: int) -> _Sample:
-        for offset in range(len(rows)):
-            row = int(rows[(place + offset) % len(rows)])
+    def _good(
+        self, bucket: int, rows: Sequence[NDArray[np.int64]], dataset: int, place: int, variant: int
+    ) -> _Sample:
+        for row in (int(some[(place + i) % len(some)]) for some in rows for i in range(len(some))):
             try:
                 pair = checked_pair(self.datasets[dataset], row, self.transform, self.bad)
             except BadRow:
                 continue
             name = f"{self.datasets[dataset].name}-{row}"
             return _Sample(self.transform(pair, variant, bucket), pair.text, name)
-        raise UserError(_NONE.format(self.datasets[dataset].name))
+        raise no_good_row(self.datasets[dataset].name)
 
     def _streamed(self, position: int) -> Iterator[_Sample]:
         """This process's samples from ``position`` of its own order on."""
@@ -229,7 +243,7 @@ class CachedBatches(IterableDataset[dict[str, Any]]):
 
     def __init__(self, cache: TokenCache, mixtures: Sequence[Mixture], share: Share) -> None:
         self.cache, self.mixtures, self.share = cache, mixtures, share
-        self._good = [cache.rows(dataset)[1] for dataset in range(len(mixtures[0].rows))]
+        self._good = [cache.good_rows(dataset) for dataset in range(len(mixtures[0].rows))]
         self._trained = {
             mixture.bucket: [
                 np.intersect1d(good, rows, assume_unique=True)
@@ -244,7 +258,7 @@ class CachedBatches(IterableDataset[dict[str, Any]]):
         rows = {mixture.bucket: mixture.rows for mixture in self.mixtures}
         for bucket, draws in _draws(self.mixtures, share):
             chosen = [
-                (dataset, self._row(self._trained[bucket][dataset], rows[bucket][dataset][place], dataset))
+                (dataset, self._row(self._trained[bucket][dataset], rows[bucket][dataset][place]))
                 for dataset, place, _ in draws
             ]
             places = [
@@ -255,10 +269,8 @@ class CachedBatches(IterableDataset[dict[str, Any]]):
             batch["ids"] = [f"{names[dataset]}-{row}" for dataset, row in chosen]
             yield batch | {"index": index, "global_size": torch.tensor(share.global_batch)}
 
-    def _row(self, trained: NDArray[np.int64], row: int, dataset: int) -> int:
+    def _row(self, trained: NDArray[np.int64], row: int) -> int:
         """The row, or the next good one that is trained on."""
-        if not len(trained):
-            raise UserError(_NONE.format(self.cache.index["datasets"][dataset]))
         return int(trained[np.searchsorted(trained, row) % len(trained)])
 
     def _view(self, dataset: int, row: int, variant: int) -> int:

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from editmgt.data.bad_rows import too_many
 from editmgt.errors import UserError
 from editmgt.files import read_json, write_atomic, write_json
 
@@ -42,10 +43,14 @@ def check_facts(directory: Path, facts: dict[str, Any]) -> None:
         f"{name} {made.get(name)} (now {facts[name]})" for name in facts if made.get(name) != facts[name]
     ]
     if stale:
-        raise UserError(
-            f"data.token_cache={directory} is stale: it was made with {', '.join(stale)}. "
-            "Name another directory, or delete this one and run python -m editmgt.prepare again."
-        )
+        raise _stale(directory, ", ".join(stale))
+
+
+def _stale(directory: Path, made_with: str) -> UserError:
+    return UserError(
+        f"data.token_cache={directory} is stale: it was made with {made_with}. "
+        "Name another directory, or delete this one and run python -m editmgt.prepare again."
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -162,10 +167,15 @@ class TokenCache:
                     "broken parts anew."
                 )
 
-    def rows(self, dataset: int) -> tuple[int, NDArray[np.int64]]:
-        """Return how many rows a dataset had, and the good ones of them in order, each here once per variant."""
-        column = self._codes[dataset].data.table.column("row").to_numpy()
-        return int(self.index["rows"][dataset]), np.unique(column)
+    def check_rows(self, counts: Sequence[int]) -> None:
+        """Raise a ``UserError`` for a dataset that has another number of rows than when it was encoded."""
+        for name, made, now in zip(self.index["datasets"], self.index["rows"], counts, strict=True):
+            if now != made:
+                raise _stale(self.directory, f"{made} rows of dataset {name} (now {now})")
+
+    def good_rows(self, dataset: int) -> NDArray[np.int64]:
+        """Return the rows of a dataset that could be encoded, in order; each is here once per variant."""
+        return np.unique(self._codes[dataset].data.table.column("row").to_numpy())
 
     def read(self, places: Sequence[tuple[int, int]]) -> dict[str, Tensor]:
         """Return a batch of one bucket, given each sample's dataset and position among its encoded views."""
@@ -214,7 +224,7 @@ def finish(
         line for record in records.values() for line in record.get("bad", ())
     ]
     write_atomic(directory / BAD_ROWS, "".join(bad))
-    if len(bad) - 1 > max_bad_share * sum(rows):
+    if too_many(len(bad) - 1, sum(rows), max_bad_share):
         raise UserError(
             f"{len(bad) - 1} of {sum(rows)} rows are bad, more than data.max_bad_share={max_bad_share}; "
             f"{directory / BAD_ROWS} names them."

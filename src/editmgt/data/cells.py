@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,13 +106,17 @@ def picture_size(value: Any) -> tuple[int, int] | None:
         if not hasattr(value, "read"):
             value = _content(locate(value, ()), "")
         with no_limit_but_ours(), Image.open(BytesIO(value) if isinstance(value, bytes) else value) as image:
-            late = (
-                image.format == "PNG" and "exif" not in image.info
-            )  # to look for it would decode the picture
-            turned = not late and image.getexif().get(_ORIENTATION, 1) in _QUARTER_TURNS
-            return image.size[::-1] if turned else image.size
+            return image.size[::-1] if _lies_on_its_side(image) else image.size
     except Exception:  # whoever decodes the picture says what is wrong with it
         return None
+
+
+def _lies_on_its_side(image: Image.Image) -> bool:
+    if image.format == "PNG" and "exif" not in image.info:  # to look for it would decode the picture
+        return False
+    with suppress(Exception):  # what is broken turns nothing
+        return image.getexif().get(_ORIENTATION, 1) in _QUARTER_TURNS
+    return False
 
 
 def _content(value: Any, name: str) -> bytes | Path:

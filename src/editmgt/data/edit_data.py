@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from editmgt.data.batches import (
     Share,
     bucketed,
     checked_pair,
+    no_good_row,
+    with_a_good_one,
 )
 from editmgt.data.buckets import bucket_sizes
 from editmgt.data.cache import TokenCache
@@ -91,6 +94,7 @@ class EditData(LightningDataModule):
             ]
             facts = cache_facts(data, kind, codec, text, text_learns)
             self.cache = TokenCache(Path(data.token_cache), facts, grids)
+            self.cache.check_rows([len(rows) for rows in self.datasets])
         self.held_out: frozenset[str] = frozenset()
         self._train_rows: tuple[NDArray[np.int64], ...] = ()
         self.dev_samples: Sequence[EditSample] = self._split()
@@ -170,12 +174,22 @@ class EditData(LightningDataModule):
     def _mixtures(self) -> list[Mixture]:
         ratios = tuple(spec.ratio for spec in self.data.datasets.values())
         mixture = Mixture(self.data.seed, ratios, self._train_rows, self.transform.variants)
-        if len(self.transform.sizes) == 1:
+        if self.data.streaming:
             return [mixture]
-        return bucketed(mixture, [self._buckets(rows) for rows in self.datasets])
+        buckets = [self._buckets(rows) for rows in self.datasets]
+        if self.cache is not None:
+            good = map(self.cache.good_rows, range(len(buckets)))
+            rows = tuple(map(with_a_good_one, mixture.rows, good, buckets))
+            for dataset, left in zip(self.datasets, rows, strict=True):
+                if not len(left):
+                    raise no_good_row(dataset.name)
+            mixture = replace(mixture, rows=rows)
+        return [mixture] if len(self.transform.sizes) == 1 else bucketed(mixture, buckets)
 
     def _buckets(self, rows: EditRows) -> NDArray[np.int64]:
         """The bucket of every row; what has no size is met, and found bad, in the commonest."""
+        if len(self.transform.sizes) == 1:
+            return np.zeros(len(rows), np.int64)
         sizes, which = np.unique(rows.sizes(), axis=0, return_inverse=True)
         of_sizes = [self.transform.bucket((w, h)) if w and h else -1 for w, h in sizes.tolist()]
         buckets = np.array(of_sizes)[which.ravel()]

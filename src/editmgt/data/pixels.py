@@ -13,22 +13,31 @@ from editmgt.data.scenes import SceneDataset
 class PixelBatches(IterableDataset[dict[str, Any]]):
     """Batches of ``pixels`` [B, 3, H, W] in [0, 1], sources and targets in turn, from ``start_step`` on.
 
-    ``ids`` names their scenes.
+    ``ids`` names their scenes. Of each batch's scenes a process takes every ``world_size``-th.
+
+    Args:
+        batch_size: pictures of all processes: two for each scene.
     """
 
-    def __init__(self, scenes: SceneDataset, batch_size: int, start_step: int = 0) -> None:
-        self.scenes, self.batch_size, self.start_step = scenes, batch_size, start_step
+    def __init__(
+        self,
+        scenes: SceneDataset,
+        batch_size: int,
+        start_step: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.scenes, self.each, self.start_step = scenes, batch_size // 2, start_step
+        self.rank, self.world_size = rank, world_size
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        each = self.batch_size // 2
         for step in count(self.start_step):
-            yield self._batch(range(step * each, (step + 1) * each))
+            yield self._batch(range(step * self.each + self.rank, (step + 1) * self.each, self.world_size))
 
     def once(self) -> Iterator[dict[str, Any]]:
-        """Every scene once and in order."""
-        each = self.batch_size // 2
-        for start in range(0, len(self.scenes), each):
-            yield self._batch(range(start, min(start + each, len(self.scenes))))
+        """Every scene once and in order, whatever the process."""
+        for start in range(0, len(self.scenes), self.each):
+            yield self._batch(range(start, min(start + self.each, len(self.scenes))))
 
     def _batch(self, positions: range) -> dict[str, Any]:
         samples = [self.scenes[position % len(self.scenes)] for position in positions]

@@ -72,7 +72,7 @@ class EditRows:
         self.text_column = {"editor": "instruction", "base": "caption"}.get(kind)
         opened = open_dataset(name, spec, streaming, cache_dir)
         dataset: Any = opened.rows
-        self.place, self.folders = opened.place, opened.folders
+        self.place, self.folders, self.first_alone = opened.place, opened.folders, size is not None
         if size is not None:
             dataset = dataset.take(size if streaming else min(size, len(dataset)))
         self.dataset = dataset
@@ -92,7 +92,8 @@ class EditRows:
         """Return the text of every row, without touching the pictures."""
         assert self.text_column is not None  # a codec reads no texts
         found: list[str | None] = []
-        for table in self.dataset.select_columns([self.columns[self.text_column]]).iter(batch_size=1000):
+        column = self.dataset.select_columns([self.columns[self.text_column]])
+        for table in told(self.place, column.iter(batch_size=1000)):
             for index in range(table.num_rows):
                 try:
                     found.append(self._text(table.slice(index, 1)))
@@ -125,8 +126,12 @@ class EditRows:
         from datasets.distributed import split_dataset_by_node
 
         shuffled = self.dataset.shuffle(seed=seed, buffer_size=_SHUFFLE_BUFFER)
-        mine = split_dataset_by_node(shuffled, node, nodes)
-        mine.set_epoch(number)
+        if self.first_alone:  # readers of a file each would take the first rows of their own
+            shuffled.set_epoch(number)
+            mine = islice(shuffled, node, None, nodes)
+        else:
+            mine = split_dataset_by_node(shuffled, node, nodes)
+            mine.set_epoch(number)
         yield from told(self.place, mine)
 
     def sizes(self) -> NDArray[np.int32]:

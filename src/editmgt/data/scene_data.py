@@ -59,19 +59,19 @@ class SceneData(LightningDataModule):
         assert self.trainer is not None
         step = self.trainer.global_step * self.trainer.accumulate_grad_batches
         size, world_size = self.data.batch_size, self.trainer.world_size
-        if size % world_size:
-            raise UserError(f"data.batch_size={size} must be a multiple of the {world_size} processes.")
-        if self.kind == "codec":
-            return DataLoader(PixelBatches(self.train_scenes, size, step), batch_size=None)
-        batches = TokenBatches(
-            self._tokens(self.train_scenes),
-            size,
-            self.data.seed,
-            step,
+        rank, each = (
             self.trainer.global_rank,
-            world_size,
-            self.train_scenes.name,
-        )
+            2 if self.kind == "codec" else 1,
+        )  # of a scene a codec reads two pictures
+        if size % (each * world_size):
+            two = "twice " if each == 2 else ""
+            raise UserError(f"data.batch_size={size} must be a multiple of {two}the {world_size} processes.")
+        batches: Any
+        if self.kind == "codec":
+            batches = PixelBatches(self.train_scenes, size, step, rank, world_size)
+        else:
+            tokens, seed, name = self._tokens(self.train_scenes), self.data.seed, self.train_scenes.name
+            batches = TokenBatches(tokens, size, seed, step, rank, world_size, name)
         return DataLoader(batches, batch_size=None)
 
     def val_dataloader(self) -> Iterable[dict[str, Tensor]]:

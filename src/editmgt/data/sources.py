@@ -110,6 +110,7 @@ def open_table(
     import datasets
     import pyarrow as pa
 
+    split = "+".join(part.strip() for part in split.split("+"))
     place, (config_key, config_name) = f"{key}={path}", config or ("", None)
     with _mistakes(place, config_key), _quiet():
         where = _where(key, path, split) | {"name": config_name, "revision": revision}
@@ -323,12 +324,13 @@ def _check_columns(schema: "pa.Schema", columns: Sequence[Column], where: str = 
 
 def split_names(split: str) -> list[str]:
     """Return the splits that a name such as ``a[:10%]+b`` is of."""
-    return [re.split(r"[\[(]", part)[0] for part in split.split("+")]
+    return [re.split(r"[\[(]", part)[0].strip() for part in split.split("+")]
 
 
 def _files(builder: "DatasetBuilder", split: str) -> list[str]:
     found = builder.config.data_files or {}
-    return [str(file) for name in split_names(split) for file in found.get(name, ())]
+    names = found if split == "all" else split_names(split)
+    return [str(file) for name in names for file in found.get(name, ())]
 
 
 def _folders(files: Sequence[str]) -> list[Path]:

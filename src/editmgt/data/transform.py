@@ -14,7 +14,8 @@ from editmgt.data.buckets import Size, nearest_bucket
 # A mirrored picture no longer fits a sentence about sides, turns or writing.
 _SIDED = re.compile(
     r"\b(left|right|leftmost|rightmost|(anti|counter)?-?clockwise|east|west|mirror\w*|flip\w*|"
-    r"text|letters?|letterings?|words?|writing|writes?|written|caption|logos?|signs?|numbers?|digits?)\b",
+    r"text|letters?|letterings?|words?|writing|writes?|written|captions?|logos?|signs?|numbers?|digits?|says?|reads?|spell\w*|"
+    r"titles?|labels?|names?|fonts?|brands?|clocks?|rotat\w*|turn\w* .*around)\b|\"|(?<!\w)'[^']+'",
     re.IGNORECASE,
 )
 
