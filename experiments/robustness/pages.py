@@ -6,8 +6,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from editmgt.benchmarks.benchmark_sample import BenchmarkSample
 from editmgt.benchmarks.slices import SLICES, SliceDataset
+from editmgt.data.sample import EditSample
 
 HERE = Path(__file__).resolve().parent
 ROWS, COLUMNS = 4, 3
@@ -15,7 +15,7 @@ _PANEL, _GAP, _LINE = 96, 6, 14  # pixels
 _COLORS = 64  # of the page: small files
 
 
-def page(samples: list[BenchmarkSample]) -> bytes:
+def page(samples: list[EditSample]) -> bytes:
     """Draw each sample as source, target and other valid targets under its instruction; returns a PNG."""
     panels = 2 + max(len(sample.alternatives) for sample in samples)
     width, height = panels * (_PANEL + _GAP) + 2 * _GAP, _PANEL + 4 * _LINE + _GAP

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from editmgt.benchmarks import BenchmarkSample, build, rows_digest
+from editmgt.benchmarks import EditSample, build, rows_digest
 from editmgt.config.benchmark import Benchmark
 from editmgt.editing import Editor
 from editmgt.errors import UserError
@@ -73,9 +73,9 @@ def config(path: Path, turns: str = "all") -> dict[str, Any]:
     return {"name": name, "path": str(path), "split": "dev", "turns": turns, **common}
 
 
-def samples(path: Path, turns: str = "all") -> list[BenchmarkSample]:
+def samples(path: Path, turns: str = "all") -> list[EditSample]:
     rows = build(Benchmark.of(config(path, turns)))
-    return [BenchmarkSample.of(rows[i]) for i in range(len(rows))]
+    return [rows[i] for i in range(len(rows))]
 
 
 def test_the_unzipped_test_set_is_read_as_it_is(tmp_path: Path) -> None:

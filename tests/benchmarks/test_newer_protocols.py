@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from released_layouts import dlebench, gide, png
 
-from editmgt.benchmarks import BenchmarkSample, build
+from editmgt.benchmarks import build
 from editmgt.benchmarks.candidates import read_candidates
 from editmgt.benchmarks.protocols.gide import JUDGING, region
 from editmgt.config.benchmark import Benchmark
@@ -118,7 +118,7 @@ def test_other_numbers_and_words_name_no_region(text: str) -> None:
 
 def test_gides_rows(tmp_path: Path) -> None:
     rows = build(Benchmark.of(gide(tmp_path)))
-    points, box, words = (BenchmarkSample.of(rows[i]) for i in range(3))
+    points, box, words = (rows[i] for i in range(3))
     assert [row.slice for row in (points, box, words)] == ["points", "box", "words"]
     assert points.source.shape == (16, 56, 3) and points.edit_mask is not None and box.edit_mask is not None
     assert points.edit_mask.shape == (16, 56) and points.edit_mask[5, 5] and not points.edit_mask[15, 40]
@@ -153,10 +153,10 @@ def test_dlebenchs_mistakes_are_one_line(line: Any, said: str, tmp_path: Path) -
 def test_dlebenchs_types_and_pictures(tmp_path: Path) -> None:
     config = dlebench(tmp_path)
     rows = build(Benchmark.of(config | {"type_field": "kind"}))
-    first, second = (BenchmarkSample.of(rows[i]) for i in range(2))
+    first, second = (rows[i] for i in range(2))
     assert (first.sample_id, second.sample_id, first.source_id) == ("0-0", "1-0", "0.png")
     assert first.edit_type == "color" and first.target is not None and first.source_caption == "a street"
-    assert BenchmarkSample.of(build(Benchmark.of(config))[0]).edit_type == ""
+    assert build(Benchmark.of(config))[0].edit_type == ""
     with pytest.raises(UserError, match=r"entry 0 needs 'kin', a text\. Did you mean 'kind'\?"):
         build(Benchmark.of(config | {"type_field": "kin"}))
     of_gide = {key: value for key, value in config.items() if key != "type_field"}

@@ -29,7 +29,7 @@ from released_layouts import (
     png,
 )
 
-from editmgt.benchmarks import BenchmarkSample, build, rows_digest
+from editmgt.benchmarks import EditSample, build, rows_digest
 from editmgt.benchmarks.lookup import instructions, picture_path
 from editmgt.benchmarks.pictures import run_length_mask
 from editmgt.benchmarks.protocols import protocol
@@ -93,9 +93,9 @@ def test_every_protocol_runs_end_to_end(
     )
 
 
-def samples(config: dict[str, Any]) -> list[BenchmarkSample]:
+def samples(config: dict[str, Any]) -> list[EditSample]:
     rows = build(Benchmark.of(config))
-    return [BenchmarkSample.of(rows[i]) for i in range(len(rows))]
+    return [rows[i] for i in range(len(rows))]
 
 
 def test_controls_run_where_any_row_can_have_them(tiny_editor: Editor, tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_what_a_protocol_never_has_is_known_without_decoding(
     read: list[int] = []
     convert = rows.convert  # type: ignore[attr-defined]
 
-    def counted(record: Any, index: int) -> BenchmarkSample:
+    def counted(record: Any, index: int) -> EditSample:
         read.append(index)
         return convert(record, index)
 
@@ -132,13 +132,13 @@ def test_magicbrush_sessions(tmp_path: Path) -> None:
     config = magicbrush(tmp_path) | {"name": "magicbrush_final", "turns": "final"}
     rows = build(Benchmark.of(config))
     assert len(rows) == 3
-    session = BenchmarkSample.of(rows[0])
+    session = rows[0]
     assert session.before == ("turn 1 of 242679",) and session.instruction == "turn 2 of 242679"
     assert session.request == "turn 1 of 242679 Then: turn 2 of 242679"  # what a judge is told
     assert session.source.shape == (32, 32, 3) and session.edit_mask is None
     assert session.target is not None and session.target.shape == (24, 40, 3)
     turns = build(Benchmark.of(magicbrush(tmp_path)))
-    second = BenchmarkSample.of(turns[1])
+    second = turns[1]
     assert second.edit_mask is not None and second.edit_mask.shape == (24, 40)
     assert second.edit_mask[:12].all() and not second.edit_mask[12:].any()  # the hole may change
 

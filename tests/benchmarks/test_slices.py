@@ -10,9 +10,9 @@ import torch
 from transformers import CLIPTokenizer
 
 from editmgt import assets
-from editmgt.benchmarks.benchmark_sample import BenchmarkSample
 from editmgt.benchmarks.slices import SLICES, SliceDataset
 from editmgt.benchmarks.slices.paraphrase import PARAPHRASES, STYLE_PARAPHRASES
+from editmgt.data.sample import EditSample
 from editmgt.data.scenes.drafts import extent
 from editmgt.data.scenes.grammar import PHRASINGS, STYLE_PHRASINGS
 from editmgt.data.scenes.graph import SHAPES
@@ -24,7 +24,7 @@ N = 40
 
 
 @pytest.fixture(scope="module")
-def slices() -> dict[str, list[BenchmarkSample]]:
+def slices() -> dict[str, list[EditSample]]:
     return {name: [rows[i] for i in range(N)] for name in SLICES for rows in [SliceDataset(name)]}
 
 
@@ -40,7 +40,7 @@ def test_every_slice_has_a_configuration() -> None:
 
 
 @pytest.mark.parametrize("name", SLICES)
-def test_exact_truth_and_determinism(slices: dict[str, list[BenchmarkSample]], name: str) -> None:
+def test_exact_truth_and_determinism(slices: dict[str, list[EditSample]], name: str) -> None:
     rows, again, other = slices[name], SliceDataset(name), SliceDataset(name, seed=1)
     assert len(again) == 500 and len({row.sample_id for row in rows}) == N
     assert (again[3].source == rows[3].source).all() and again[3].instruction == rows[3].instruction
@@ -54,13 +54,13 @@ def test_exact_truth_and_determinism(slices: dict[str, list[BenchmarkSample]], n
             assert (reading.edit_mask == differs(row.source, reading.target)).all()
 
 
-def test_the_miniature_reads_every_instruction_to_its_end(slices: dict[str, list[BenchmarkSample]]) -> None:
+def test_the_miniature_reads_every_instruction_to_its_end(slices: dict[str, list[EditSample]]) -> None:
     tokenizer = CLIPTokenizer.from_pretrained(assets.path("tiny_base") / "tokenizer", local_files_only=True)
     for rows in slices.values():
         assert max(len(tokenizer(row.instruction).input_ids) for row in rows) <= tokenizer.model_max_length
 
 
-def test_small_objects_are_small(slices: dict[str, list[BenchmarkSample]]) -> None:
+def test_small_objects_are_small(slices: dict[str, list[EditSample]]) -> None:
     assert {row.edit_type for row in slices["small"]} == {
         "add",
         "remove",
@@ -90,7 +90,7 @@ def test_the_edited_object_lies_under_or_over_another() -> None:
     assert hidden >= 3 and over >= 3
 
 
-def test_ambiguous_instructions_have_several_readings(slices: dict[str, list[BenchmarkSample]]) -> None:
+def test_ambiguous_instructions_have_several_readings(slices: dict[str, list[EditSample]]) -> None:
     for row in slices["ambiguous"]:
         assert 1 <= len(row.alternatives) <= 3
         targets = [row.target, *(reading.target for reading in row.alternatives)]
@@ -100,7 +100,7 @@ def test_ambiguous_instructions_have_several_readings(slices: dict[str, list[Ben
 
 
 def test_paraphrases_match_no_phrasing_of_the_training_grammar(
-    slices: dict[str, list[BenchmarkSample]],
+    slices: dict[str, list[EditSample]],
 ) -> None:
     grammars = (PHRASINGS, STYLE_PHRASINGS, WIDE_PHRASINGS, WIDE_STYLE_PHRASINGS)
     trained = [text for grammar in grammars for texts in grammar.values() for text in texts]
@@ -111,14 +111,14 @@ def test_paraphrases_match_no_phrasing_of_the_training_grammar(
     assert not texts & set(trained)
 
 
-def test_two_edits_are_both_needed(slices: dict[str, list[BenchmarkSample]]) -> None:
+def test_two_edits_are_both_needed(slices: dict[str, list[EditSample]]) -> None:
     for row in slices["multi"]:
         first, second = row.parts
         assert " and " in row.instruction and first.any() and second.any()
         assert row.edit_mask is not None and not (row.edit_mask & ~(first | second)).any()
 
 
-def test_doing_nothing_is_right_for_a_noop_alone(slices: dict[str, list[BenchmarkSample]]) -> None:
+def test_doing_nothing_is_right_for_a_noop_alone(slices: dict[str, list[EditSample]]) -> None:
     for name, rows in slices.items():
         source = torch.tensor(np.stack([row.source for row in rows])).permute(0, 3, 1, 2) / 255
         target = torch.tensor(np.stack([row.target for row in rows])).permute(0, 3, 1, 2) / 255
@@ -127,7 +127,7 @@ def test_doing_nothing_is_right_for_a_noop_alone(slices: dict[str, list[Benchmar
         assert set(success.tolist()) == ({1.0} if name == "noop" else {0.0})
 
 
-def test_a_mark_is_asked_for_on_its_object(slices: dict[str, list[BenchmarkSample]]) -> None:
+def test_a_mark_is_asked_for_on_its_object(slices: dict[str, list[EditSample]]) -> None:
     """A place alone would not say where: the object need not stand in its middle."""
     marks = [row.instruction for row in slices["texture"] if row.edit_type == "add"]
     assert len(marks) > N / 4

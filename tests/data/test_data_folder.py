@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from editmgt.benchmarks import BenchmarkSample, build
+from editmgt.benchmarks import EditSample, build
 from editmgt.benchmarks.lookup import picture_path
 from editmgt.config.benchmark import Benchmark
 from editmgt.data.bad_rows import BadRow
@@ -56,14 +56,14 @@ def trained_on(path: Path, cache: Path) -> EditRows:
     return EditRows("mine", dataset(path, columns=COLUMNS), **settings)
 
 
-def judged_by(path: Path) -> list[BenchmarkSample]:
+def judged_by(path: Path) -> list[EditSample]:
     rows = build(
         Benchmark.of({"name": "folder", "path": str(path), "size": None, "batch_size": 4, "seed": 0})
     )
-    return [BenchmarkSample.of(rows[i]) for i in range(len(rows))]
+    return [rows[i] for i in range(len(rows))]
 
 
-def both(path: Path, cache: Path) -> list[BenchmarkSample]:
+def both(path: Path, cache: Path) -> list[EditSample]:
     """The rows, known to be the same in training and benchmark."""
     samples, rows = judged_by(path), trained_on(path, cache)
     assert len(rows) == len(samples)
@@ -93,7 +93,7 @@ def told(path: Path, cache: Path) -> str:
     return benchmark
 
 
-def is_picture(number: int, sample: BenchmarkSample) -> bool:
+def is_picture(number: int, sample: EditSample) -> bool:
     return np.array_equal(sample.source, np.asarray(picture(number)))
 
 
@@ -173,7 +173,7 @@ def test_a_target_of_another_size(tmp_path: Path) -> None:
     rows = build(
         Benchmark.of({"name": "folder", "path": str(path), "size": None, "batch_size": 4, "seed": 0})
     )
-    sample = BenchmarkSample.of(rows[0])
+    sample = rows[0]
     assert sample.target is not None and sample.target.shape == (80, 96, 3)
     assert sample.edit_mask is not None and sample.edit_mask.mean() == 16 * 16 / (48 * 40)
     transform = Transform(((32, 32),), 1, False, 8, 0.1)

@@ -8,7 +8,7 @@ from transformers import CLIPTokenizer
 from editmgt import assets
 from editmgt.benchmarks.slices import SLICES
 from editmgt.config.schema import Lessons
-from editmgt.data.sample import EditSample
+from editmgt.data.sample import EditPair
 from editmgt.data.scenes import SceneDataset
 from editmgt.data.scenes.kinds import SMALL_SHARE
 from editmgt.data.scenes.lessons import HELD_OUT_PAIRS, LESSONS
@@ -17,7 +17,7 @@ N = 60
 
 
 @pytest.fixture(scope="module")
-def taught() -> dict[str, list[EditSample]]:
+def taught() -> dict[str, list[EditPair]]:
     return {name: [rows[i] for i in range(N)] for name in LESSONS for rows in [_lesson(name)]}
 
 
@@ -63,7 +63,7 @@ def test_wrong_pairs_have_the_instruction_of_another_sample_and_the_others_keep_
 
 
 @pytest.mark.parametrize("name", LESSONS)
-def test_masks_are_exact_and_samples_repeat(taught: dict[str, list[EditSample]], name: str) -> None:
+def test_masks_are_exact_and_samples_repeat(taught: dict[str, list[EditPair]], name: str) -> None:
     again = _lesson(name)[5]
     assert again.instruction == taught[name][5].instruction and (again.target == taught[name][5].target).all()
     for row in taught[name]:
@@ -71,7 +71,7 @@ def test_masks_are_exact_and_samples_repeat(taught: dict[str, list[EditSample]],
         assert row.edit_mask.any() == (name != "noop")
 
 
-def test_what_is_held_out_is_never_taught(taught: dict[str, list[EditSample]]) -> None:
+def test_what_is_held_out_is_never_taught(taught: dict[str, list[EditPair]]) -> None:
     assert not {"background change"} & {row.edit_type for row in taught["noop"]}
     assert not [row for row in taught["multi"] if set(row.edit_type.split("+")) in HELD_OUT_PAIRS]
     assert "color" not in {row.edit_type for row in taught["overlap"]}
@@ -84,7 +84,7 @@ def test_what_is_held_out_is_never_taught(taught: dict[str, list[EditSample]]) -
     assert len(changed) > N / 4 and all(thing.pattern != "dotted" for thing in changed)
 
 
-def test_the_rest_of_each_is_taught(taught: dict[str, list[EditSample]]) -> None:
+def test_the_rest_of_each_is_taught(taught: dict[str, list[EditPair]]) -> None:
     assert {row.edit_type for row in taught["noop"]} == {"color", "remove", "style", "motion change"}
     assert {row.edit_type for row in taught["overlap"]} == {"remove", "replace"}
     assert {row.edit_type for row in taught["small"]} == {"add", "remove", "replace", "color"}
@@ -93,7 +93,7 @@ def test_the_rest_of_each_is_taught(taught: dict[str, list[EditSample]]) -> None
     )  # what leaves and what comes
 
 
-def test_the_miniature_reads_nearly_every_lesson_to_its_end(taught: dict[str, list[EditSample]]) -> None:
+def test_the_miniature_reads_nearly_every_lesson_to_its_end(taught: dict[str, list[EditPair]]) -> None:
     """It spells words that its tokenizer has not met."""
     tokenizer = CLIPTokenizer.from_pretrained(assets.path("tiny_base") / "tokenizer", local_files_only=True)
     for name, rows in taught.items():

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from editmgt.benchmarks import BenchmarkSample
+from editmgt.benchmarks import EditSample
 from editmgt.benchmarks.judging import COMPARISONS
 from editmgt.evaluation.compared_pictures import (
     Contestant,
@@ -37,11 +37,9 @@ def contestants(directory: Path, count: int, *, of_others: tuple[str, ...] = ())
     return [one(name, level) for name, level in LEVELS.items()]
 
 
-def samples(count: int) -> list[BenchmarkSample]:
+def samples(count: int) -> list[EditSample]:
     pixels = np.zeros((8, 8, 3), np.uint8)
-    return [
-        BenchmarkSample(f"k{i}", f"s{i}", pixels, f"make it bright {i}", f"t{i % 2}") for i in range(count)
-    ]
+    return [EditSample(f"k{i}", f"s{i}", pixels, f"make it bright {i}", f"t{i % 2}") for i in range(count)]
 
 
 def compared(directory: Path, server: Chat, count: int = 4, **options: tuple[str, ...]) -> Tournament:
@@ -152,8 +150,8 @@ def test_galleries_are_not_compared_with_themselves(tmp_path: Path) -> None:
 
 
 def test_a_sample_that_cannot_be_read_is_failed_rows(tmp_path: Path) -> None:
-    class Broken(list[BenchmarkSample]):
-        def __getitem__(self, index: int) -> BenchmarkSample:  # type: ignore[override]
+    class Broken(list[EditSample]):
+        def __getitem__(self, index: int) -> EditSample:  # type: ignore[override]
             raise ValueError(f"no picture in row {index}")
 
     rows = compare_pictures(

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from editmgt.benchmarks.protocols.scenes import rows as scenes
-from editmgt.data.sample import EditSample
+from editmgt.data.sample import EditPair
 from editmgt.data.scenes import EDIT_TYPES
 from editmgt.editing import Editor
 from editmgt.errors import UserError
@@ -39,21 +39,21 @@ def read(path: Path) -> pandas.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def samples() -> list[EditSample]:
+def samples() -> list[EditPair]:
     rows = scenes(size=N, resolution=32)
     return [rows[i] for i in range(N)]
 
 
 @pytest.fixture(scope="module")
 def found(
-    tiny_editor: Editor, samples: list[EditSample], tmp_path_factory: pytest.TempPathFactory
+    tiny_editor: Editor, samples: list[EditPair], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, dict[str, float]]:
     out = tmp_path_factory.mktemp("evaluation")
     return out, evaluate(tiny_editor, samples, tiny_editor.settings, out, batch_size=4, seed=7)
 
 
 def test_a_row_for_every_sample_and_the_means_of_those_rows(
-    found: tuple[Path, dict[str, float]], samples: list[EditSample]
+    found: tuple[Path, dict[str, float]], samples: list[EditPair]
 ) -> None:
     out, summary = found
     assert read_json(out / "metrics.json") == summary
@@ -73,7 +73,7 @@ def test_a_row_for_every_sample_and_the_means_of_those_rows(
 
 
 def test_rows_are_what_the_editor_and_the_metrics_say(
-    tiny_editor: Editor, found: tuple[Path, dict[str, float]], samples: list[EditSample]
+    tiny_editor: Editor, found: tuple[Path, dict[str, float]], samples: list[EditPair]
 ) -> None:
     """By another way round: one call for all samples, and plain means."""
 
@@ -107,7 +107,7 @@ def test_rows_are_what_the_editor_and_the_metrics_say(
 
 
 def test_a_row_does_not_depend_on_its_batch(
-    tiny_editor: Editor, found: tuple[Path, dict[str, float]], samples: list[EditSample], tmp_path: Path
+    tiny_editor: Editor, found: tuple[Path, dict[str, float]], samples: list[EditPair], tmp_path: Path
 ) -> None:
     out, _ = found
     evaluate(tiny_editor, samples[3:6], tiny_editor.settings, tmp_path, batch_size=1, seed=7)
@@ -125,7 +125,7 @@ def test_the_picture_page(found: tuple[Path, dict[str, float]]) -> None:
 class Broken:
     """The rows of a benchmark of which one file is corrupt, one instruction empty and one mask too small."""
 
-    def __init__(self, samples: Sequence[EditSample]) -> None:
+    def __init__(self, samples: Sequence[EditPair]) -> None:
         self.samples = list(samples)
         self.samples[3] = dataclasses.replace(samples[3], instruction=" ")
         self.samples[5] = dataclasses.replace(samples[5], edit_mask=np.ones((4, 4), dtype=bool))
@@ -133,14 +133,14 @@ class Broken:
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, index: int) -> EditSample:
+    def __getitem__(self, index: int) -> EditPair:
         if index == 1:
             raise OSError("cannot read\nphoto.jpg")
         return self.samples[index]
 
 
 def test_a_failed_sample_is_a_failed_row_and_the_others_go_on(
-    tiny_editor: Editor, found: tuple[Path, dict[str, float]], samples: list[EditSample], tmp_path: Path
+    tiny_editor: Editor, found: tuple[Path, dict[str, float]], samples: list[EditPair], tmp_path: Path
 ) -> None:
     steps: list[tuple[int, int]] = []
     summary = evaluate(
@@ -173,7 +173,7 @@ def test_when_everything_fails_there_is_still_a_table(tiny_editor: Editor, tmp_p
         def __len__(self) -> int:
             return 2
 
-        def __getitem__(self, index: int) -> EditSample:
+        def __getitem__(self, index: int) -> EditPair:
             raise ValueError("gone")
 
     summary = evaluate(tiny_editor, Nothing(), tiny_editor.settings, tmp_path)  # type: ignore[arg-type]
@@ -181,8 +181,8 @@ def test_when_everything_fails_there_is_still_a_table(tiny_editor: Editor, tmp_p
     assert len(read(tmp_path / "samples.csv")) == 2
 
 
-def test_pictures_of_several_sizes(tiny_editor: Editor, samples: list[EditSample], tmp_path: Path) -> None:
-    def crop(sample: EditSample, height: int, width: int) -> EditSample:
+def test_pictures_of_several_sizes(tiny_editor: Editor, samples: list[EditPair], tmp_path: Path) -> None:
+    def crop(sample: EditPair, height: int, width: int) -> EditPair:
         parts = {k: getattr(sample, k)[:height, :width] for k in ("source", "target", "edit_mask")}
         return dataclasses.replace(sample, **parts)
 
@@ -192,7 +192,7 @@ def test_pictures_of_several_sizes(tiny_editor: Editor, samples: list[EditSample
     assert read(tmp_path / "samples.csv")["sample_id"].tolist() == [sample.sample_id for sample in mixed]
 
 
-def test_only_the_metrics_asked_for(tiny_editor: Editor, samples: list[EditSample], tmp_path: Path) -> None:
+def test_only_the_metrics_asked_for(tiny_editor: Editor, samples: list[EditPair], tmp_path: Path) -> None:
     summary = evaluate(tiny_editor, samples[:2], tiny_editor.settings, tmp_path, metrics=["outside/l1"])
     assert set(summary) - {"outside/l1"} == {key for key in summary if key.split("[")[0] in ("n", "failed")}
     assert list(read(tmp_path / "samples.csv").columns) == [*COLUMNS, "outside/l1"]
@@ -210,7 +210,7 @@ def test_mistakes_are_told_before_any_work(
     assert not (tmp_path / "out").exists()
 
 
-def test_controls(tiny_editor: Editor, samples: list[EditSample], tmp_path: Path) -> None:
+def test_controls(tiny_editor: Editor, samples: list[EditPair], tmp_path: Path) -> None:
     steps: list[tuple[int, int]] = []
     found = controls(
         tiny_editor,
@@ -252,7 +252,7 @@ def test_controls(tiny_editor: Editor, samples: list[EditSample], tmp_path: Path
 
 
 def test_a_noop_is_judged_by_the_codecs_round_trip(
-    tiny_editor: Editor, samples: list[EditSample], tmp_path: Path
+    tiny_editor: Editor, samples: list[EditPair], tmp_path: Path
 ) -> None:
     nothing = np.zeros_like(samples[0].edit_mask)
     noop = dataclasses.replace(samples[0], target=samples[0].source, edit_mask=nothing)

@@ -11,7 +11,7 @@ import torch
 from full_disk import full_disk
 
 from editmgt.benchmarks.protocols.scenes import rows as scenes
-from editmgt.data.sample import EditSample
+from editmgt.data.sample import EditPair
 from editmgt.editing import Editor, EditResult
 from editmgt.errors import UserError
 from editmgt.evaluation import evaluate
@@ -70,14 +70,14 @@ def test_memory_that_cannot_be_had_is_the_machines() -> None:
 class Rows:
     """A benchmark on a disk that fails at some rows, and holds another that is no picture."""
 
-    def __init__(self, samples: Sequence[EditSample], failing: set[int]) -> None:
+    def __init__(self, samples: Sequence[EditPair], failing: set[int]) -> None:
         self.samples, self.failing = samples, failing
         self.asked: list[int] = []
 
     def __len__(self) -> int:
         return N
 
-    def __getitem__(self, index: int) -> EditSample:
+    def __getitem__(self, index: int) -> EditPair:
         self.asked.append(index)
         if index in self.failing:
             raise OSError(errno.EIO, "Input/output error")
@@ -87,7 +87,7 @@ class Rows:
 
 
 @pytest.fixture(scope="module")
-def samples() -> list[EditSample]:
+def samples() -> list[EditPair]:
     rows = scenes(size=N, resolution=32)
     return [rows[i] for i in range(N)]
 
@@ -97,7 +97,7 @@ def run(editor: Editor, rows: Rows, out: Path, resume: bool = True) -> dict[str,
 
 
 def test_only_what_the_machine_failed_at_is_done_again(
-    tiny_editor: Editor, samples: list[EditSample], tmp_path: Path
+    tiny_editor: Editor, samples: list[EditPair], tmp_path: Path
 ) -> None:
     healthy = run(tiny_editor, Rows(samples, set()), tmp_path / "healthy")
     assert (healthy["n"], healthy["failed"]) == (N - 1, 1) and "failed/machine" not in healthy
@@ -116,7 +116,7 @@ def test_only_what_the_machine_failed_at_is_done_again(
 
 
 def test_a_sample_that_failed_keeps_no_picture_of_an_earlier_attempt(
-    tiny_editor: Editor, samples: list[EditSample], tmp_path: Path
+    tiny_editor: Editor, samples: list[EditPair], tmp_path: Path
 ) -> None:
     class Refusing:
         round_trip = tiny_editor.round_trip
@@ -137,7 +137,7 @@ def test_a_sample_that_failed_keeps_no_picture_of_an_earlier_attempt(
 
 @pytest.mark.parametrize("room", [0, 600, 5_000])
 def test_a_full_disk_ends_the_evaluation_and_is_held_against_no_sample(
-    tiny_editor: Editor, samples: list[EditSample], tmp_path: Path, room: int
+    tiny_editor: Editor, samples: list[EditPair], tmp_path: Path, room: int
 ) -> None:
     """From none at all, so that not even the header fits, to enough for some rows."""
     healthy = run(tiny_editor, Rows(samples, set()), tmp_path / "healthy")

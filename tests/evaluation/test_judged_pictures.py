@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from editmgt.benchmarks import BenchmarkSample
+from editmgt.benchmarks import EditSample
 from editmgt.benchmarks.protocols import gedit, protocol
 from editmgt.evaluation.judge import Judge, read_scores
 from editmgt.evaluation.judged_pictures import judge_pictures, summary
@@ -89,18 +89,16 @@ def endpoint() -> Iterator[Endpoint]:
     server.server_close()
 
 
-def rows(directory: Path, *instructions: str) -> list[BenchmarkSample]:
+def rows(directory: Path, *instructions: str) -> list[EditSample]:
     pixels = np.zeros((8, 8, 3), np.uint8)
-    samples = [
-        BenchmarkSample(f"k{i}", f"k{i}", pixels, text, f"t{i % 2}") for i, text in enumerate(instructions)
-    ]
+    samples = [EditSample(f"k{i}", f"k{i}", pixels, text, f"t{i % 2}") for i, text in enumerate(instructions)]
     for sample in samples:
         Image.fromarray(pixels).save(directory / f"{sample.sample_id}.png")
     return samples
 
 
 def judged(
-    directory: Path, samples: list[BenchmarkSample], endpoint: Endpoint, **options: Any
+    directory: Path, samples: list[EditSample], endpoint: Endpoint, **options: Any
 ) -> dict[str, float]:
     judging = protocol(options.pop("name", "gedit")).JUDGING
     temperature = options.pop("temperature", 0.0)
@@ -143,7 +141,7 @@ def test_trouble_is_retried_with_pauses_and_then_recorded(endpoint: Endpoint, tm
     }
     samples = rows(tmp_path, "busy", "deaf", "babble", "barred")
     (tmp_path / "k4.png").unlink(missing_ok=True)
-    samples.append(BenchmarkSample("gone", "gone", samples[0].source, "x", "t0"))
+    samples.append(EditSample("gone", "gone", samples[0].source, "x", "t0"))
     found = judged(tmp_path, samples, endpoint)
     assert (found["judge/n"], found["judge/failed"]) == (
         1,

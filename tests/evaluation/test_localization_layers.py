@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from omegaconf import DictConfig
 from PIL import Image
 
-from editmgt.benchmarks import BenchmarkSample
 from editmgt.benchmarks.protocols.scenes import rows as scenes
 from editmgt.editing import Editor
 from editmgt.evaluation.localization_layers import BINS, FINE, Choice, study
@@ -79,7 +78,7 @@ def test_a_sample_that_cannot_be_measured_is_left_out_and_counted(
     tiny_editor: Editor, tmp_path: Path
 ) -> None:
     rows = scenes(size=5, resolution=32, split="dev")
-    samples = [BenchmarkSample.of(rows[i]) for i in range(5)]
+    samples = [rows[i] for i in range(5)]
     settings = tiny_editor.settings.override(region_hold=False)
     good = study(tiny_editor, samples[:3], settings, tmp_path, [], [0.2])
     assert (tmp_path / "localization_layers.md").read_text().endswith("Measured: 3 of 3 samples.\n")

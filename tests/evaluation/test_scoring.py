@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from editmgt.benchmarks import BenchmarkSample
-from editmgt.benchmarks.benchmark_sample import Reading
+from editmgt.benchmarks import EditSample
 from editmgt.benchmarks.slices import SliceDataset
+from editmgt.data.sample import Reading
 from editmgt.editing import Editor
 from editmgt.evaluation import evaluate
 from editmgt.evaluation.scoring import Group, Outcome, score
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::editmgt.editing.InstructionCut"
 NAMES = ["edit/success", "edit/ratio", "outside/l1", "inside/l1", "whole/l1"]
 
 
-def scored(editor: Editor, sample: BenchmarkSample, picture: np.ndarray) -> dict[str, float]:
+def scored(editor: Editor, sample: EditSample, picture: np.ndarray) -> dict[str, float]:
     group = Group([sample], editor, 32)
     scorer = Scorer(NAMES)
     [values] = score(group, Outcome([Image.fromarray(picture)]), editor.settings, scorer, scorer.set_scores())
@@ -45,7 +45,7 @@ def test_both_parts_must_succeed(tiny_editor: Editor) -> None:
     large, small = np.zeros((2, 32, 32), bool)
     large[:16], small[28:, 28:] = True, True
     target = np.where((large | small)[..., None], np.uint8(200), source)
-    sample = BenchmarkSample("a", "a", source, "x", "multi", target, large | small, parts=(large, small))
+    sample = EditSample("a", "a", source, "x", "multi", target, large | small, parts=(large, small))
     assert scored(tiny_editor, sample, target)["edit/success"] == 1
     half = np.where(large[..., None], target, source)
     assert scored(tiny_editor, sample, half)["edit/success"] == 0
@@ -84,8 +84,8 @@ def test_what_was_edited_is_compared_at_the_targets_size(tiny_editor: Editor) ->
 def test_a_session_edits_what_the_turn_before_left(tiny_editor: Editor, tmp_path: Path) -> None:
     source = SliceDataset("small", resolution=32)[0].source
     first, second = "make the red circle blue", "remove the large star"
-    session = BenchmarkSample("s", "s", source, second, before=(first,))
-    plain = BenchmarkSample("p", "p", source, second)
+    session = EditSample("s", "s", source, second, before=(first,))
+    plain = EditSample("p", "p", source, second)
     evaluate(
         tiny_editor, [session, plain], tiny_editor.settings, tmp_path, seed=3,
         picture_path=lambda sample: Path(f"{sample.sample_id}.png"),

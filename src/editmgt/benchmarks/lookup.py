@@ -6,9 +6,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from editmgt.benchmarks.benchmark_sample import BenchmarkSample, Samples
 from editmgt.benchmarks.protocols import protocol
 from editmgt.benchmarks.table_rows import Table
+from editmgt.data.sample import EditSample, Samples
 from editmgt.errors import UserError
 from editmgt.paths import is_file_name
 
@@ -36,7 +36,7 @@ def rows_digest(benchmark: "Benchmark") -> str | None:
     return digest
 
 
-def picture_path(benchmark: str, sample: BenchmarkSample) -> Path:
+def picture_path(benchmark: str, sample: EditSample) -> Path:
     """Return where an edited picture of a benchmark by name lies, from the run's directory: as its official scorer wants.
 
     Raises:

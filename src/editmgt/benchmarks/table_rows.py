@@ -9,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from editmgt.benchmarks.benchmark_sample import BenchmarkSample
 from editmgt.data import sources
 from editmgt.data.cells import PICTURE, locate, storage
+from editmgt.data.sample import EditSample
 from editmgt.data.sources import Column
 from editmgt.errors import UserError
 from editmgt.paths import is_file_name, within
@@ -37,7 +37,7 @@ class Table:
     def __init__(
         self,
         records: Sequence[Record],
-        convert: Callable[[Record, int], BenchmarkSample],
+        convert: Callable[[Record, int], EditSample],
         pictures: Collection[str] = (),
         lacks: Collection[str] = (),
         instruction: str = "instruction",
@@ -48,7 +48,7 @@ class Table:
     def __len__(self) -> int:
         return len(self.records)
 
-    def __getitem__(self, index: int) -> BenchmarkSample:
+    def __getitem__(self, index: int) -> EditSample:
         if not 0 <= index < len(self.records):
             raise IndexError(index)
         return self.convert(self.records[index], index)

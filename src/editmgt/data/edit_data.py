@@ -36,7 +36,7 @@ from editmgt.data.buckets import bucket_sizes
 from editmgt.data.cache import TokenCache
 from editmgt.data.encoding import collate, encode
 from editmgt.data.rows import EditRows
-from editmgt.data.sample import EditSample
+from editmgt.data.sample import EditPair
 from editmgt.data.scene_tokens import dev_batches
 from editmgt.data.sources import identity
 from editmgt.data.transform import Pair, Transform, View
@@ -97,7 +97,7 @@ class EditData(LightningDataModule):
             self.cache.check_rows([len(rows) for rows in self.datasets])
         self.held_out: frozenset[str] = frozenset()
         self._train_rows: tuple[NDArray[np.int64], ...] = ()
-        self.dev_samples: Sequence[EditSample] = self._split()
+        self.dev_samples: Sequence[EditPair] = self._split()
 
     def prepare_data(self) -> None:
         """Verify the cache's checksums, or count the texts that the text encoder cuts, on one process.
@@ -200,7 +200,7 @@ class EditData(LightningDataModule):
     def _downsampling(self) -> int:
         return 1 if self.codec is None else self.codec.downsampling
 
-    def _split(self) -> list[EditSample]:
+    def _split(self) -> list[EditPair]:
         """Choose dev rows, and the training rows without them; return the dev pairs."""
         each = max(1, self.data.dev_size // len(self.datasets))
         samples, held_out, train_rows = [], set(), []
@@ -241,12 +241,19 @@ class EditData(LightningDataModule):
             )
         return samples
 
-    def _sample(self, name: str, pair: Pair) -> EditSample:
+    def _sample(self, name: str, pair: Pair) -> EditPair:
         view = self.transform(pair, 0)
         source = view.target if view.source is None else view.source
         edit_mask = (source != view.target).any(axis=2) if pair.mask is None else view.edit_mask
-        return EditSample(
-            name, name, source, view.target, pair.text, edit_mask, pair.edit_type, "", pair.text
+        return EditPair(
+            sample_id=name,
+            source_id=name,
+            source=source,
+            target=view.target,
+            instruction=pair.text,
+            edit_mask=edit_mask,
+            edit_type=pair.edit_type,
+            target_caption=pair.text,
         )
 
     def _encode_dev(self) -> list[dict[str, Tensor]]:

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from editmgt.codec import Codec
 from editmgt.config.schema import Scenes
 from editmgt.data.pixels import PixelBatches
-from editmgt.data.sample import EditSample
+from editmgt.data.sample import EditPair
 from editmgt.data.scene_tokens import TokenBatches, dev_batches, tokenized
 from editmgt.data.scenes import SceneDataset
 from editmgt.errors import UserError
@@ -50,9 +50,9 @@ class SceneData(LightningDataModule):
             self._tokens(self.dev_scenes)
 
     @property
-    def dev_samples(self) -> Sequence[EditSample]:
+    def dev_samples(self) -> Sequence[EditPair]:
         """What previews edit."""
-        return cast(Sequence[EditSample], self.dev_scenes)
+        return cast(Sequence[EditPair], self.dev_scenes)
 
     def train_dataloader(self) -> Iterable[dict[str, Tensor]]:
         """Batches from the step that the trainer has reached."""

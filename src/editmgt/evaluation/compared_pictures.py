@@ -13,8 +13,8 @@ from typing import Any
 
 from PIL import Image
 
-from editmgt.benchmarks.benchmark_sample import BenchmarkSample, Samples
 from editmgt.benchmarks.judging import COMPARISONS, Prompt
+from editmgt.data.sample import EditSample, Samples
 from editmgt.editing.images import upright_rgb
 from editmgt.editing.picture_files import png, read_image
 from editmgt.evaluation.faults import told
@@ -53,7 +53,7 @@ class Contestant:
     """
 
     name: str
-    picture: Callable[[BenchmarkSample], Path | None]
+    picture: Callable[[EditSample], Path | None]
     of_others: bool = False
 
 
@@ -94,9 +94,7 @@ def compare_pictures(
         with lock:
             append(directory / REPLIES, json.dumps(facts) + "\n")
 
-    def ask(
-        question: Prompt, sample: BenchmarkSample, pictures: Sequence[bytes], names: Sequence[str]
-    ) -> str:
+    def ask(question: Prompt, sample: EditSample, pictures: Sequence[bytes], names: Sequence[str]) -> str:
         key = (question.name, _digest((question.digest, *who), sample, pictures))
         if key not in answers:
             facts = {"sample_id": sample.sample_id, "A": names[0], "B": names[1], "asked": key[1]}
@@ -144,7 +142,7 @@ def _rows(
     samples: Samples,
     index: int,
     pairs: Sequence[tuple[Contestant, Contestant]],
-    ask: Callable[[Prompt, BenchmarkSample, Sequence[bytes], Sequence[str]], str],
+    ask: Callable[[Prompt, EditSample, Sequence[bytes], Sequence[str]], str],
 ) -> Iterator[list[str]]:
     """Yield a sample's rows."""
 
@@ -154,7 +152,7 @@ def _rows(
 
     sample_id, source_id, edit_type, broken = f"#{index}", "", "", ""
     try:
-        sample = BenchmarkSample.of(samples[index])
+        sample = samples[index]
         sample_id, source_id, edit_type = sample.sample_id, sample.source_id, sample.edit_type
         source = png(Image.fromarray(sample.source))
     except Exception as problem:  # whatever went wrong is this sample's failure alone
@@ -192,7 +190,7 @@ def _rows(
             ]
 
 
-def _digest(asked_by: tuple[object, ...], sample: BenchmarkSample, pictures: Sequence[bytes]) -> str:
+def _digest(asked_by: tuple[object, ...], sample: EditSample, pictures: Sequence[bytes]) -> str:
     """Hash of everything that an answer hangs on."""
     total = hashlib.sha256(repr((*asked_by, sample.request)).encode())
     for picture in pictures:

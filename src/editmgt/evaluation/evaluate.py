@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from editmgt.benchmarks.benchmark_sample import BenchmarkSample, Samples
+from editmgt.data.sample import EditSample, Samples
 from editmgt.editing import Editor, EditSettings, validate
 from editmgt.editing.picture_files import png
 from editmgt.evaluation.faults import told
@@ -30,9 +30,9 @@ from editmgt.results.run_directory import GALLERY, MAPS
 
 Progress = Callable[[int, int], None]
 Produce = Callable[[Group], Outcome]
-PicturePath = Callable[[BenchmarkSample], Path]
+PicturePath = Callable[[EditSample], Path]
 # told of every sample that was scored: its index, the sample, its group's outcome, its position in the group
-Observe = Callable[[int, BenchmarkSample, Outcome, int], None]
+Observe = Callable[[int, EditSample, Outcome, int], None]
 
 
 def evaluate(
@@ -88,7 +88,7 @@ def evaluate(
     if not resume:
         (out_dir / MAPS).unlink(missing_ok=True)
 
-    def keep(index: int, sample: BenchmarkSample, outcome: Outcome, position: int) -> None:
+    def keep(index: int, sample: EditSample, outcome: Outcome, position: int) -> None:
         edited = outcome.images[position]
         assert outcome.localization is not None and outcome.held is not None
         localization, held = outcome.localization[position], outcome.held[position]
@@ -97,7 +97,7 @@ def evaluate(
             keep_map(out_dir, sample.sample_id, localization, held)
         gallery.offer(index, sample, edited, localization, held)
 
-    def drop(sample: BenchmarkSample) -> None:
+    def drop(sample: EditSample) -> None:
         if picture_path is not None:
             # an earlier attempt's, of other weights; where the sample's key names no file there is none
             with suppress(ValueError):
@@ -191,12 +191,12 @@ def controls(
     return found
 
 
-def _keep_nothing(index: int, sample: BenchmarkSample, outcome: Outcome, position: int) -> None:
+def _keep_nothing(index: int, sample: EditSample, outcome: Outcome, position: int) -> None:
     pass
 
 
 def _keep_pictures(out_dir: Path, path: PicturePath) -> Observe:
-    def keep(index: int, sample: BenchmarkSample, outcome: Outcome, position: int) -> None:
+    def keep(index: int, sample: EditSample, outcome: Outcome, position: int) -> None:
         _save(outcome.images[position], out_dir / path(sample))
 
     return keep
@@ -226,7 +226,7 @@ class _Run:
         progress: Progress | None,
         observe: Observe,
         needs: str = "source",
-        drop: Callable[[BenchmarkSample], None] = lambda sample: None,
+        drop: Callable[[EditSample], None] = lambda sample: None,
     ) -> dict[str, float]:
         """Write every batch's rows to ``samples.csv``, then ``metrics.json``; return the latter's content.
 
@@ -268,13 +268,13 @@ class _Run:
         indexes: Sequence[int],
         produce: Produce,
         observe: Observe,
-        drop: Callable[[BenchmarkSample], None],
+        drop: Callable[[EditSample], None],
         sets: SetScores,
         needs: str,
     ) -> list[Row]:
         rows: dict[int, Row] = {}
 
-        def work(batch: dict[int, BenchmarkSample]) -> None:
+        def work(batch: dict[int, EditSample]) -> None:
             group = Group(list(batch.values()), self.editor, self.settings.resolution, self.edits)
             outcome = produce(group)
             scores = score(group, outcome, self.settings, self.scorer, sets)
@@ -282,7 +282,7 @@ class _Run:
                 observe(index, sample, outcome, position)
                 rows[index] = _row(sample, self.seed, values=scores[position])
 
-        def attempt(batch: dict[int, BenchmarkSample]) -> None:
+        def attempt(batch: dict[int, EditSample]) -> None:
             try:
                 work(batch)
             except WriteError:  # what the samples came to is lost: not a word on them
@@ -296,10 +296,10 @@ class _Run:
                     drop(sample)
                     rows[index] = _row(sample, self.seed, error=told(error))
 
-        groups: dict[object, dict[int, BenchmarkSample]] = {}
+        groups: dict[object, dict[int, EditSample]] = {}
         for index in indexes:
             try:
-                sample = BenchmarkSample.of(self.samples[index])
+                sample = self.samples[index]
             except Exception as error:  # a corrupt file is a failed row, too
                 rows[index] = Row(sample_id=f"#{index}", seed=self.seed, error=told(error))
                 continue
@@ -312,7 +312,7 @@ class _Run:
         return [rows[index] for index in indexes]
 
 
-def _row(sample: BenchmarkSample, seed: int, error: str = "", values: dict[str, float] | None = None) -> Row:
+def _row(sample: EditSample, seed: int, error: str = "", values: dict[str, float] | None = None) -> Row:
     """The row of a sample that could be loaded."""
     texts = {name: getattr(sample, name) for name in OF_SAMPLE}
     return Row(seed=seed, error=error, values=values or {}, **texts)
@@ -326,7 +326,7 @@ def _known(samples: Samples) -> set[str]:
         if found == possible:
             break
         try:
-            sample = BenchmarkSample.of(samples[index])
+            sample = samples[index]
         except Exception:  # its row will say what is wrong with it
             continue
         found |= {name for name in possible if getattr(sample, name) is not None}

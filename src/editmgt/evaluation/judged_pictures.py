@@ -11,8 +11,8 @@ from typing import Any
 
 from PIL import Image
 
-from editmgt.benchmarks.benchmark_sample import BenchmarkSample, Samples
 from editmgt.benchmarks.judging import Judging
+from editmgt.data.sample import EditSample, Samples
 from editmgt.editing.picture_files import png
 from editmgt.evaluation.faults import told
 from editmgt.evaluation.judge import Judge, read_scores
@@ -29,7 +29,7 @@ def judge_pictures(
     judging: Judging,
     samples: Samples,
     directory: Path,
-    path_of: Callable[[BenchmarkSample], Path],
+    path_of: Callable[[EditSample], Path],
     judge: Judge,
     *,
     parallel: int = 4,
@@ -64,7 +64,7 @@ def judge_pictures(
         sample_id, edit_type, error, values = f"#{index}", "", "", list[float]()
         picture: Path | None = None
         try:
-            sample = BenchmarkSample.of(samples[index])
+            sample = samples[index]
             sample_id, edit_type = one_line(sample.sample_id), one_line(sample.edit_type)
             if sample_id in rows:
                 return
@@ -115,7 +115,7 @@ def summary(judging: Judging, rows: Sequence[Sequence[str]]) -> dict[str, float]
 
 def _judge(
     judging: Judging,
-    sample: BenchmarkSample,
+    sample: EditSample,
     picture: Path,
     judge: Judge,
     record: Callable[[Mapping[str, Any]], None],

@@ -16,7 +16,7 @@ import torch
 from scipy.optimize import isotonic_regression
 from torch import Tensor
 
-from editmgt.benchmarks.benchmark_sample import BenchmarkSample, Samples
+from editmgt.data.sample import EditSample, Samples
 from editmgt.editing import Editor, EditResult, EditSettings
 from editmgt.editing.attention_map import score_maps
 from editmgt.editing.smoothings import SMOOTHINGS
@@ -147,7 +147,7 @@ def study(
     choices += map(Choice, settings.code_sources)
     unknown = broken = 0  # samples that are left out
 
-    def attempt(group: list[BenchmarkSample]) -> int:
+    def attempt(group: list[EditSample]) -> int:
         """Measure a group, one by one where that fails; return how many of it could not be measured."""
         try:
             _measure(Group(group, editor, settings.resolution), settings, seed, choices, thresholds)
@@ -160,10 +160,10 @@ def study(
         return 0
 
     for start in range(0, len(samples), batch_size):
-        groups: dict[Any, list[BenchmarkSample]] = defaultdict(list)
+        groups: dict[Any, list[EditSample]] = defaultdict(list)
         for index in range(start, min(start + batch_size, len(samples))):
             try:
-                sample = BenchmarkSample.of(samples[index])
+                sample = samples[index]
             except Exception:  # its row of samples.csv says what is wrong with it
                 broken += 1
                 continue

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from editmgt.benchmarks.benchmark_sample import BenchmarkSample
+from editmgt.data.sample import EditSample
 from editmgt.editing.picture import explain_row, stack_rows
 from editmgt.editing.picture_files import png
 from editmgt.files import write_atomic
@@ -35,7 +35,7 @@ class Gallery:
             shutil.rmtree(directory, ignore_errors=True)
 
     def offer(
-        self, index: int, sample: BenchmarkSample, edited: Image.Image, localization: Tensor, held: Tensor
+        self, index: int, sample: EditSample, edited: Image.Image, localization: Tensor, held: Tensor
     ) -> None:
         """Keep the sample, the ``index``-th, if the page may need it: which rows are drawn is known at the end."""
         kept = [path.stem.split("-", 2) for path in self._paths()]

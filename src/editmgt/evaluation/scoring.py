@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from editmgt.benchmarks.benchmark_sample import BenchmarkSample
+from editmgt.data.sample import EditSample
 from editmgt.editing import Editor, EditResult, EditSettings
 from editmgt.editing.images import to_pixels
 from editmgt.metrics import EditBatch, Scorer, SetScores, edit_ratio
@@ -44,7 +44,7 @@ class Group:
 
     def __init__(
         self,
-        samples: Sequence[BenchmarkSample],
+        samples: Sequence[EditSample],
         editor: Editor,
         resolution: int,
         edits: Edits | None = None,
@@ -87,7 +87,7 @@ class Outcome:
     seconds: float | None = None
 
 
-def kind(sample: BenchmarkSample) -> tuple[Any, ...]:
+def kind(sample: EditSample) -> tuple[Any, ...]:
     """Return what samples of one group have in common."""
     target = None if sample.target is None else sample.target.shape
     return sample.source.shape, target, sample.edit_mask is None
@@ -121,7 +121,7 @@ def score(
     return scores
 
 
-def _variants(samples: Sequence[BenchmarkSample]) -> Iterator[tuple[int, Any, Any]]:
+def _variants(samples: Sequence[EditSample]) -> Iterator[tuple[int, Any, Any]]:
     """Yield (sample's position, target, mask): as it stands, its other readings, its parts."""
     for index, sample in enumerate(samples):
         yield index, sample.target, sample.edit_mask
@@ -181,7 +181,7 @@ def _nearness(batch: EditBatch) -> list[float]:
     return [math.inf if math.isnan(ratio) else ratio for ratio in ratios.tolist()]
 
 
-def _check_sizes(sample: BenchmarkSample) -> None:
+def _check_sizes(sample: EditSample) -> None:
     height, width = _truth_size(sample)
     for reading in sample.alternatives:
         if reading.target.shape != (height, width, 3):
@@ -191,7 +191,7 @@ def _check_sizes(sample: BenchmarkSample) -> None:
             raise ValueError(f"target {(height, width)} and edit mask {mask.shape} differ in size")
 
 
-def _truth_size(sample: BenchmarkSample) -> tuple[int, int]:
+def _truth_size(sample: EditSample) -> tuple[int, int]:
     height, width = (sample.source if sample.target is None else sample.target).shape[:2]
     return height, width
 

@@ -54,7 +54,7 @@ def _comparing(benchmark: Benchmark) -> JudgeSettings | None:
 
 
 def _compare(cells: list[Path], benchmark: Benchmark, out: Path, say: Callable[[str], None]) -> None:
-    from editmgt.benchmarks import BenchmarkSample, build
+    from editmgt.benchmarks import EditSample, build
     from editmgt.benchmarks.candidates import read_candidates
     from editmgt.benchmarks.lookup import picture_path
     from editmgt.evaluation.compared_pictures import TABLE, Contestant, compare_pictures
@@ -68,7 +68,7 @@ def _compare(cells: list[Path], benchmark: Benchmark, out: Path, say: Callable[[
         return Contestant(directory.name, lambda sample: directory / picture_path(benchmark.name, sample))
 
     def other(model: str) -> Contestant:
-        def picture(sample: BenchmarkSample) -> Path | None:
+        def picture(sample: EditSample) -> Path | None:
             return gallery.get(sample.sample_id, {}).get(model)
 
         return Contestant(f"{model} (gallery)", picture, of_others=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from editmgt.benchmarks import BenchmarkSample, build
+from editmgt.benchmarks import build
 from editmgt.benchmarks.lookup import picture_path
 from editmgt.config.benchmark import Benchmark
 from editmgt.editing.picture_files import read_image
@@ -65,7 +65,7 @@ def _pictures(
     """The pictures of a sample; None for what the benchmark, or an evaluation by an older version, lacks."""
     from editmgt.editing.picture import heat  # late: torch
 
-    sample = BenchmarkSample.of(build(benchmark)[index])
+    sample = build(benchmark)[index]
     source, path = Image.fromarray(sample.source), directory / picture_path(benchmark.name, sample)
     kept = maps.get(sample.sample_id)
     pictures = {

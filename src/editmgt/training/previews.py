@@ -10,7 +10,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from editmgt.data.edit_data import EditData
-from editmgt.data.sample import EditSample
+from editmgt.data.sample import EditPair
 from editmgt.data.scene_data import SceneData
 from editmgt.editing import Editor, EditSettings
 from editmgt.errors import UserError
@@ -29,7 +29,7 @@ class Previews(Callback):
         self,
         editor: Editor,
         settings: EditSettings,
-        samples: Sequence[EditSample],
+        samples: Sequence[EditPair],
         data: SceneData | EditData,
         directory: Path,
     ) -> None:

@@ -1,8 +1,8 @@
 """AnyBench (AnyEdit-Test): 25 edit types, judged against targets."""
 
-from editmgt.benchmarks.benchmark_sample import BenchmarkSample
 from editmgt.benchmarks.pictures import is_missing, picture
 from editmgt.benchmarks.table_rows import Record, Table, open_table
+from editmgt.data.sample import EditSample
 from editmgt.settings.ranges import Text
 
 
@@ -11,8 +11,8 @@ def rows(path: Text, split: Text) -> Table:
     pictures, captions = ("image_file", "edited_file"), ("input", "output")
     table = open_table(path, split, ("edit_instruction", "edit_type"), pictures, captions)
 
-    def convert(row: Record, index: int) -> BenchmarkSample:
-        return BenchmarkSample(
+    def convert(row: Record, index: int) -> EditSample:
+        return EditSample(
             sample_id=f"{row['edit_type']}-{index}",
             source_id=str(index),
             source=picture(row["image_file"]),

@@ -10,11 +10,11 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from editmgt.benchmarks.benchmark_sample import BenchmarkSample
 from editmgt.benchmarks.entries import check_texts, read_lines
 from editmgt.benchmarks.judging import ANSWER, Judging, Question
 from editmgt.benchmarks.pictures import picture
 from editmgt.benchmarks.table_rows import Record, Table
+from editmgt.data.sample import EditSample
 from editmgt.errors import UserError
 from editmgt.paths import within
 from editmgt.settings.ranges import Text
@@ -58,8 +58,8 @@ def rows(path: Text, type_field: Text | None) -> Table:
             | {"type": "" if type_field is None else entry[type_field]}
         )
 
-    def convert(row: Record, index: int) -> BenchmarkSample:
-        return BenchmarkSample(
+    def convert(row: Record, index: int) -> EditSample:
+        return EditSample(
             sample_id=f"{index}-{Path(row['image']).stem}",  # a picture may be edited in several ways
             source_id=Path(row["image"]).name,
             source=picture(row["image"]),

@@ -1,9 +1,9 @@
 """Emu Edit's test set (``facebook/emu_edit_test_set``): no target; judged against source and captions."""
 
-from editmgt.benchmarks.benchmark_sample import BenchmarkSample
 from editmgt.benchmarks.pictures import picture
 from editmgt.benchmarks.published import EDITMGT, QUOTED, Published
 from editmgt.benchmarks.table_rows import Record, Table, open_table
+from editmgt.data.sample import EditSample
 from editmgt.settings.ranges import Text
 
 PUBLISHED = (
@@ -18,8 +18,8 @@ def rows(path: Text, split: Text) -> Table:
         path, split, ("instruction", "task", "idx", "input_caption", "output_caption"), ("image",)
     )
 
-    def convert(row: Record, index: int) -> BenchmarkSample:
-        return BenchmarkSample(
+    def convert(row: Record, index: int) -> EditSample:
+        return EditSample(
             sample_id=f"{index}-{row['idx']}",  # nobody promises that idx is there once
             source_id=str(row["idx"]),
             source=picture(row["image"]),

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from editmgt.benchmarks.benchmark_sample import BenchmarkSample
 from editmgt.benchmarks.pictures import mask, picture
 from editmgt.benchmarks.table_rows import Record, Table
 from editmgt.data.folder import MAX_ASPECT_CHANGE, read_folder
+from editmgt.data.sample import EditSample
 from editmgt.data.transform import aspects_differ
 from editmgt.settings.ranges import Text
 
@@ -27,13 +27,13 @@ def rows(path: Text) -> Table:
     return Table(records, _sample, _PICTURES, lacks)
 
 
-def _sample(row: Record, index: int) -> BenchmarkSample:
+def _sample(row: Record, index: int) -> EditSample:
     source = picture(row["source"])
     target = picture(row["target"]) if "target" in row else None
     shown = source if target is None else target
     if differ := aspects_differ([source.shape[1::-1], shown.shape[1::-1]], MAX_ASPECT_CHANGE):
         raise ValueError(f"aspect ratios differ: {differ}")
-    return BenchmarkSample(
+    return EditSample(
         sample_id=row["name"],
         source_id=row["stem"],
         source=source,

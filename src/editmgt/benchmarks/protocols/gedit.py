@@ -4,11 +4,11 @@ import math
 from collections.abc import Mapping
 from typing import Literal
 
-from editmgt.benchmarks.benchmark_sample import BenchmarkSample
 from editmgt.benchmarks.judging import ANSWER, Judging, Question
 from editmgt.benchmarks.pictures import picture
 from editmgt.benchmarks.published import EDITMGT, Published
 from editmgt.benchmarks.table_rows import Record, Table, check_keys, open_table
+from editmgt.data.sample import EditSample
 from editmgt.errors import UserError
 from editmgt.settings.ranges import Text
 
@@ -42,7 +42,7 @@ def _scores(answers: Mapping[str, float]) -> tuple[float, ...]:
 JUDGING = Judging(_QUESTIONS, ("judge/semantic", "judge/quality", "judge/overall"), _scores, by_type=True)
 
 
-def folders(sample: BenchmarkSample) -> tuple[str, ...]:
+def folders(sample: EditSample) -> tuple[str, ...]:
     """Return where the official scorer looks under ``images/``."""
     return "fullset", sample.edit_type, sample.slice
 
@@ -61,8 +61,8 @@ def rows(path: Text, split: Text, language: Literal["en", "cn"]) -> Table:
     check_keys(path, "key", table["key"])
     check_keys(path, "task_type", set(table["task_type"]))
 
-    def convert(row: Record, index: int) -> BenchmarkSample:
-        return BenchmarkSample(
+    def convert(row: Record, index: int) -> EditSample:
+        return EditSample(
             sample_id=row["key"],
             source_id=row["key"],
             source=picture(row["input_image"]),

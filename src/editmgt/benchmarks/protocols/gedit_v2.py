@@ -6,9 +6,9 @@ quality and consistency. The columns are those that its code reads (ZhangqiJiang
 ``src/common_utils/dataset_loader.py``); pictures lie as in its gallery, ``KEY.png``.
 """
 
-from editmgt.benchmarks.benchmark_sample import BenchmarkSample
 from editmgt.benchmarks.pictures import picture
 from editmgt.benchmarks.table_rows import Record, Table, check_keys, open_table
+from editmgt.data.sample import EditSample
 from editmgt.settings.ranges import Text
 
 
@@ -17,8 +17,8 @@ def rows(path: Text, split: Text) -> Table:
     table = open_table(path, split, ("key", "instruction"), ("source_image",), ("task",))
     check_keys(path, "key", table["key"])
 
-    def convert(row: Record, index: int) -> BenchmarkSample:
-        return BenchmarkSample(
+    def convert(row: Record, index: int) -> EditSample:
+        return EditSample(
             sample_id=row["key"],
             source_id=row["key"],
             source=picture(row["source_image"]),

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy.spatial import ConvexHull, QhullError
 
-from editmgt.benchmarks.benchmark_sample import BenchmarkSample
 from editmgt.benchmarks.entries import check_texts, read_entries, read_object
 from editmgt.benchmarks.judging import ANSWER, Judging, Question
 from editmgt.benchmarks.pictures import picture
 from editmgt.benchmarks.table_rows import Record, Table, check_keys
+from editmgt.data.sample import EditSample
 from editmgt.errors import UserError
 from editmgt.paths import within
 from editmgt.settings.ranges import Text
@@ -132,9 +132,9 @@ def _box(numbers: Sequence[int], size: tuple[int, int]) -> NDArray[np.bool_]:
     return inside
 
 
-def _sample(row: Record, index: int) -> BenchmarkSample:
+def _sample(row: Record, index: int) -> EditSample:
     source, instruction = picture(row["image"]), row["edit_instructions"]
-    return BenchmarkSample(
+    return EditSample(
         sample_id=row["key"],
         source_id=row["key"],
         source=source,

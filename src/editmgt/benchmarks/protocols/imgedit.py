@@ -4,11 +4,11 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from editmgt.benchmarks.benchmark_sample import BenchmarkSample
 from editmgt.benchmarks.entries import read_entries
 from editmgt.benchmarks.judging import ANSWER, Judging, Question
 from editmgt.benchmarks.pictures import picture
 from editmgt.benchmarks.table_rows import Record, Table, check_keys
+from editmgt.data.sample import EditSample
 from editmgt.errors import UserError
 from editmgt.paths import within
 from editmgt.settings.ranges import Text
@@ -53,8 +53,8 @@ def rows(path: Text) -> Table:
         image = next((place for place in places if place.is_file()), places[0])
         records.append({"key": key, **entry, "image": str(image)})
 
-    def convert(row: Record, index: int) -> BenchmarkSample:
-        return BenchmarkSample(
+    def convert(row: Record, index: int) -> EditSample:
+        return EditSample(
             sample_id=row["key"],
             source_id=row["id"],
             source=picture(row["image"]),

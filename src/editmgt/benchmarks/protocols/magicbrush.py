@@ -8,11 +8,11 @@ authors' ``evaluation/image_eval.py``. A mask is the source with a transparent h
 from pathlib import Path
 from typing import Any, Literal
 
-from editmgt.benchmarks.benchmark_sample import BenchmarkSample
 from editmgt.benchmarks.entries import check_texts, read_object
 from editmgt.benchmarks.pictures import mask, picture
 from editmgt.benchmarks.published import EDITMGT, QUOTED, Published
 from editmgt.benchmarks.table_rows import Record, Table, check_keys, open_table
+from editmgt.data.sample import EditSample
 from editmgt.errors import UserError
 from editmgt.paths import within
 from editmgt.settings.ranges import Text
@@ -105,9 +105,9 @@ def _table(records: Any, turns: str) -> Table:
         for session, positions in sessions.items()
     ]
 
-    def convert(row: Record, index: int) -> BenchmarkSample:
+    def convert(row: Record, index: int) -> EditSample:
         of_session = [records[position] for position in sessions[row["img_id"]]]
-        return BenchmarkSample(
+        return EditSample(
             sample_id=f"{row['img_id']}-final",
             source_id=row["img_id"],
             source=picture(of_session[0]["source_img"]),
@@ -123,9 +123,9 @@ def _table(records: Any, turns: str) -> Table:
     return Table(chosen, convert, lacks=("edit_mask",))
 
 
-def _turn(row: Record, index: int) -> BenchmarkSample:
+def _turn(row: Record, index: int) -> EditSample:
     source, target = picture(row["source_img"]), picture(row["target_img"])
-    return BenchmarkSample(
+    return EditSample(
         sample_id=f"{row['img_id']}-{row['turn_index']}",
         source_id=str(row["img_id"]),
         source=source,

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from editmgt.benchmarks.benchmark_sample import BenchmarkSample
 from editmgt.benchmarks.entries import read_entries
 from editmgt.benchmarks.pictures import picture, run_length_mask
 from editmgt.benchmarks.table_rows import Record, Table, check_keys, open_table
+from editmgt.data.sample import EditSample
 from editmgt.paths import within
 from editmgt.settings.ranges import Text
 
@@ -31,10 +31,10 @@ def rows(path: Text, split: Text) -> Table:
                 check_keys(path, name, (str(key) for key in records[name] if key))
                 break
 
-    def convert(row: Record, index: int) -> BenchmarkSample:
+    def convert(row: Record, index: int) -> EditSample:
         source = picture(row["image"])
         key = str(row.get("key") or row.get("id") or index)
-        return BenchmarkSample(
+        return EditSample(
             sample_id=key,
             source_id=key,
             source=source,

@@ -10,8 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from editmgt.benchmarks.benchmark_sample import BenchmarkSample, Reading
 from editmgt.benchmarks.protocols import SLICES
+from editmgt.data.sample import EditSample, Reading
 from editmgt.data.scenes.drafts import changes, is_clear
 from editmgt.data.scenes.grammar import caption
 from editmgt.data.scenes.graph import Scene
@@ -49,7 +49,7 @@ class SliceDataset:
     def __len__(self) -> int:
         return self.size
 
-    def __getitem__(self, index: int) -> BenchmarkSample:
+    def __getitem__(self, index: int) -> EditSample:
         if not 0 <= index < self.size:
             raise IndexError(index)
         draw = import_module(f"{__name__}.{self.name}").draw
@@ -60,7 +60,7 @@ class SliceDataset:
                 break
         name = f"{self.name}-{self.split}-{self.seed}-{index}"
         target = self._reading(draft.scene, draft.target)
-        return BenchmarkSample(
+        return EditSample(
             sample_id=name,
             source_id=name,
             source=render(draft.scene, self.resolution),

@@ -7,7 +7,7 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from editmgt.data.sample import EditSample
+from editmgt.data.sample import EditPair
 from editmgt.data.scenes.drafts import MIN_VISIBLE, Draft
 from editmgt.data.scenes.draws import random_edit, random_scene
 from editmgt.data.scenes.edits import EDIT_TYPES, apply
@@ -57,7 +57,7 @@ class SceneDataset:
         """The ``sample_id`` of a sample, without drawing it."""
         return f"{self.world}-{self.split}-{self.seed}-{index}"
 
-    def __getitem__(self, index: int) -> EditSample:
+    def __getitem__(self, index: int) -> EditPair:
         if not 0 <= index < self.size:
             raise IndexError(index)
         sample, chance = self._pair(index), Random(f"wrong/{self.split}/{self.seed}/{index}")
@@ -68,7 +68,7 @@ class SceneDataset:
         )  # of all that could be drawn: whatever the size
         return replace(sample, instruction=another.instruction)
 
-    def _pair(self, index: int) -> EditSample:
+    def _pair(self, index: int) -> EditPair:
         """Draw a sample whose instruction is its own."""
         rng = Random(f"{self.split}/{self.seed}/{index}")
         if lesson := self._lesson(rng):
@@ -77,7 +77,7 @@ class SceneDataset:
         else:
             drawn, source, target = self._plain(rng)
         name = self.name(index)
-        return EditSample(
+        return EditPair(
             sample_id=name,
             source_id=name,
             source=source,
