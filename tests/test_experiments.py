@@ -30,6 +30,12 @@ def test_the_table_of_a_study_is_that_of_its_rows(study: str) -> None:
     ("study", "script", "rows", "figure"),
     [
         ("cost", "costs.py", ["parts.json"], "costs.png"),
+        (
+            "data_or_architecture",
+            "learned.py",
+            ["summary.csv", "effects.csv", "before.csv"],
+            "learned.png",
+        ),
         ("lessons", "slices.py", ["samples.csv"], "slices.png"),
         ("localization", "maps.py", ["dev.csv", "test.csv"], "maps.png"),
         ("speed", "pareto.py", ["pareto.csv"], "pareto.png"),

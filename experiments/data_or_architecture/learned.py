@@ -1,0 +1,87 @@
+"""Tell what decides how well new kinds of edit are learnt: ``summary.csv`` and ``effects.csv`` of the trainings, ``before.csv``.
+
+Prints the means and the effects, draws ``learned.png``.
+"""
+
+from pathlib import Path
+
+import pandas
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+HERE = Path(__file__).resolve().parent
+MEANS = {  # metric -> heading, digits
+    "edit/success": ("success ↑", 3),
+    "edit/success_strict": ("strict ↑", 3),
+    "outside_codec/changed": ("changed outside ↓", 3),
+    "localization/auc": ("map AUC ↑", 3),
+}
+EFFECTS = ["edit/success", "edit/success_strict"]
+EDITORS = {"before/tiny_editor": "injection", "before/tiny_editor_input": "input"}
+NAMES = {"data.": "", "init_from: before/tiny_editor → before/tiny_editor_input": "injection → input"}
+
+
+def trainings(rows: pandas.DataFrame, before: pandas.DataFrame) -> str:
+    """Return Markdown: a line for each editor before, then for each setting the mean of its trainings, and each of them."""
+    titles = " | ".join(heading for heading, _ in MEANS.values())
+    lines = [f"| | {titles} |", f"| --- |{' ---: |' * len(MEANS)}"]
+    for editor, own in before.groupby("init_from"):
+        lines.append(f"| {EDITORS[str(editor)]}, before | {_means(own)} |")
+    for (editor, pairs, wrong), own in rows.groupby(["init_from", "data.train_size", "data.wrong_pairs"]):
+        name = f"{EDITORS[editor]}, {pairs:,.0f} pairs, {wrong:.0%} of them wrong"
+        lines.append(f"| {name} | {_means(own)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _means(rows: pandas.DataFrame) -> str:
+    return " | ".join(_mean(rows[metric], digits) for metric, (_, digits) in MEANS.items())
+
+
+def _mean(values: pandas.Series, digits: int) -> str:
+    each = ", ".join(f"{value:.{digits}f}" for value in values)
+    return each if len(values) == 1 else f"{values.mean():.{digits}f} ({each})"
+
+
+def effects(rows: pandas.DataFrame) -> str:
+    """Return Markdown: main effects and interactions."""
+    rows = rows[(rows["family"] == "effects") & rows["metric"].isin(EFFECTS)]
+    lines = ["| effect | metric | estimate [95%] | corrected p | says |", "| --- | --- | ---: | ---: | --- |"]
+    for row in rows.itertuples():
+        name = row.effect
+        for long, short in NAMES.items():
+            name = name.replace(long, short)
+        p = "< .001" if row.p_corrected < 0.001 else f"{row.p_corrected:.3f}"
+        numbers = f"{row.estimate:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"
+        lines.append(f"| {name} | {row.metric} | {numbers} | {p} | {row.verdict} |")
+    return "\n".join(lines) + "\n"
+
+
+def draw(rows: pandas.DataFrame, before: pandas.DataFrame) -> Figure:
+    """Draw success by the number of pairs, a line for each editor and share of wrong ones, a dot for each training."""
+    figure = Figure(figsize=(7, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for (editor, wrong), own in rows.groupby(["init_from", "data.wrong_pairs"]):
+        color = "#0072B2" if EDITORS[editor] == "injection" else "#D55E00"
+        means = own.groupby("data.train_size")["edit/success"].mean()
+        style = "--" if wrong else "-"
+        axes.plot(means.index, means, style, color=color, label=f"{EDITORS[editor]}, {wrong:.0%} wrong")
+        axes.plot(own["data.train_size"], own["edit/success"], "o", color=color, markersize=4)
+    for editor, success in zip(before["init_from"], before["edit/success"], strict=True):
+        color = "#0072B2" if EDITORS[editor] == "injection" else "#D55E00"
+        axes.axhline(success, color=color, linewidth=0.8, linestyle=":")
+    axes.set_xscale("log")
+    sizes = sorted(rows["data.train_size"].unique())
+    axes.set_xticks(sizes, [f"{size:,.0f}" for size in sizes], minor=False)
+    axes.minorticks_off()
+    axes.set_xlabel("pairs to learn from (150 steps of 32); dotted: before")
+    axes.set_ylabel("success on new phrasings")
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+if __name__ == "__main__":
+    summary = pandas.read_csv(HERE / "summary.csv")
+    cells, before = summary[summary["kind"] == "cell"], pandas.read_csv(HERE / "before.csv")
+    print(trainings(cells, before), effects(pandas.read_csv(HERE / "effects.csv")), sep="\n\n", end="")
+    FigureCanvasAgg(draw(cells, before)).print_png(HERE / "learned.png")
