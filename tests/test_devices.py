@@ -10,7 +10,7 @@ from editmgt.errors import UserError
 def test_a_device_is_found_or_refused_by_name() -> None:
     assert find_device("device", "cpu") == torch.device("cpu")
     assert find_device("device", "auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
-    for name in ("cuda:99", "gpu", "ipu", "xla", "vulkan"):
+    for name in ("cuda:99", "gpu", "ipu", "xla", "vulkan", "meta"):
         with pytest.raises(UserError, match=rf"^device={name} is not available here\.$"):
             find_device("device", name)
 

@@ -23,7 +23,7 @@ def find_device(key: str, name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()  # read back: "meta" has shapes alone
     except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch's three ways of refusing
         raise UserError(f"{key}={name} is not available here.") from error
     return device

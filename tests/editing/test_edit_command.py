@@ -120,34 +120,44 @@ def test_a_directory_of_mixed_files(
     (folder / "half.png").write_bytes(photo.read_bytes()[:-60])
     (folder / "text.jpg").write_text("not a picture")
     (folder / "notes.txt").write_text("not a picture either")
+    (folder / "report.pdf").write_text("%PDF-1.4: Pillow writes such files alone")
+    (folder / "clip.mpg").write_bytes(b"\0\0\1\xba, which Pillow names and cannot read")
+    with Image.open(photo) as image:
+        image.resize((16, 16)).save(folder / "c.ico")
+        image.resize((16, 12)).save(folder / "d.png")
+        (folder / "d.png").rename(folder / "d.ico")  # as an icon it would be 16x16
     line = [str(folder), "make it blue", "--output", str(photo.parent / "new" / "out")]
     line += ["--checkpoint", str(tiny_bundle), "--device", "cpu", "--steps", "1"]
     assert edit_command.main(line) == 1
     captured = capsys.readouterr()
     assert (
-        captured.out.startswith("Edited 2 pictures of ") and "4 failed, 1 other files skipped" in captured.out
+        captured.out.startswith("Edited 3 pictures of ") and "5 failed, 3 other files skipped" in captured.out
     )
     note, *errors = captured.err.splitlines()
     assert (
-        note.startswith("Note: 1 of 5 pictures are reduced: the first has 17000x20 pixels")
-        and len(errors) == 4
+        note.startswith("Note: 1 of 7 pictures are reduced: the first has 17000x20 pixels")
+        and len(errors) == 5
     )
     out = photo.parent / "new" / "out"
-    assert sorted(path.name for path in out.iterdir()) == ["a.jpg", "b.png", "edits.csv"]
+    assert sorted(path.name for path in out.iterdir()) == ["a.jpg", "b.png", "c.ico", "edits.csv"]
     rows = [row.split(",")[:2] for row in (out / "edits.csv").read_text().splitlines()]
     assert rows == [
         ["file", "status"],
         ["a.jpg", "ok"],
         ["a.xbm", "failed"],
         ["b.png", "ok"],
+        ["c.ico", "ok"],
+        ["clip.mpg", "skipped"],
+        ["d.ico", "failed"],
         ["half.png", "failed"],
         ["notes.txt", "skipped"],
+        ["report.pdf", "skipped"],
         ["text.jpg", "failed"],
         ["wide.webp", "failed"],
     ]
     with Image.open(out / "b.png") as image:
         assert image.size == (20, 60)
-    for name in ("a.xbm", "half.png", "text.jpg", "wide.webp"):
+    for name in ("a.xbm", "d.ico", "half.png", "text.jpg", "wide.webp"):
         (folder / name).unlink()
     assert edit_command.main(line) == 0
     assert edit_command.main([*line, "--text-encoder", "drop"]) == 0  # one instruction is read once
@@ -267,16 +277,32 @@ def test_several_seeds_are_what_each_alone_is(
     assert photo.with_name("out_1_seed0.png").read_bytes() != photo.with_name("out_1_seed5.png").read_bytes()
 
 
-def test_a_full_disk_is_one_line(
-    tiny_bundle: Path, photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: Path, content: bytes) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(output, "write_atomic", full)
+
+
+def test_a_full_disk_is_one_line(
+    tiny_bundle: Path, photo: Path, full_disk: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     line = [str(photo), "make it blue", "--output", str(photo.with_name("out.png")), "--steps", "1"]
     assert edit_command.main([*line, "--checkpoint", str(tiny_bundle), "--device", "cpu"]) == 2
     assert capsys.readouterr().err.endswith("out.png cannot be written: No space left on device.\n")
+
+
+def test_a_disk_that_takes_no_table_of_a_directory_is_told(
+    tiny_bundle: Path, photo: Path, full_disk: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (photo.parent / "in").mkdir()
+    photo.rename(photo.parent / "in" / "a.png")
+    line = [str(photo.parent / "in"), "make it blue", "--output", str(photo.parent / "out"), "--steps", "1"]
+    assert edit_command.main([*line, "--checkpoint", str(tiny_bundle), "--device", "cpu"]) == 2
+    *_, picture, table = capsys.readouterr().err.splitlines()
+    assert picture.endswith("a.png cannot be written: No space left on device.")
+    assert table.endswith("edits.csv cannot be written: No space left on device.")
 
 
 def test_interrupted(

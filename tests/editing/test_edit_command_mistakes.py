@@ -39,6 +39,8 @@ def test_a_mistake_does_not_wait_for_the_models_libraries(tmp_path: Path) -> Non
          "--query has no effect with --speed balanced"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--speed", "balanced", "--hold-quantile", ".5"],
          "--hold-quantile has no effect with --speed balanced"),
+        (["{photo}", "x", "--output", "{tmp}/out.png", "--speed", "quality", "--hold-quantile", ".5"],
+         "--hold-quantile has no effect with --hold-rule threshold, the checkpoint's own"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--speed", "fast", "--map-source", "guidance",
           "--hold-when", "every_step"], "--speed's guidance_interval=[0.5, 1.0] must be [0, 1], or --hold-when=first_pass"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--steps", "many"], "invalid int value: 'many'"),
@@ -64,6 +66,7 @@ def test_a_mistake_does_not_wait_for_the_models_libraries(tmp_path: Path) -> Non
         (["{photo}", "x", "--output", "{tmp}/o.png", "--checkpoint", "tiny_editor_input", "--reference-attends", "itself"],
          "--reference-attends has no effect with this checkpoint, which learnt without attention injection: leave it out."),
         (["{tmp}", "x", "--output", "{tmp}"], "must be a directory, another one than"),
+        (["{tmp}", "x", "--output", "{photo}/out"], "photo.png/out cannot be written: {photo} is no directory."),
         (["{tmp}", "x", "--output", "{tmp}/out", "--explain"], "--explain shows one edit"),
         (["{tmp}/folder.png", "x", "--output", "{tmp}/out"], "holds no picture"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--max-pixels", "1999"],
@@ -80,6 +83,9 @@ def test_a_mistake_does_not_wait_for_the_models_libraries(tmp_path: Path) -> Non
         ),
         (["{tmp}/wide.png", "x", "--output", "{tmp}/out.webp"],
          "A picture of 17000x200 pixels cannot be written as WEBP: encoding error 5: Image size exceeds"),
+        (["{photo}", "x", "--output", "{tmp}/out.ico"],
+         "out.ico: a '.ico' file cannot hold a picture of 50x40 pixels; try .png or .jpg."),
+        (["{photo}", "x", "--output", "{tmp}/out.icns"], "a '.icns' file cannot hold a picture of 50x40 pixels"),
         (["make it blue " * 25, "{photo}", "--output", "{tmp}/out.png"], "the picture comes first"),
         (["{photo}", "x", "--output", "{tmp}/" + "o" * 255 + ".png"], "Argument --output: "),
         (["{photo}", "x", "--output", "{tmp}/" + "o" * 245 + ".png"], "the name is longer than 210 bytes"),
@@ -164,7 +170,7 @@ def test_mistakes_are_one_line(
     assert edit_command.main(line) == 2
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err.count("\n") == 1
-    assert said in captured.err
+    assert said.format(photo=photo) in captured.err
     assert sorted(folder.rglob("*")) == before
 
 

@@ -1,10 +1,12 @@
 """Outside the edited region a picture stays the user's own, bit for bit."""
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
+from scipy import ndimage
 
 from editmgt.editing.composite import edited_region, largest_change, paste, with_detail
 from editmgt.editing.images import resize
@@ -56,6 +58,86 @@ def test_the_seam_rises_around_what_changed() -> None:
     assert row[: 2 * CODE].max() == 0 and row[2 * CODE] < 64
     assert (np.diff(row[: 4 * CODE]) >= 0).all()
     assert row[4 * CODE + 1] > 240
+
+
+def shown(region: Image.Image) -> np.ndarray:
+    """How much of an edit shows in each pixel, up to 255."""
+    white = Image.new("L", region.size, 255)
+    return np.asarray(paste(Image.new("L", region.size), white, region, (CODE, CODE)))
+
+
+def box(left: int, top: int, width: int, height: int, side: int = 12 * CODE) -> Image.Image:
+    region = Image.new("L", (side, side))
+    region.paste(255, (left, top, left + width, top + height))
+    return region
+
+
+@settings(max_examples=100, deadline=None)
+@given(left=st.integers(1, 20), top=st.integers(1, 20), width=st.integers(1, 40), height=st.integers(1, 40))
+def test_a_box_of_any_size_shows_its_centre_in_full(left: int, top: int, width: int, height: int) -> None:
+    """Also one that is narrower than a code; one that holds a whole seam has all of it."""
+    region = box(left, top, width, height)
+    found = shown(region)
+    assert found[top + height // 2, left + width // 2] == 255
+    assert not found[np.asarray(region) == 0].any()
+    if min(width, height) > 2 * CODE:
+        assert np.array_equal(found, whole_seam(region))
+
+
+def whole_seam(region: Image.Image) -> np.ndarray:
+    blurred = region.filter(ImageFilter.BoxBlur(CODE)).point([max(0, 2 * v - 255) for v in range(256)])
+    return np.asarray(ImageChops.darker(blurred, region))
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 999), grid=st.tuples(st.integers(1, 9), st.integers(1, 9)), share=st.floats(0, 1))
+def test_every_part_of_a_region_shows_something_in_full(
+    seed: int, grid: tuple[int, int], share: float
+) -> None:
+    """Whatever a mask leaves of the codes that changed and of those around them: specks, strokes, corners."""
+    random = np.random.default_rng(seed)
+    size = (grid[1] * CODE, grid[0] * CODE)
+    painted = Image.fromarray(random.random((grid[0] * 2, grid[1] * 2)) < share).resize(size)
+    region = edited_region(torch.from_numpy(random.random(grid) < 0.3), size, np.asarray(painted))
+    parts, count = ndimage.label(np.asarray(region), np.ones((3, 3)))
+    assert (ndimage.maximum(shown(region), parts, range(1, count + 1)) == np.full(count, 255)).all()
+
+
+def test_a_mask_that_leaves_a_strip_of_the_ring_shows_it() -> None:
+    changed = torch.zeros(9, 9, dtype=torch.bool)
+    changed[4, 4] = True
+    mask = np.zeros((9 * CODE, 9 * CODE), dtype=bool)
+    mask[:, : 3 * CODE + 2] = True
+    region = edited_region(changed, (9 * CODE, 9 * CODE), mask)
+    assert shown(region)[4 * CODE].max() == 255
+
+
+@pytest.mark.parametrize("width", [1, CODE // 2, CODE, 2 * CODE - 1])
+def test_a_thin_stroke_that_leaves_a_large_region_shows(width: int) -> None:
+    region, large = box(2, 2, 30, 50), box(2, 2, 30, 50)
+    region.paste(255, (32, 20, 70, 20 + width))
+    found = shown(region)
+    assert (found[20 + width // 2, 32 + CODE : 69 - CODE] == 255).all()
+    away = 20 - 2 * CODE  # rows above in which no blur meets the stroke
+    assert np.array_equal(found[:away], whole_seam(large)[:away])
+
+
+@pytest.mark.parametrize("shape", ["ellipse", "diamond"])
+def test_what_has_room_for_its_seam_keeps_it_to_the_bit(shape: str) -> None:
+    region = Image.new("L", (12 * CODE, 12 * CODE))
+    if shape == "ellipse":
+        ImageDraw.Draw(region).ellipse((4, 9, 60, 50), fill=255)
+    else:
+        ImageDraw.Draw(region).polygon([(35, 4), (66, 35), (35, 66), (4, 35)], fill=255)
+    assert np.array_equal(shown(region), whole_seam(region))
+
+
+def test_a_speck_leaves_the_seam_of_a_large_region_as_it_is() -> None:
+    large, both = box(8, 8, 30, 40), box(8, 8, 30, 40)
+    both.paste(255, (50, 20, 53, 22))
+    found = shown(both)
+    assert found[20:22, 50:53].max() == 255
+    assert np.array_equal(found[:, :48], whole_seam(large)[:, :48])
 
 
 sizes = st.tuples(st.integers(1, 70), st.integers(1, 70))

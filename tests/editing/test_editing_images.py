@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from editmgt.editing.images import upright_rgb, working_size
+from editmgt.editing.original import Original
 from editmgt.editing.picture_files import TooManyPixels, decode_image, read_image
 from editmgt.errors import UserError
 
@@ -61,6 +62,16 @@ def test_grey_sixteen_bit_and_cmyk() -> None:
     assert red > 240 and green < 15 and blue < 15
     with pytest.raises(UserError, match="floating-point"):
         upright_rgb(Image.new("F", (1, 1)))
+
+
+@pytest.mark.parametrize("value", [-1, 0x10000, 1_000_000])
+def test_greys_beyond_sixteen_bits_have_no_known_range(value: int) -> None:
+    deep = Image.fromarray(np.array([[0, value]], np.int32))
+    with pytest.raises(UserError, match="has no known range: save it with 8 or 16 bits"):
+        upright_rgb(deep)
+    with pytest.raises(UserError, match="has no known range"):
+        Original.of(decode_image(saved(deep, "TIFF")))
+    assert Original.of(Image.fromarray(np.array([[0, 0xFFFF]], np.int32))).base.mode == "I;16"
 
 
 def bomb(side: int) -> bytes:

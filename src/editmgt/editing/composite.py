@@ -14,11 +14,14 @@ Pasting blurs what is only recoloured; adding the difference lets what is covere
 Shapes: H W codes.
 """
 
+import math
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageFilter
+from scipy import ndimage
 from torch import Tensor
 
 from editmgt.editing.images import resize
@@ -91,14 +94,10 @@ def paste(
 ) -> Image.Image:
     """Show ``edited`` in the ``region`` and ``source`` elsewhere, bit for bit; all are of one size, both in one mode.
 
-    The seam lies inside the region and is ``seam`` pixels (across, down) wide. ``levels``, a mask's, say how much of
-    the edit may show: none at 0, all at 255.
+    The seam lies inside the region and is ``seam`` pixels (across, down) wide, less in a part of the region that has no
+    room for it. ``levels``, a mask's, say how much of the edit may show: none at 0, all at 255.
     """
-    # At a straight border half of the blur's window is white: there the edit begins to show.
-    blurred = region.filter(ImageFilter.BoxBlur(seam)).point(
-        [max(0, 2 * value - 255) for value in range(256)]
-    )
-    shown = ImageChops.darker(blurred, region)
+    shown = _shown(region, seam)
     if levels is not None:
         shown = ImageChops.darker(shown, levels)
     pasted = _blended(edited, source, shown)
@@ -106,8 +105,46 @@ def paste(
     return pasted
 
 
+def _shown(region: Image.Image, seam: tuple[float, float]) -> Image.Image:
+    """Return how much of an edit shows, 0 to 255, with a seam that is halved, at last to none, where it has no room.
+
+    A speck, a thin stroke or the strip that a mask leaves of a code would else show nothing of the edit.
+    """
+    shown, narrow = np.asarray(_faded(region, seam)), np.asarray(region) > 0
+    while any(seam) and (narrow := _without_room(narrow, narrow & (shown == 255), seam)).any():
+        seam = (seam[0] // 2, seam[1] // 2)
+        shown = np.where(narrow, np.asarray(_faded(region, seam)), shown)
+    return Image.fromarray(shown)
+
+
+def _without_room(
+    region_HW: NDArray[np.bool_], full_HW: NDArray[np.bool_], seam: tuple[float, float]
+) -> NDArray[np.bool_]:
+    """Return the places of a region that lie beyond a seam's width, inside it, of all that a seam has room in.
+
+    That is the square of the blur around each pixel that shows the edit in full. Corners lie nearer, and are no such place.
+    """
+    across, down = (math.ceil(side) for side in seam)
+    square, reach = np.ones((3, 3)), max(across, down, 1)
+    roomy_HW = region_HW & ndimage.maximum_filter(full_HW, (2 * down + 1, 2 * across + 1))
+    rest_HW = region_HW & ~roomy_HW
+    if not rest_HW.any():  # of most regions: what follows takes long
+        return rest_HW
+    beyond_HW = region_HW & ~ndimage.binary_dilation(roomy_HW, square, reach, mask=region_HW)
+    # and back, to where the room ends
+    return ndimage.binary_dilation(beyond_HW, square, reach, mask=rest_HW)
+
+
+def _faded(region: Image.Image, seam: tuple[float, float]) -> Image.Image:
+    # At a straight border half of the blur's window is white: there the edit begins to show.
+    blurred = region.filter(ImageFilter.BoxBlur(seam)).point(
+        [max(0, 2 * value - 255) for value in range(256)]
+    )
+    return ImageChops.darker(blurred, region)
+
+
 def _blended(edited: Image.Image, source: Image.Image, shown: Image.Image) -> Image.Image:
-    if source.mode in DEEP_GREY:
+    if source.mode == DEEP_GREY:
         share, old = np.asarray(shown) / 255, np.asarray(source)
         return Image.fromarray(
             (old + share * (np.asarray(edited) - old.astype(float))).round().astype(old.dtype)

@@ -17,9 +17,17 @@ from editmgt.editing.edit_command import (
     to_stderr,
     write_edit,
 )
-from editmgt.editing.output import LOSSLESS, check_composite, lost, output_format, refuse_inputs
+from editmgt.editing.output import (
+    LOSSLESS,
+    check_composite,
+    check_folder,
+    check_size,
+    lost,
+    output_format,
+    refuse_inputs,
+    write_file,
+)
 from editmgt.errors import UserError, gathered, tell
-from editmgt.files import write_atomic
 from editmgt.progress import progress_bar
 from editmgt.spreadsheet import to_csv
 
@@ -27,6 +35,8 @@ if TYPE_CHECKING:
     from editmgt.editing.original import Original
 
 TABLE = "edits.csv"
+#: Formats whose extensions Pillow knows and that it only writes, or only names.
+_NEVER_READ = ("BUFR", "GRIB", "HDF5", "MPEG", "PALM", "PDF")
 _NAMED = 5  # pictures without a mask that are named
 
 
@@ -34,7 +44,7 @@ def edit_directory(options: argparse.Namespace) -> int:
     """Edit every file of ``options.image`` into ``options.output`` under its own name; returns the exit status.
 
     ``edits.csv`` there has a row (file, status, error) for each, in order: ``ok``, ``failed`` with its reason, or
-    ``skipped`` for what has no picture's extension. Pictures written before an interruption are whole.
+    ``skipped`` for what has no extension of pictures that can be read. Pictures written before an interruption are whole.
     """
     from editmgt.editing.samples import check_seeds
 
@@ -55,6 +65,9 @@ def edit_directory(options: argparse.Namespace) -> int:
         problems.append(
             f"--output {output} must be a directory, another one than {source_dir} (or add --overwrite)."
         )
+    else:
+        with gathered(problems):
+            check_folder(output, output)
     files = sorted(file for file in source_dir.iterdir() if file.is_file() and not file.name.startswith("."))
     if not any(_is_picture(file) for file in files):
         problems.append(f"{source_dir} holds no picture.")
@@ -91,6 +104,7 @@ def edit_directory(options: argparse.Namespace) -> int:
                 if options.composite:
                     path = _lossless(path, original, taken)
                 picture_format = output_format(path)
+                check_size(path, original.rgb.size, picture_format)
                 if options.composite:
                     check_composite(path, original, picture_format, has_deep_colours(file))
                 if not options.overwrite:
@@ -137,7 +151,7 @@ def _lossless(path: Path, original: "Original", taken: Collection[str]) -> Path:
 def _is_picture(file: Path) -> bool:
     from PIL import Image
 
-    return file.suffix.lower() in Image.registered_extensions()
+    return Image.registered_extensions().get(file.suffix.lower()) not in (None, *_NEVER_READ)
 
 
 def _masks(directory: Path, pictures: list[Path]) -> dict[Path, Path]:
@@ -163,4 +177,4 @@ def _masks(directory: Path, pictures: list[Path]) -> dict[Path, Path]:
 
 
 def _write(rows: list[tuple[str, str, str]], path: Path) -> None:
-    write_atomic(path, to_csv([("file", "status", "error"), *rows]))
+    write_file(path, to_csv([("file", "status", "error"), *rows]))

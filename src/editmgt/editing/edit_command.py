@@ -14,7 +14,7 @@ from editmgt.editing.cuts import told_once
 from editmgt.editing.edit_options import read_line
 from editmgt.editing.output import (
     check_composite,
-    encode,
+    check_size,
     explained,
     fitted,
     names,
@@ -92,8 +92,6 @@ def edit(
         tell_user: called with each line that is no result.
         trace: keep every step in the result.
     """
-    from PIL import Image
-
     from editmgt.editing.box import box_mask
     from editmgt.editing.composite import edited_region, largest_change
     from editmgt.editing.images import working_size
@@ -118,8 +116,8 @@ def edit(
             refuse_inputs(written, [options.image, *([options.mask] if options.mask else [])])
     with gathered(problems):
         original = Original.of(read_image(options.image, options.max_pixels))
-        if picture_format:  # some formats have a largest size: known before any work
-            encode(Image.new("RGB", original.rgb.size), picture_format)
+        if picture_format:
+            check_size(options.output, original.rgb.size, picture_format)
             if options.composite:
                 check_composite(options.output, original, picture_format, has_deep_colours(options.image))
     if options.mask is not None:
@@ -249,7 +247,7 @@ def _idle_flags(options: argparse.Namespace, given: Mapping[str, Any]) -> list[s
 def _said(options: argparse.Namespace, name: str, values: Mapping[str, Any] | None = None) -> str:
     """How the user said a setting; with ``values``, and what it is."""
     value = getattr(options, name, None)
-    if value is None and options.speed is not None:
+    if value is None and name in _preset(options):
         return f"--speed {options.speed}"
     told = value if values is None or value is not None else values[name]
     if isinstance(told, bool):

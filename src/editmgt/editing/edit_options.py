@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from editmgt.editing.box import read_box
+from editmgt.editing.picture_files import MAX_PIXELS
 from editmgt.editing.settings import SETTINGS, EditSettings
 from editmgt.errors import UserError
 
@@ -142,7 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--max-pixels",
         type=int,
-        default=100_000_000,
+        default=MAX_PIXELS,
         help="larger pictures are refused before they are decoded (default: %(default)s)",
     )
     add(

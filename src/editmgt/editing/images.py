@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from editmgt.editing.profiles import to_srgb
-from editmgt.errors import UserError
+from editmgt.errors import UserError, first_line
 
 #: Arrays are uint8, HxW or HxWx1, 3 or 4 (grey, RGB, RGBA); tensors the same channels first, uint8 or floats in [0, 1].
 ImageLike = Image.Image | np.ndarray | Tensor
@@ -36,7 +36,7 @@ def as_picture(image: ImageLike) -> Image.Image:
     try:
         image.load()
     except Exception as error:  # Image.open reads the header alone: the rest may be broken
-        raise UserError(f"The image cannot be read: {error}".splitlines()[0]) from error
+        raise UserError(f"The image cannot be read: {first_line(error)}") from error
     if not image.width or not image.height:
         raise UserError(f"The image is {image.width}x{image.height} pixels: it has none to edit.")
     return image
@@ -80,14 +80,18 @@ def upright_rgb(image: ImageLike) -> Image.Image:
 
     Upright by EXIF; colours by the picture's own profile; transparency over white; of 16-bit grey the high byte, as
     Pillow reads 16-bit colour; CMYK without a profile by Pillow's conversion. Floating-point pictures have no known
-    range: a ``UserError``.
+    range, nor has grey beyond 16 bits: a ``UserError``.
     """
     image = upright(as_picture(image))
     if image.mode == "F":
         raise UserError("A picture of floating-point numbers has no known range: save it with 8 or 16 bits.")
     if image.mode.startswith("I"):
-        grey = (np.asarray(image).astype(np.int64).clip(0, 0xFFFF) >> 8).astype(np.uint8)
-        return Image.fromarray(grey).convert("RGB")
+        grey = np.asarray(image)
+        if grey.min() < 0 or grey.max() > 0xFFFF:
+            raise UserError(
+                f"A picture of greys from {grey.min()} to {grey.max()} has no known range: save it with 8 or 16 bits."
+            )
+        return Image.fromarray((grey >> 8).astype(np.uint8)).convert("RGB")
     try:
         seen = srgb_colours(image)
     except ValueError as error:  # LAB, which only its own profile explains

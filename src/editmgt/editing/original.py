@@ -22,7 +22,7 @@ from PIL import Image, ImageChops
 from editmgt.editing.images import GREY, ImageLike, as_picture, srgb_colours, upright, upright_rgb
 from editmgt.editing.profiles import can_return, from_srgb
 
-DEEP_GREY = ("I;16", "I")
+DEEP_GREY = "I;16"
 _KEPT = ("icc_profile", "dpi")
 
 
@@ -31,7 +31,7 @@ class Original:
     """A picture before an edit, upright.
 
     Attributes:
-        base: its own pixels, in the mode that :meth:`take` gives back: RGB, RGBA, CMYK, I;16 or I.
+        base: its own pixels, in the mode that :meth:`take` gives back: RGB, RGBA, CMYK or I;16.
         rgb: what the editor reads: 8-bit sRGB.
         converted: what of the picture's own colours ``base`` has in sRGB instead; "" where it has the very same.
     """
@@ -61,9 +61,8 @@ class Original:
         than that takes.
         """
         mode, profile = self.base.mode, self.base.info.get("icc_profile")
-        if mode in DEEP_GREY:
-            levels = np.asarray(picture.convert("L")).astype(np.uint16) * 257
-            own = Image.fromarray(levels if mode == "I;16" else levels.astype(np.int32))
+        if mode == DEEP_GREY:
+            own = Image.fromarray(np.asarray(picture.convert("L")).astype(np.uint16) * 257)
         elif mode == "RGBA":
             colours, alpha = _over_white_undone(picture, self.base.getchannel("A"))
             own = from_srgb(colours, "RGB", profile)
@@ -77,9 +76,7 @@ class Original:
 def _own_pixels(image: Image.Image, rgb: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
     if image.mode.startswith("I"):
-        values = np.asarray(image)
-        fits = values.min() >= 0 and values.max() <= 0xFFFF
-        return Image.fromarray(values.astype(np.uint16 if fits else np.int32))
+        return Image.fromarray(np.asarray(image).astype(np.uint16))
     if image.has_transparency_data:
         own = image.convert("RGBA")
         if image.mode in GREY:  # whose profile knows no colours

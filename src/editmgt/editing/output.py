@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from editmgt.errors import UserError, nearest
+from editmgt.editing.picture_files import size_of
+from editmgt.errors import UserError, first_line, nearest
 from editmgt.files import write_atomic
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 LOSSLESS = ("PNG", "TIFF", "BMP")
 LONGEST_OUTPUT = 210  # bytes: leaves room for _1_seed0, _explain.png and the temporary name
 COMMON_FORMATS = (".png", ".jpg", ".jpeg", ".webp", ".tiff", ".bmp", ".gif")
-_LOST = {"RGBA": "transparency", "CMYK": "CMYK colours", "I;16": "16-bit grey", "I": "32-bit grey"}
+_LOST = {"RGBA": "transparency", "CMYK": "CMYK colours", "I;16": "16-bit grey"}
 
 
 def output_format(path: Path, lossless: bool = False) -> str:
@@ -45,16 +46,31 @@ def output_format(path: Path, lossless: bool = False) -> str:
         )
     if path.exists() and not path.is_file():
         raise UserError(f"--output {path} cannot be written: it is no ordinary file.")
-    folder = path.parent
-    while not folder.exists():
-        folder = folder.parent
-    if not folder.is_dir():
-        raise UserError(f"--output {path} cannot be written: {folder} is no directory.")
-    if not os.access(folder, os.W_OK):
-        raise UserError(f"--output {path} cannot be written: nobody may write into {folder} but its owner.")
+    check_folder(path, path.parent)
     if len(os.fsencode(path.name)) > LONGEST_OUTPUT:
         raise UserError(f"--output {path}: the name is longer than {LONGEST_OUTPUT} bytes.")
     return picture_format
+
+
+def check_folder(output: Path, folder: Path) -> None:
+    """Raise a ``UserError`` where ``folder``, which ``output`` needs, is neither there for writing nor can be made."""
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir():
+        raise UserError(f"--output {output} cannot be written: {folder} is no directory.")
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"--output {output} cannot be written: nobody may write into {folder} but its owner.")
+
+
+def check_size(path: Path, size: tuple[int, int], picture_format: str) -> None:
+    """Raise a ``UserError`` where a file of the format cannot hold a picture of ``size``: too large, or not an icon's."""
+    content = encode(Image.new("RGB", size), picture_format)
+    # an icon is written in sizes of its own, or in none
+    if picture_format in Image.OPEN and size_of(BytesIO(content)) != size:
+        raise UserError(
+            f"--output {path}: a '{path.suffix}' file cannot hold a picture of {size[0]}x{size[1]} pixels; "
+            "try .png or .jpg."
+        )
 
 
 def names(output: Path, instructions: int, seeds: Sequence[int]) -> list[Path]:
@@ -98,7 +114,7 @@ def fitted(own: Image.Image, srgb: Image.Image, picture_format: str) -> tuple[Im
         notes.append(f"{picture_format} files cannot hold {what}: written as 8-bit sRGB{over}.")
         srgb.info = {name: value for name, value in own.info.items() if name != "icc_profile"}
         return srgb, notes
-    if own.mode in ("I;16", "I"):
+    if own.mode == "I;16":
         notes.append("it is grey, of more than 8 bits, and stays so: what the edit colours is grey.")
     return own, notes
 
@@ -123,9 +139,8 @@ def encode(image: Image.Image, picture_format: str) -> bytes:
     try:
         image.save(buffer, picture_format, **options)
     except Exception as error:  # Pillow's encoders raise half a dozen kinds of error over a picture too large
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
-            f"A picture of {image.width}x{image.height} pixels cannot be written as {picture_format}: {reason}."
+            f"A picture of {image.width}x{image.height} pixels cannot be written as {picture_format}: {first_line(error)}."
         ) from error
     return buffer.getvalue()
 
@@ -149,8 +164,12 @@ def lost(picture: Image.Image, picture_format: str) -> str:
 
 
 def write(path: Path, picture: Image.Image, picture_format: str) -> None:
-    """Write a picture whole or not at all; a disk that takes none of it is a ``UserError``."""
-    content = encode(picture, picture_format)
+    """Write a picture whole or not at all."""
+    write_file(path, encode(picture, picture_format))
+
+
+def write_file(path: Path, content: bytes | str) -> None:
+    """Write a file whole or not at all; a disk that takes none of it is a ``UserError``."""
     try:
         write_atomic(path, content)
     except OSError as error:

@@ -46,10 +46,10 @@ def _decode(file: Path | BytesIO, name: str, max_pixels: int) -> Image.Image:
         raise UserError(f"{name} cannot be read as an image: {first_line(error)}") from error
 
 
-def size_of(path: Path) -> tuple[int, int] | None:
+def size_of(file: Path | BytesIO) -> tuple[int, int] | None:
     """Return width and height as a picture's file says, undecoded; None for one that says none."""
     try:
-        with no_limit_but_ours(), Image.open(path) as image:
+        with no_limit_but_ours(), Image.open(file) as image:
             return image.size
     except Exception:  # what is wrong with it is said when it is read
         return None

@@ -99,6 +99,7 @@ class EditSettings:
     guidance_interval: Annotated[
         tuple[float, float], Setting("sampler.guidance_interval", Interval, under={"guided": True})
     ] = (0.0, 1.0)
+    # a mask is no setting: of edits without one, as all that are stored and compared, this says where it acts
     matched_steps: Annotated[
         bool, Setting("sampler.matched_steps", bool, under={"hold_when": "first_pass"})
     ] = False
