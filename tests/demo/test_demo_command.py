@@ -17,6 +17,10 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
             (["--port", str(port)], f"--port {port} cannot be used: Address already in use. Name another."),
             (["--port", "0"], "--port 0 must be from 1 to 65535."),
             (["--port", "x"], "Argument --port: invalid int value: 'x'. See editmgt demo --help."),
+            (
+                ["--text-encoder", "drop"],
+                "--text-encoder drop would leave nothing that reads a second instruction",
+            ),
             (["--checkpoint", "tiny_edtor"], "Did you mean 'tiny_editor'?"),
         ):
             result = run_demo(*arguments, cwd=tmp_path)

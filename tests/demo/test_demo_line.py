@@ -1,14 +1,16 @@
 """From what is chosen in the page to a command line: ``edit.py`` reads it as it was meant."""
 
 import dataclasses
+import shlex
 from typing import Any
 
+import pytest
 from hypothesis import given, settings, strategies
 from PIL import Image
 
 from editmgt.config.presets import presets
 from editmgt.demo.drawing import drawn_mask
-from editmgt.demo.line import CHOSEN, edit_arguments, hold_words
+from editmgt.demo.line import CHOSEN, edit_arguments, hold_words, shell
 from editmgt.editing.edit_command import check_settings
 from editmgt.editing.edit_options import read_line
 from editmgt.editing.hold_rules import RULES, needs, sources
@@ -57,6 +59,20 @@ def test_a_line_makes_the_settings_that_were_chosen(
     }
     if not wanted["region_hold"] or wanted["map_source"] in sources(wanted["hold_rule"]):
         check_settings(options)  # no flag says nothing
+
+
+@pytest.mark.parametrize("text", ["-red", "-> make it red", "-1 circles", "--seed 4", "-h", 'it\'s "red"'])
+def test_a_text_may_begin_as_an_option_does(text: str) -> None:
+    values = {"instruction": text, "negative_prompt": text, "query": text}
+    line = edit_arguments(
+        values, {}, picture="-a.png", output="-b.png", mask="-c.png", loading=["--checkpoint=-d"]
+    )
+    pasted = shlex.split(shell(line))
+    assert pasted[:2] == ["python", "edit.py"]
+    options = read_line(pasted[2:])
+    assert (options.instruction, options.negative_prompt, options.query) == ([text], text, text)
+    files = str(options.image), str(options.output), str(options.mask), options.checkpoint
+    assert files == ("-a.png", "-b.png", "-c.png", "-d")
 
 
 def test_every_preset_is_settings_and_has_words() -> None:

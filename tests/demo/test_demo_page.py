@@ -17,6 +17,8 @@ from demo_process import ENVIRONMENT, HANGS, ROOT, demo
 from PIL import Image
 from playwright.sync_api import Locator, Page, Route, expect
 
+from editmgt.editing.edit_options import read_line
+
 expect.set_options(timeout=HANGS * 1000)
 
 
@@ -71,7 +73,7 @@ def repeat(page: Page, name: str, folder: Path) -> None:
     python, script, *arguments = shlex.split(page.input_value(f"#{name}-command textarea"))
     assert (python, script) == ("python", "edit.py")
     subprocess.run([sys.executable, ROOT / script, *arguments], cwd=folder, env=ENVIRONMENT, check=True)
-    output = folder / arguments[arguments.index("--output") + 1]
+    output = folder / read_line(arguments).output
     assert np.array_equal(np.array(Image.open(output)), np.array(Image.open(folder / "downloaded.png")))
 
 
@@ -113,7 +115,7 @@ def test_a_mask_decides_where_it_changes_and_the_command_repeats_it(page: Page, 
     page.get_by_role("option", name="region hold switched").click()
     edit(page)
     command = page.input_value("#beside-command textarea")
-    assert "--box 0,0,30,30" in command and "--no-region-hold" in command
+    assert "--box=0,0,30,30" in command and "--no-region-hold" in command
     repeat(page, "beside", tmp_path)
     assert not list(tmp_path.glob("*_mask.png"))  # a box needs no file
 

@@ -52,6 +52,10 @@ def _check(options: argparse.Namespace) -> None:
     """Raise a ``UserError`` for what can be known at once; make paths good from any directory."""
     if find_spec("gradio") is None:
         raise UserError('The page is made with Gradio, which is not installed: pip install -e ".[demo]"')
+    if options.text_encoder == "drop":
+        raise UserError(
+            "--text-encoder drop would leave nothing that reads a second instruction: use offload or keep."
+        )
     if not 0 < options.port < 2**16:
         raise UserError(f"--port {options.port} must be from 1 to {2**16 - 1}.")
     with socket.socket() as probe:

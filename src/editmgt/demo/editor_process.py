@@ -40,16 +40,15 @@ class Worker:
         """
         with self._lock:
             self._ready()
-            self._connection.send((job, line))
-            while True:
-                kind, value = self._receive()
-                if kind != "step":
-                    return _answer(kind, value)
+            kind, value = self._exchange((job, line))
+            while kind == "step":
                 progress(*value)
+                kind, value = self._exchange()
+            return _answer(kind, value)
 
     def _start(self) -> None:
         context = get_context("spawn")  # a fork of a process whose threads serve is none
-        self._own: dict[str, Any] | None = None
+        self._loaded: tuple[str, Any] | None = None  # how loading ended, which is said once
         self._connection, far = context.Pipe()
         process = context.Process(target=_work, args=(far, self._options), daemon=True)
         process.start()
@@ -57,15 +56,18 @@ class Worker:
         self._process = process
 
     def _ready(self) -> dict[str, Any]:
-        if self._own is None:
-            self._own = _answer(*self._receive())
-        assert self._own is not None
-        return self._own
+        if self._loaded is None:
+            self._loaded = self._exchange()
+        own: dict[str, Any] = _answer(*self._loaded)
+        return own
 
-    def _receive(self) -> tuple[str, Any]:
+    def _exchange(self, job: tuple[str, Line] | None = None) -> tuple[str, Any]:
+        """Send a job, if there is one, and return the next message; a process that has ended starts anew."""
         try:
+            if job is not None:
+                self._connection.send(job)
             message: tuple[str, Any] = self._connection.recv()
-        except EOFError:
+        except (EOFError, OSError):  # it ended while it worked, or before it was asked
             self._process.join()
             status = self._process.exitcode
             self._start()

@@ -33,7 +33,9 @@ def look(editors: Editors, line: Line, progress: Callable[[int, int], None]) -> 
     note = size_note(editor, [picture.size], options.checkpoint, False, "Composite, in the settings,")
     # refuses one that is too narrow, as the edit would
     working_size(picture.size, editor.settings.resolution, editor.pixels_per_cell)
-    return Looked(picture.size, _save(fit(picture, SIDE), line.folder / "view.png"), note)
+    folder = line.folder / f"{options.image.stem}_views"  # a picture may be called view.png
+    folder.mkdir()
+    return Looked(picture.size, _save(fit(picture, SIDE), folder / "view.png"), note)
 
 
 def make(editors: Editors, line: Line, progress: Callable[[int, int], None]) -> Edited:

@@ -28,8 +28,9 @@ def edit_arguments(
     Args:
         values: ``instruction``, ``seed``, ``query``, ``composite``, ``speed``, and any of ``CHOSEN``; what is empty or
             left out is the preset's of that speed, else the checkpoint's own.
-        own: the settings that the checkpoint was finished with: a flag that says what they, or the preset, say is left
-            out, as is one that another makes say nothing.
+        own: what is known of the checkpoint: the settings that it was finished with, and whether it learnt with attention
+            injection. A flag that says what they, or the preset, say is left out, as is one that they, or another, make
+            say nothing.
         picture, output, mask: names of files.
         box: as ``--box`` takes it.
         loading: arguments that say which editor is loaded.
@@ -37,24 +38,25 @@ def edit_arguments(
     untold, asked = {**own, **preset(values)}, given(values)
     idle = silenced({**untold, **asked}, SETTINGS)
     told = {name: value for name, value in asked.items() if value != untold.get(name) and name not in idle}
-    line = [_file(picture), values["instruction"], "--output", _file(output), *loading]
+    # =, and -- before the rest: no text and no name of a file is taken for an option
+    line = [f"--output={output}", *loading]
     if values.get("speed"):
-        line += ["--speed", values["speed"]]
+        line.append(f"--speed={values['speed']}")
     for name, value in told.items():
         flag = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):
             line.append(flag if value else flag.replace("--", "--no-", 1))
         else:
-            line += [flag, str(value)]
+            line.append(f"{flag}={value}")
     if mask is not None:
-        line += ["--mask", _file(mask)]
+        line.append(f"--mask={mask}")
     if box is not None:
-        line += ["--box", box]
+        line.append(f"--box={box}")
     if values.get("query"):
-        line += ["--query", values["query"]]
+        line.append(f"--query={values['query']}")
     if values.get("composite"):
         line.append("--composite")
-    return [*line, "--seed", str(values.get("seed") or 0)]
+    return [*line, f"--seed={values.get('seed') or 0}", "--", picture, values["instruction"]]
 
 
 def given(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,6 +78,12 @@ def effective(values: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, An
     return {**own, **preset(values), **chosen}
 
 
+def telling(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those settings of an edit that say something, which are all that sets it apart from another."""
+    idle = silenced(settings, SETTINGS)
+    return {name: settings[name] for name in SETTINGS if name not in idle}
+
+
 def shell(arguments: Sequence[str]) -> str:
     """Return the line that a terminal takes."""
     return shlex.join(["python", "edit.py", *arguments])
@@ -91,7 +99,3 @@ def hold_words(settings: Mapping[str, Any]) -> str:
     if source == "attention" and not settings["consolidation"]:
         source = "attention of one layer"
     return f"with region hold: {' '.join([rule, *numbers])} of {source}, {settings['hold_when'].replace('_', ' ')}"
-
-
-def _file(name: str) -> str:
-    return f"./{name}" if name.startswith("-") else name

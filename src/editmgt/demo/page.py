@@ -289,13 +289,19 @@ class Page:
         updates: dict[Any, Any] = {}
         for i, panel in enumerate(self.panels):
             updates |= panel.show(shown[i] if i < len(shown) else None)
-        last = max(shown[0].made.steps)
+        frames = [edit.made.steps for edit in shown]
+        last = max(_steps(frames))
         return updates | {
             self.results: gr.Column(visible=True),
             self.step: gr.Slider(maximum=max(last, 2), value=last),  # Gradio has no slider of one value
-            self.frames: [edit.made.steps for edit in shown],
+            self.frames: frames,
             self.files: [str(file) for file in shown[0].files],
         }
+
+
+def _steps(frames: list[dict[int, Path]]) -> list[int]:
+    """The steps whose tokens were drawn, of any of the edits: one may take more than the other."""
+    return sorted({step for of in frames for step in of})
 
 
 def _frames(step: int, frames: list[dict[int, Path]]) -> list[Any]:
@@ -307,7 +313,7 @@ def _frames(step: int, frames: list[dict[int, Path]]) -> list[Any]:
 
 
 def _play(frames: list[dict[int, Path]]) -> Iterator[int]:
-    for step in frames[0] if frames else ():
+    for step in _steps(frames):
         yield step
         time.sleep(PAUSE)
 

@@ -14,17 +14,19 @@ from PIL import Image, ImageChops
 from editmgt.config.presets import presets
 from editmgt.demo.drawing import drawn_mask
 from editmgt.demo.editor_process import Worker
-from editmgt.demo.line import edit_arguments, effective, hold_words, shell
+from editmgt.demo.line import edit_arguments, effective, hold_words, shell, telling
 from editmgt.demo.messages import Edited, Line, Looked
 from editmgt.editing.box import box_mask, read_box, write_box
 from editmgt.editing.picture_files import png
+from editmgt.editing.settings import INJECTION, SETTINGS
 from editmgt.errors import UserError
+from editmgt.settings.declaration import silencer
 
 SHIPPED, AT_INPUT = "tiny_editor", "tiny_editor_input"
 NOTHING = "nothing"
 SWITCHES = {"region_hold": "region hold switched", "consolidation": "consolidation switched"}
 SPEEDS = {name: f"speed {name}" for name in presets("speed")}
-INJECTION = "no attention injection (tiny_editor_input)"
+WITHOUT_INJECTION = "no attention injection (tiny_editor_input)"
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,9 @@ class Session:
     @property
     def beside(self) -> list[str]:
         """What may stand beside an edit: one thing changed, or another way to hold."""
-        injection = [INJECTION] if self._options.checkpoint == SHIPPED else []
+        # an adapter is of one editor's weights: the other would stand there without it
+        plain = self._options.checkpoint == SHIPPED and self._options.adapter is None
+        injection = [WITHOUT_INJECTION] if plain else []
         return [NOTHING, *SWITCHES.values(), *injection, *SPEEDS.values(), *self._presets]
 
     def own(self) -> dict[str, Any]:
@@ -78,8 +82,9 @@ class Session:
     def take(self, upload: str) -> tuple[Picture, Looked]:
         """Read an uploaded picture."""
         path = self._new_folder(Path(upload)) / Path(upload).name
+        loading = self._loading(self._options.checkpoint)
         arguments = edit_arguments(
-            {"instruction": "look"}, self.own(), picture=path.name, output="look.png", loading=self._loading()
+            {"instruction": "look"}, self.own(), picture=path.name, output="look.png", loading=loading
         )
         looked: Looked = self._worker.do("look", Line(arguments, path.parent))
         return Picture(path, looked.size), looked
@@ -119,55 +124,61 @@ class Session:
         elif mask_file is not None:  # which may have the picture's own name
             files.append(folder / f"{picture.path.stem}_mask{Path(mask_file).suffix}")
             shutil.copy(mask_file, files[1])
-        for i, (chosen, loading) in enumerate(self._variants(values, beside)):
+        for i, (chosen, checkpoint) in enumerate(self._variants(values, beside)):
+            loaded = checkpoint == self._options.checkpoint
             arguments = edit_arguments(
                 chosen,
-                self.own() if loading == self._loading() else {},
+                # whatever the other was finished with: of both the settings are the same, but those it has no use for
+                self.own() if loaded else {INJECTION: False},
                 picture=picture.path.name,
                 output=f"{picture.path.stem}_{'beside' if i else 'edit'}.png",
                 mask=files[1].name if files[1:] else None,
                 box=write_box(numbers) if numbers is not None else None,
-                loading=loading,
+                loading=self._loading(checkpoint),
             )
             title = hold_words(chosen)
             if chosen.get("speed"):
                 title = f"{chosen['speed']}, {title}"
-            if loading != self._loading():
-                title += f", {AT_INPUT}"
+            if not loaded:
+                title += f", {checkpoint}"
             made = self._worker.do("make", Line(arguments, folder), partial(progress, title))
             yield Shown(title, shell(arguments), files, made)
 
-    def _variants(self, values: Mapping[str, Any], beside: str) -> list[tuple[Mapping[str, Any], list[str]]]:
-        """Return the settings, and the editor's, of the edit and of the one beside it."""
-        own, loading = self.own(), self._loading()
+    def _variants(self, values: Mapping[str, Any], beside: str) -> list[tuple[dict[str, Any], str]]:
+        """Return the settings and the checkpoint of the edit, and of the one beside it."""
+        own, checkpoint = self.own(), self._options.checkpoint
         settled = {**values, **effective(values, own)}
-        first: tuple[Mapping[str, Any], list[str]] = (settled, loading)
         if beside == NOTHING:
-            return [first]
-        if beside == INJECTION:  # whatever that editor was finished with: of both the settings are the same
-            return [first, (settled, ["--checkpoint", AT_INPUT])]
+            return [(settled, checkpoint)]
+        if beside == WITHOUT_INJECTION:
+            return [(settled, checkpoint), (settled, AT_INPUT)]
+        other = self._changed(values, settled, beside)
+        if telling(other) == telling(settled):
+            raise UserError(_changes_nothing(beside, settled))
+        return [(settled, checkpoint), (other, checkpoint)]
+
+    def _changed(self, values: Mapping[str, Any], settled: Mapping[str, Any], beside: str) -> dict[str, Any]:
+        """Return the settings of an edit beside one that was asked for by ``values`` and has those that are ``settled``."""
         for name, label in SWITCHES.items():
             if beside == label:
-                return [first, (settled | {name: not settled[name]}, loading)]
+                return {**settled, name: not settled[name]}
         for name, label in SPEEDS.items():
             if beside == label:
                 other = {**values, "speed": name}
-                return [first, (other | effective(other, own), loading)]
-        return [first, ({**settled, **self._presets[beside]}, loading)]
+                return other | effective(other, self.own())
+        return {**settled, **self._presets[beside]}
 
-    def _loading(self) -> list[str]:
-        """The arguments that say which editor is loaded, but for the defaults."""
+    def _loading(self, checkpoint: str) -> list[str]:
+        """The arguments that load a checkpoint as the page's editor is loaded, but for the defaults."""
         options = self._options
         asked = {
-            "--checkpoint": (options.checkpoint, SHIPPED),
+            "--checkpoint": (checkpoint, SHIPPED),
             "--adapter": (options.adapter, None),
             "--device": (options.device, "auto"),
             "--dtype": (options.dtype, "float32"),
             "--text-encoder": (options.text_encoder, "offload"),
         }
-        return [
-            word for flag, (value, usual) in asked.items() if value != usual for word in (flag, str(value))
-        ]
+        return [f"{flag}={value}" for flag, (value, usual) in asked.items() if value != usual]
 
     def _new_folder(self, picture: Path) -> Path:
         """Return a new folder with a copy of a picture."""
@@ -175,3 +186,14 @@ class Session:
         folder.mkdir(parents=True)
         shutil.copy(picture, folder)
         return folder
+
+
+def _changes_nothing(beside: str, settled: Mapping[str, Any]) -> str:
+    """Say why an edit beside one of these settings would be the same."""
+    for name, label in SWITCHES.items():
+        if beside == label and (by := silencer(SETTINGS[name].under, settled, SETTINGS)):
+            return (
+                f"{name} has no effect with {by.replace('_', ' ')} {settled[by]}: choose another in the settings, or "
+                "something else beside it."
+            )
+    return f"{beside} changes nothing of this edit: choose something else beside it."
