@@ -115,9 +115,9 @@ def weights(editor: Path) -> dict[str, torch.Tensor]:
     return Editor.from_pretrained(editor).transformer.state_dict()
 
 
-def stop_after(config: dict[str, Any], directory: Path, steps: int) -> Path:
+def stop_after(config: dict[str, Any], directory: Path, steps: int, resume: Path | None = None) -> Path:
     """Train in a process that dies, uncleanly, when step ``steps`` has been checkpointed."""
-    directory.mkdir()
+    directory.mkdir(exist_ok=True)
     script = f"""
 import json, os, sys
 from pathlib import Path
@@ -130,9 +130,17 @@ def save_and_die(self, trainer, candidates):
     if trainer.global_step == {steps}:
         os._exit(9)
 ModelCheckpoint._save_last_checkpoint = save_and_die
-train(Train.model_validate(json.loads(sys.argv[1])), Path(sys.argv[2]))
+resume = Path(sys.argv[3]) if sys.argv[3:] else None
+train(Train.model_validate(json.loads(sys.argv[1])), Path(sys.argv[2]), resume=resume)
 """
-    command = [sys.executable, "-c", script, json.dumps(config), str(directory)]
+    command = [
+        sys.executable,
+        "-c",
+        script,
+        json.dumps(config),
+        str(directory),
+        *([str(resume)] if resume else []),
+    ]
     assert subprocess.run(command, capture_output=True).returncode == 9
     last = directory / LAST
     assert torch.load(last, weights_only=True)["global_step"] == steps

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_training import configuration, train
+from small_training import configuration, train, weights
 from test_config import composed
 
 from editmgt import config as schema
@@ -48,6 +48,26 @@ def test_a_lora_training_leaves_base_and_adapter_and_resumes(tiny_bundle: Path, 
     assert not all(torch.equal(resumed[name], both[name]) for name in both)
 
 
+def test_all_weights_learn_from_an_editor_with_an_adapter(tiny_bundle: Path, tmp_path: Path) -> None:
+    adapted = train(recipe(tiny_bundle, tmp_path / "cache", max_steps=1), tmp_path / "run")
+    config = recipe(adapted, tmp_path / "cache", {"rank": 0}, max_steps=1)
+    config["model"]["optimizer"]["lr"] = 0.1
+    before, after = (weights(path) for path in (tiny_bundle, train(config, tmp_path / "all")))
+    assert before.keys() == after.keys()
+    learnt = [name for name in after if not torch.equal(before[name], after[name])]
+    assert not all("attn" in name for name in learnt) and len(learnt) > len(after) / 2
+
+
+def test_adapters_beside_weights_that_start_fresh_are_refused(tiny_bundle: Path, tmp_path: Path) -> None:
+    """They alone learn: the source, which enters by a projection made from nothing, would never be seen."""
+    config = recipe(tiny_bundle, tmp_path / "cache")
+    config["model"]["attention_injection"] = False
+    with pytest.raises(
+        UserError, match=r"model\.lora\.rank=2: adapters alone would learn, and reference_projection"
+    ):
+        train(config, tmp_path / "run")
+
+
 def test_merged_on_request(tiny_bundle: Path, tmp_path: Path) -> None:
     config = recipe(tiny_bundle, tmp_path / "cache", {"merge": True})
     finished = train(config, tmp_path / "run")
@@ -59,13 +79,13 @@ def test_merged_on_request(tiny_bundle: Path, tmp_path: Path) -> None:
 
 def test_checkpointing_and_accumulation_train(tiny_bundle: Path, tmp_path: Path) -> None:
     """Checkpointing changes nothing; two batches a step read twice the samples, each under masks of its own."""
-    weights = []
+    learnt = []
     for checkpointing in (False, True):
         config = recipe(tiny_bundle, tmp_path / "cache", accumulate_grad_batches=2, max_steps=1)
         config["model"]["gradient_checkpointing"] = checkpointing
         finished = train(config, tmp_path / f"run{checkpointing}")
-        weights.append(Editor.from_pretrained(finished).transformer.state_dict())
-    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+        learnt.append(Editor.from_pretrained(finished).transformer.state_dict())
+    assert all(torch.equal(learnt[0][name], learnt[1][name]) for name in learnt[0])
 
 
 def test_a_reference_adapter_is_not_trained_upon(tiny_bundle: Path, tmp_path: Path) -> None:

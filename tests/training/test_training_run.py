@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from editmgt.errors import UserError
 from editmgt.training import LAST, LOG
 from editmgt.training import run as training_run
 from editmgt.training.editor_module import EditorModule
+from editmgt.training.parts import starting_parts, teacher_parts
 from editmgt.training.worker import LineLogger
 
 
@@ -55,6 +57,18 @@ def test_an_interrupted_training_resumes_to_the_same_weights(tiny_bundle: Path, 
     resumed = train(config, tmp_path / "half", resume=checkpoint)
     for name, tensor in weights(whole).items():
         torch.testing.assert_close(weights(resumed)[name], tensor, msg=name)
+
+
+def test_a_training_that_is_killed_twice_within_a_step_resumes_to_the_same_weights(
+    tiny_bundle: Path, tmp_path: Path
+) -> None:
+    """Lightning writes its first checkpoint after a resume when one of a step's batches is done."""
+    config = configuration(tiny_bundle, tmp_path / "cache", accumulate_grad_batches=2)
+    whole = weights(train(config, tmp_path / "whole"))
+    checkpoint = stop_after(config, tmp_path / "half", steps=2)
+    stop_after(config, tmp_path / "half", steps=2, resume=checkpoint)
+    resumed = weights(train(config, tmp_path / "half", resume=checkpoint))
+    assert all(torch.equal(resumed[name], tensor) for name, tensor in whole.items())
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(tiny_bundle: Path, tmp_path: Path) -> None:
@@ -93,6 +107,39 @@ def test_a_teacher_is_in_no_checkpoint_and_teaches_on_after_one(tiny_bundle: Pat
     resumed = train(config, tmp_path / "half", resume=checkpoint)
     for name, tensor in weights(whole).items():
         torch.testing.assert_close(weights(resumed)[name], tensor, msg=name)
+
+
+def test_a_teacher_reads_with_its_own_text_encoder_where_that_is_another(
+    tiny_bundle: Path, tmp_path: Path
+) -> None:
+    """To learn from oneself under another's text encoder is to learn something else than from the codes' own."""
+    taught = train(configuration(tiny_bundle, tmp_path / "cache", max_steps=2), tmp_path / "other")
+    model = Train.model_validate(configuration(tiny_bundle, tmp_path / "cache")).model
+    codec, text, _ = starting_parts(str(tiny_bundle), model)
+    assert teacher_parts(str(tiny_bundle), codec, text, False, False)[1] is text
+    own = teacher_parts(str(taught), codec, text, False, False)[1]  # whose text encoder has learnt
+    assert own is not text
+    assert all(
+        torch.equal(own.state_dict()[name], tensor)
+        for name, tensor in Editor.from_pretrained(taught).text_encoder.state_dict().items()
+    )
+    assert teacher_parts(str(tiny_bundle), codec, text, True, False)[1] is not text
+    with pytest.raises(
+        UserError, match=r"has another text encoder than init_from, and data\.token_cache holds"
+    ):
+        teacher_parts(str(taught), codec, text, False, True)
+
+
+def test_a_teacher_of_other_time_steps_is_refused(tiny_bundle: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(tiny_bundle, tmp_path / "released")
+    scheduler = other / "scheduler" / "scheduler_config.json"
+    scheduler.write_text(
+        json.dumps(json.loads(scheduler.read_text()) | {"timestep_convention": "step_index"})
+    )
+    config = configuration(tiny_bundle, tmp_path / "cache")
+    config["model"]["teacher"] = str(other)
+    with pytest.raises(UserError, match="was trained with step_index for time steps"):
+        train(config, tmp_path / "run")
 
 
 def test_a_teacher_of_other_codes_is_refused(tiny_bundle: Path, tmp_path: Path) -> None:

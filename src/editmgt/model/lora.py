@@ -109,7 +109,7 @@ def load_adapters(transformer: MGTransformer, directory: Path | str) -> None:
 
 
 def merge(transformer: MGTransformer) -> None:
-    """Fold adapters into the weights, which computes the same without them; refused for the reference's own."""
+    """Fold adapters into the weights, which computes the same without them and learns again; refused for the reference's own."""
     assert transformer.adapter is not None
     if transformer.adapter[1] == "reference":
         raise UserError(
@@ -122,6 +122,7 @@ def merge(transformer: MGTransformer) -> None:
             parent, _, child = name.rpartition(".")
             setattr(transformer.get_submodule(parent), child, layer.get_base_layer())
     del transformer.adapter
+    transformer.requires_grad_(True)  # under adapters the weights were frozen
 
 
 def _inject(transformer: MGTransformer, config: LoraConfig, stream: str) -> None:

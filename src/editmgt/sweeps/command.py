@@ -253,7 +253,7 @@ def _check_checkpoint(config: Evaluate) -> None:
 
 def _check_start(config: Train) -> None:
     from editmgt.codec import Codec
-    from editmgt.training.parts import fresh_vqvae, starting_parts, teacher_parts
+    from editmgt.training.parts import fresh_vqvae, starting_parts, teacher_parts, texts_encoded
     from editmgt.weights import find
 
     model, start = config.model, config.init_from
@@ -266,7 +266,7 @@ def _check_start(config: Train) -> None:
         else:
             codec, text, transformer = starting_parts(start, model)
             if model.teacher is not None:
-                teacher_parts(model.teacher, codec, text, model.train_text_encoder)
+                teacher_parts(model.teacher, codec, text, model.train_text_encoder, texts_encoded(config))
             multiple = codec.downsampling * transformer.cell_size
     check_resolution(config.data.resolution, multiple)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import LightningModule
+from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
@@ -50,6 +50,15 @@ class MadeWith(Callback):
 
     def __init__(self, facts: dict[str, str]) -> None:
         self.facts = facts
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Go on with the first batch of a step: a checkpoint that Lightning wrote after a resume may be of the middle of one."""
+        batches = checkpoint["global_step"] * trainer.accumulate_grad_batches
+        progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+        for part in ("total", "current"):
+            progress[part] = dict.fromkeys(progress[part], batches)
 
     def state_dict(self) -> dict[str, str]:
         """What is kept."""

@@ -226,9 +226,9 @@ class EditorModule(LightningModule):
             weights.update(self._frozen())
 
     def _frozen(self) -> dict[str, Tensor]:
-        return {
-            name: parameter.data for name, parameter in self.named_parameters() if not parameter.requires_grad
-        }
+        # a text encoder that a teacher shares goes by two names
+        named = self.named_parameters(remove_duplicate=False)
+        return {name: parameter.data for name, parameter in named if not parameter.requires_grad}
 
     def _trained(self) -> Iterator[tuple[str, Tensor]]:
         return ((name, parameter) for name, parameter in self.named_parameters() if parameter.requires_grad)

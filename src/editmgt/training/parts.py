@@ -10,7 +10,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokenizer
 
 from editmgt.codec import Codec
-from editmgt.config.schema import Model
+from editmgt.config.schema import Edits, Model, Train
 from editmgt.data.scenes.vocabulary import scene_tokenizer
 from editmgt.editing import bundle
 from editmgt.errors import UserError
@@ -73,7 +73,7 @@ def starting_parts(init_from: str, model: Model) -> tuple[Codec, TextEncoder, MG
     if any((directory / folder).is_dir() for folder in TRANSFORMERS):
         start = bundle.read(init_from)
         codec, text = start.codec, start.text_encoder
-        transformer = _as_configured(start.transformer, init_from, model)
+        transformer, fresh = _as_configured(start.transformer, init_from, model)
     else:
         codec = Codec.from_pretrained(directory, variant=variant)
         if model.transformer is None or model.text_encoder is None:
@@ -82,7 +82,7 @@ def starting_parts(init_from: str, model: Model) -> tuple[Codec, TextEncoder, MG
                 "fresh transformer and text encoder to train on it (model=tiny_base does)."
             )
         text = fresh_text_encoder(model.text_encoder)
-        transformer = fresh_transformer(model.transformer, reference_mode(model))
+        transformer, fresh = fresh_transformer(model.transformer, reference_mode(model)), ["the transformer"]
     if model.llm is not None:
         text.llm = LanguageModel.from_pretrained(*find(model.llm))
     bundle.check_parts(codec, text, transformer)
@@ -90,22 +90,35 @@ def starting_parts(init_from: str, model: Model) -> tuple[Codec, TextEncoder, MG
     if model.lora.rank:
         from editmgt.model import lora  # late: peft takes seconds to import
 
+        if fresh:
+            raise UserError(
+                f"model.lora.rank={model.lora.rank}: adapters alone would learn, and {', '.join(fresh)} starts fresh. Train all "
+                "weights first (model.lora.rank=0), or start from weights that have it."
+            )
         lora.add(transformer, model.lora.rank, model.lora.alpha, model.lora.stream, model.lora.targets)
     return codec, text, transformer
 
 
 def teacher_parts(
-    name: str, codec: Codec, text: TextEncoder, text_learns: bool
+    name: str, codec: Codec, text: TextEncoder, text_learns: bool, texts_encoded: bool
 ) -> tuple[MGTransformer, TextEncoder, str]:
     """Transformer, text encoder and ``reference_attends`` of the editor ``name``, in float32.
 
-    A text encoder that stays frozen serves both.
+    An equal text encoder that stays frozen serves both.
 
-    A ``UserError`` where codes or token ids mean something else to it than to what it teaches.
+    Args:
+        text_learns: the text encoder of what it teaches trains along.
+        texts_encoded: batches hold the states of texts instead of token ids.
+
+    Raises:
+        UserError: where codes, token ids, states of texts or time steps mean something else to it than to what it teaches.
     """
     teacher = bundle.read(name)
-    ours, theirs = codec.state_dict(), teacher.codec.state_dict()
-    if ours.keys() != theirs.keys() or not all(torch.equal(ours[key], theirs[key]) for key in ours):
+    if teacher.timestep_convention != "mask_ratio":
+        raise UserError(
+            f"model.teacher={name} was trained with {teacher.timestep_convention} for time steps; here a training asks with mask_ratio."
+        )
+    if not _equal(codec, teacher.codec):
         raise UserError(
             f"model.teacher={name} has another codec than init_from: its codes mean something else."
         )
@@ -113,8 +126,25 @@ def teacher_parts(
         raise UserError(
             f"model.teacher={name} has another tokenizer than init_from: it reads other token ids."
         )
-    reader = teacher.text_encoder.float() if text_learns else text
+    shared = not text_learns and _equal(text, teacher.text_encoder)
+    if texts_encoded and not shared:
+        raise UserError(
+            f"model.teacher={name} has another text encoder than init_from, and data.token_cache holds the states that init_from's "
+            "made of the texts: train without data.token_cache."
+        )
+    reader = text if shared else teacher.text_encoder.float()
     return teacher.transformer.float(), reader, teacher.settings.reference_attends
+
+
+def _equal(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+    ours, theirs = one.state_dict(), other.state_dict()
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+def texts_encoded(config: Train) -> bool:
+    """Whether the batches of a training hold the states of texts, which a token cache keeps of a frozen text encoder."""
+    cached = isinstance(config.data, Edits) and config.data.token_cache is not None
+    return cached and not config.model.train_text_encoder
 
 
 def reference_mode(model: Model) -> str:
@@ -122,19 +152,22 @@ def reference_mode(model: Model) -> str:
     return "attention" if model.attention_injection else model.injection_fallback
 
 
-def _as_configured(transformer: MGTransformer, init_from: str, model: Model) -> MGTransformer:
-    """Return the transformer that ``model`` describes with the weights of this one; say what starts fresh."""
-    mode = reference_mode(model)
+def _as_configured(
+    transformer: MGTransformer, init_from: str, model: Model
+) -> tuple[MGTransformer, list[str]]:
+    """Return the transformer that ``model`` describes with the weights of this one, and what starts fresh, which is said."""
+    mode, had = reference_mode(model), {*transformer.state_dict()}
     transformer.set_reference_mode(mode)
+    fresh = [name for name in transformer.state_dict() if name not in had]
     if transformer.adapter is not None:
         from editmgt.model import lora
 
         lora.merge(transformer)
     if model.transformer is None:
-        return transformer
+        return transformer, fresh
     wanted = fresh_transformer(model.transformer, mode)
     origin = f"init_from={init_from}"
-    fresh = start_from(wanted, transformer.state_dict(), f"{origin} does not fit model={model.name}", FRESH)
+    fresh += start_from(wanted, transformer.state_dict(), f"{origin} does not fit model={model.name}", FRESH)
     if fresh:
         rank_zero_only(print)(f"Starting fresh: {', '.join(fresh)}; all else is that of {origin}.")
-    return wanted
+    return wanted, fresh

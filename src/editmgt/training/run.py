@@ -26,7 +26,7 @@ from editmgt.training.decoder import DecoderModule
 from editmgt.training.divergence import StopWhenDiverged
 from editmgt.training.editor_module import EditorModule
 from editmgt.training.optimizers import optimizer_maker
-from editmgt.training.parts import fresh_vqvae, starting_parts, teacher_parts
+from editmgt.training.parts import fresh_vqvae, starting_parts, teacher_parts, texts_encoded
 from editmgt.training.previews import Previews
 from editmgt.training.step_lines import Bar, Lines, telling
 from editmgt.weights import find
@@ -173,7 +173,9 @@ def _editor_run(
     optimizer = optimizer_maker(model.optimizer, model.eight_bit_optimizer)
     teacher = None
     if model.teacher is not None:
-        theirs, reads, attends = teacher_parts(model.teacher, codec, text, model.train_text_encoder)
+        theirs, reads, attends = teacher_parts(
+            model.teacher, codec, text, model.train_text_encoder, texts_encoded(config)
+        )
         # in training mode, too: nothing in it drops out, and Lightning warns of what is not
         teacher = EditorModule(
             theirs, reads, optimizer, codec.downsampling, reference_attends=attends
