@@ -203,10 +203,9 @@ def test_dropout_reaches_the_model_at_its_inputs(tiny_editor: Editor, probabilit
     assert (seen[0] == expected).all()
 
 
-def test_a_codec_trains_on_a_sphere_and_each_code_sees_its_own_patch(
-    tiny_bundle: Path, tmp_path: Path
-) -> None:
-    config = configuration(tiny_bundle, tmp_path / "cache")
+def fresh_codec(tiny_bundle: Path, cache: Path) -> dict[str, Any]:
+    """The training of a small codec from nothing."""
+    config = configuration(tiny_bundle, cache)
     config["init_from"] = None
     config["model"] |= {
         "kind": "codec",
@@ -225,6 +224,25 @@ def test_a_codec_trains_on_a_sphere_and_each_code_sees_its_own_patch(
             "lookup_from_codebook": True,
         },
     }
+    return config
+
+
+def test_an_interrupted_codec_draws_the_codes_that_the_uninterrupted_would(
+    tiny_bundle: Path, tmp_path: Path
+) -> None:
+    config = fresh_codec(tiny_bundle, tmp_path / "cache")
+    config["trainer"] |= {"max_steps": 4, "val_check_interval": 1}
+    config["model"]["continuous_steps"] = 3
+    whole = Codec.from_pretrained(train(config, tmp_path / "whole")).state_dict()
+    checkpoint = stop_after(config, tmp_path / "half", steps=2)
+    resumed = Codec.from_pretrained(train(config, tmp_path / "half", resume=checkpoint)).state_dict()
+    assert all(torch.equal(resumed[name], tensor) for name, tensor in whole.items())
+
+
+def test_a_codec_trains_on_a_sphere_and_each_code_sees_its_own_patch(
+    tiny_bundle: Path, tmp_path: Path
+) -> None:
+    config = fresh_codec(tiny_bundle, tmp_path / "cache")
     codec = Codec.from_pretrained(train(config, tmp_path / "run"))
     lengths = codec.vqvae.quantize.embedding.weight.norm(dim=1)
     torch.testing.assert_close(lengths, torch.full((16,), 2.0))

@@ -44,6 +44,7 @@ class CodecModule(LightningModule):
         continuous_steps: first steps, which run without quantisation.
         commitment: weight of the commitment loss.
         codebook_decay: decay of the running means that codes follow.
+        seed: of where codes start, and where unused ones go.
 
     Raises:
         UserError: for a VQModel with several levels or group norms of several groups.
@@ -60,6 +61,7 @@ class CodecModule(LightningModule):
         continuous_steps: int = 800,
         commitment: float = 0.25,
         codebook_decay: float = 0.97,
+        seed: int = 0,
     ) -> None:
         super().__init__()
         levels, groups = len(vqvae.config["block_out_channels"]), vqvae.config["norm_num_groups"]
@@ -71,7 +73,7 @@ class CodecModule(LightningModule):
         self.vqvae = vqvae
         self.make_optimizer = optimizer
         self.warmup_steps, self.continuous_steps = warmup_steps, continuous_steps
-        self.commitment, self.codebook_decay = commitment, codebook_decay
+        self.commitment, self.codebook_decay, self.seed = commitment, codebook_decay, seed
         _start_as_identity(vqvae)
         _see_one_patch(vqvae.encoder)
         codebook = vqvae.quantize.embedding.weight
@@ -113,36 +115,38 @@ class CodecModule(LightningModule):
         """Latents with their codes' values and the encoder's gradient, and the commitment loss."""
         latents_BHWC = latents_BCHW.movedim(1, -1)
         flat = latents_BHWC.reshape(-1, latents_BHWC.shape[-1])
+        # a function of the step, so that a resumed training draws what the uninterrupted one would
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.global_step)
         if self.global_step == self.continuous_steps:
-            self._start_codebook(flat.detach())
+            self._start_codebook(flat.detach(), generator)
         codes = (flat.detach() @ self.vqvae.quantize.embedding.weight.T).argmax(dim=1)
         chosen = self.vqvae.quantize.embedding(codes)
-        self._update_codebook(flat.detach(), codes)
+        self._update_codebook(flat.detach(), codes, generator)
         straight_through = flat + (chosen - flat).detach()
         return straight_through.view_as(latents_BHWC).movedim(-1, 1), F.mse_loss(flat, chosen)
 
-    def _start_codebook(self, flat: Tensor) -> None:
+    def _start_codebook(self, flat: Tensor, generator: torch.Generator) -> None:
         size = len(self.usage)
-        codebook = flat[torch.randint(len(flat), (size,), device=flat.device)]
+        codebook = _drawn(flat, size, generator)
         for _ in range(_KMEANS_ROUNDS):
             codes = (flat @ codebook.T).argmax(dim=1)
             sums = torch.zeros_like(codebook).index_add_(0, codes, flat)
             counts = torch.bincount(codes, minlength=size)
-            spare = flat[torch.randint(len(flat), (size,), device=flat.device)]
+            spare = _drawn(flat, size, generator)
             codebook = self._on_sphere(torch.where((counts > 0)[:, None], sums, spare), dim=1)
         self.vqvae.quantize.embedding.weight.copy_(codebook)
         self.usage.fill_(1.0)
         self.latent_sums.copy_(codebook)
 
     @torch.no_grad()
-    def _update_codebook(self, flat: Tensor, codes: Tensor) -> None:
+    def _update_codebook(self, flat: Tensor, codes: Tensor, generator: torch.Generator) -> None:
         counts = torch.bincount(codes, minlength=len(self.usage)).to(flat.dtype)
         sums = torch.zeros_like(self.latent_sums).index_add_(0, codes, flat)
         self.usage.lerp_(counts, 1 - self.codebook_decay)
         self.latent_sums.lerp_(sums, 1 - self.codebook_decay)
         dead = self.usage < _DEAD
         self.usage[dead] = 1.0
-        self.latent_sums[dead] = flat[torch.randint(len(flat), (int(dead.sum()),), device=flat.device)]
+        self.latent_sums[dead] = _drawn(flat, int(dead.sum()), generator)
         self.vqvae.quantize.embedding.weight.copy_(self._on_sphere(self.latent_sums, dim=1))
 
     def finished(self) -> Codec:
@@ -157,6 +161,11 @@ class CodecModule(LightningModule):
         """The optimiser over everything but the codebook, with its schedule."""
         optimizer = self.make_optimizer([{"params": [p for p in self.parameters() if p.requires_grad]}])
         return warmup_then_decay(optimizer, self.warmup_steps, self.trainer.estimated_stepping_batches)
+
+
+def _drawn(latents_NC: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Draw some of the latents, with replacement."""
+    return latents_NC[torch.randint(len(latents_NC), (count,), generator=generator).to(latents_NC.device)]
 
 
 @torch.no_grad()

@@ -152,7 +152,8 @@ def _codec_run(
     module: CodecModule | DecoderModule
     if config.init_from is None:
         assert model.vqvae is not None  # `config.problems` says so
-        module = CodecModule(fresh_vqvae(model.vqvae), optimizer, model.warmup_steps, model.continuous_steps)
+        vqvae = fresh_vqvae(model.vqvae)
+        module = CodecModule(vqvae, optimizer, model.warmup_steps, model.continuous_steps, seed=config.seed)
     else:
         start, variant = find(config.init_from)
         codec = Codec.from_pretrained(start, variant=variant)
