@@ -33,10 +33,8 @@ from editmgt.editing.settings import EditSettings
 from editmgt.editing.settings_problems import check_guidance, check_query, check_threshold, validate
 from editmgt.editing.tokens import edit_tokens
 from editmgt.errors import UserError, nearest
-from editmgt.model import MGTransformer
+from editmgt.model import AESTHETIC_SCORE, MGTransformer
 from editmgt.text import TextEncoder
-
-AESTHETIC_SCORE = 6.0  # what the published examples ask for
 
 
 @dataclass(frozen=True)

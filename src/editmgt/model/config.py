@@ -8,6 +8,7 @@ from editmgt.errors import UserError, nearest
 
 CONNECTORS = ("none", "linear", "mlp", "fmlp", "qformer")
 REFERENCE_MODES = ("attention", "input", "none")
+AESTHETIC_SCORE = 6.0  # that pictures are asked for with, as the published examples do
 TEXT_LENGTHS = {"CLIP": 77, "open_clip": 77}  # every other published text encoder gives 256 states
 
 

@@ -7,8 +7,7 @@ import torch
 from lightning import LightningModule
 from torch import Tensor
 
-from editmgt.editing.editor import AESTHETIC_SCORE
-from editmgt.model import MGTransformer
+from editmgt.model import AESTHETIC_SCORE, MGTransformer
 from editmgt.text import TextEncoder, TextStates
 from editmgt.training.loss import masked_cross_entropy
 from editmgt.training.masking import (
