@@ -262,14 +262,6 @@ def test_lightning_knows_every_strategy() -> None:
     assert set(get_args(Strategy)) <= known
 
 
-@pytest.mark.parametrize(("begin", "said"), [("199", 0), ("200", 1)])
-def test_a_mean_of_weights_begins_before_the_training_ends(begin: str, said: int) -> None:
-    """Else Lightning ends with the weights that it began with (findings/lightning_averaging_reused.sh)."""
-    mean = ["callbacks=ema", f"+callbacks.ema.update_starting_at_step={begin}", "trainer.max_steps=200"]
-    found = [line for line in schema.problems(composed("train", *mean)) if "untrained weights" in line]
-    assert len(found) == said
-
-
 def test_contradictions_are_told_together(train_config: dict[str, Any]) -> None:
     config = deepcopy(train_config) | {"resume": "auto", "reuse": False, "init_from": None}
     config["trainer"] |= {"max_steps": -1, "max_time": None}

@@ -1,10 +1,11 @@
 """Shipped weights are stored in half precision, and mean what they did."""
 
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from editmgt import assets
 from editmgt.codec import Codec
@@ -30,3 +31,17 @@ def test_a_shipped_codec_gives_the_codes_that_were_trained_on(
         assert different.float().mean() < 0.01
     assert (editor / "vqvae").resolve() == (base / "vqvae").resolve()
     assert not any(str(tmp_path.parent) in file.read_text() for file in base.rglob("*.json"))
+
+
+def test_an_editor_of_another_codec_keeps_its_own(
+    tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assets, "path", lambda name: tmp_path / name)
+    ship(tiny_bundle, "tiny_base")
+    other = copytree(tiny_bundle, tmp_path / "other")
+    weights = load_file(other / WEIGHTS)
+    codebook = weights["quantize.embedding.weight"].flip(0).contiguous()
+    save_file(weights | {"quantize.embedding.weight": codebook}, other / WEIGHTS)
+    shipped = ship(other, "tiny_editor")
+    assert not (shipped / "vqvae").is_symlink()
+    assert torch.equal(load_file(shipped / WEIGHTS)["quantize.embedding.weight"], codebook)

@@ -2,14 +2,17 @@
 
 Weights are stored in half precision, which halves the package; they are computed in single precision. The codebook
 alone stays as it is: rounded, a quarter of the codes would be others than those the editors have learned. The codec is
-stored once, with ``tiny_base``, and linked from the editors that were trained on it.
+stored once, with ``tiny_base``, and linked from the editors that were trained on it; an editor of another codec keeps its own.
 """
 
 import shutil
 import sys
 from pathlib import Path
 
+import torch
+
 from editmgt import assets
+from editmgt.codec import Codec
 from editmgt.editing import Editor
 from editmgt.errors import UserError
 
@@ -26,10 +29,16 @@ def ship(directory: Path, name: str) -> Path:
     destination = assets.path(name)
     shutil.rmtree(destination, ignore_errors=True)
     editor.save_pretrained(destination)
-    if name != _CODEC_OWNER:
+    if name != _CODEC_OWNER and _same_codec(destination, assets.path(_CODEC_OWNER)):
         shutil.rmtree(destination / _CODEC)
         (destination / _CODEC).symlink_to(Path("..") / _CODEC_OWNER / _CODEC)
     return destination
+
+
+def _same_codec(one: Path, other: Path) -> bool:
+    """Whether two bundles' codecs are equal, both as they are stored."""
+    ours, theirs = (Codec.from_pretrained(directory).state_dict() for directory in (one, other))
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
 if __name__ == "__main__":

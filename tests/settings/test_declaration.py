@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from editmgt.config.keys import acts_through, inference_only, marked, without
+from editmgt import limits
+from editmgt.config.keys import acts_through, idle, inference_only, marked, without
 from editmgt.editing.hold_rules import RULES, needs
 from editmgt.editing.settings import SETTINGS, EditSettings
 from editmgt.settings.declaration import Mark, Setting, silenced, silencer
@@ -15,6 +16,20 @@ from editmgt.settings.declaration import Mark, Setting, silenced, silencer
 HOLD = {"model.region_hold": (True,)}
 ATTENTION = HOLD | {"model.localization.source": ("attention",)}
 INJECTED = {"model.attention_injection": (True,)}
+OF_TRANSFORMERS = {"model.kind": ("editor", "base")}
+ADAPTED = {"model.lora.rank": tuple(range(1, limits.RANK.most + 1))}
+TRAINED = (
+    "attention_injection",
+    "train_text_encoder",
+    "condition_dropout",
+    "full_masking",
+    "lora.rank",
+    "gradient_checkpointing",
+    "llm",
+    "decay_fraction",
+    "transformer",
+    "text_encoder",
+)
 OTHERWISE = EditSettings(
     refresh=3,
     hold_rule="otsu",
@@ -59,7 +74,27 @@ def test_what_changes_pictures_only_where_something_else_has_a_value() -> None:
         "model.reference_attends": INJECTED,
         "model.reference_strength": INJECTED,
         "model.reference_strength_scope": INJECTED,
+        **{f"model.{key}": OF_TRANSFORMERS for key in TRAINED},
+        **{f"model.{key}": {"model.kind": ("editor",)} for key in ("edit_masking", "teacher")},
+        "model.continuous_steps": {"model.kind": ("codec",), "init_from": (None,)},
+        "model.vqvae": {"model.kind": ("codec",)},
+        **{f"model.lora.{key}": ADAPTED for key in ("alpha", "stream", "targets", "merge")},
     }
+
+
+def test_what_a_training_does_not_read() -> None:
+    model = {"kind": "editor", "attention_injection": True, "lora": {"rank": 0}}
+    of_editor = idle({"init_from": "x", "model": model})
+    assert of_editor["model.lora.alpha"] == "model.lora.rank"
+    assert of_editor["model.injection_fallback"] == "model.attention_injection"
+    assert {key for key, by in of_editor.items() if by == "model.kind"} == {
+        "model.vqvae",
+        "model.continuous_steps",
+    }
+    of_codec = idle({"init_from": None, "model": model | {"kind": "codec"}})
+    assert {f"model.{key}" for key in TRAINED} < {*of_codec}
+    assert "model.continuous_steps" not in of_codec
+    assert of_codec["model.reference_attends"] == "model.kind"  # through another one that says nothing
 
 
 @pytest.mark.parametrize(

@@ -39,17 +39,44 @@ def bundle_problems(key: str, name: str, needed: tuple[str, ...]) -> list[str]:
     return []
 
 
+def has_transformer(directory: Path) -> bool:
+    """Whether weights are more than a codec: a training then starts with their text encoder too."""
+    return any((directory / folder).is_dir() for folder in TRANSFORMERS)
+
+
 def transformer_config(directory: Path) -> dict[str, Any]:
     """Return the transformer's ``config.json``; empty where there is none that can be read."""
-    for folder in TRANSFORMERS:
-        path = directory / folder / "config.json"
-        if path.is_file():
-            try:
-                values = json.loads(path.read_text())
-            except (json.JSONDecodeError, UnicodeDecodeError):
-                return {}  # loading it says what is wrong
-            return values if isinstance(values, dict) else {}
-    return {}
+    paths = [directory / folder / "config.json" for folder in TRANSFORMERS]
+    return next((_json_object(path) for path in paths if path.is_file()), {})
+
+
+def finished_settings(directory: Path) -> dict[str, Any]:
+    """Return the edit settings that an editor was finished with; empty where it does not say."""
+    settings = _json_object(directory / "model_index.json").get("edit_settings")
+    return settings if isinstance(settings, dict) else {}
+
+
+def text_encoder_problems(name: str, sizes: dict[str, Any]) -> list[str]:
+    """Return a line for every one of ``sizes`` that the text encoder of local weights has otherwise: it stays as it is."""
+    directory = local_directory(name)
+    if directory is None or not has_transformer(directory):
+        return []
+    own = _json_object(directory / "text_encoder/config.json")
+    return [
+        f"model.text_encoder.{size}={show(value)} contradicts init_from={name}, whose text encoder has {show(own[size])}: "
+        "set it so, or model.text_encoder=null."
+        for size, value in sizes.items()
+        if own.get(size, value) != value
+    ]
+
+
+def _json_object(path: Path) -> dict[str, Any]:
+    """Empty where there is none that can be read: loading it says what is wrong."""
+    try:
+        values = json.loads(path.read_text())
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError):
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 def num_blocks(name: str) -> int | None:

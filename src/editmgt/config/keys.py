@@ -42,12 +42,54 @@ def inference_only() -> frozenset[str]:
 def acts_through() -> dict[str, dict[str, tuple[Any, ...]]]:
     """Return key -> the other keys, each with its values, without one of which it changes no picture."""
     found = {setting.key: _conditions(setting) for setting in SETTINGS.values() if setting.key}
-    for schema in SCHEMAS.values():
-        for key, notes in _fields(schema):
-            for note in notes:
-                if isinstance(note, Under):
-                    found[key] = {other: (value,) for other, value in note.conditions.items()}
+    for key, under in _unders():
+        found[key] = found.get(key, {}) | _values(under)
     return {key: conditions for key, conditions in found.items() if conditions}
+
+
+def idle(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return the keys that say nothing in a ``train`` configuration, each with one whose value makes it so."""
+    found = {key: _unmet(conditions, config) for key, conditions in acts_through().items()}
+    return {key: by for key, by in found.items() if by is not None}
+
+
+def asked_in_vain(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return those of :func:`idle` whose value asks for something all the same; see :class:`Under`."""
+    found = {
+        key: _unmet(_values(under), config)
+        for key, under in _unders()
+        if under.asks and value_of(config, key)
+    }
+    return {key: by for key, by in found.items() if by is not None}
+
+
+def value_of(config: Mapping[str, Any], key: str) -> Any:
+    """Return the value of a dotted key; None where there is none."""
+    node: Any = config
+    for part in key.split("."):
+        node = node.get(part) if isinstance(node, Mapping) else None
+    return node
+
+
+def _unmet(conditions: Mapping[str, tuple[Any, ...]], config: Mapping[str, Any]) -> str | None:
+    """The key that fails one of these conditions; a condition that says nothing itself fails for what silenced it."""
+    for other, values in conditions.items():
+        if (by := _unmet(acts_through().get(other, {}), config)) is not None:
+            return by
+        if value_of(config, other) not in values:
+            return other
+    return None
+
+
+@cache
+def _unders() -> tuple[tuple[str, Under], ...]:
+    """What the schema notes of keys that say nothing by themselves, as each command has them."""
+    fields = [field for schema in SCHEMAS.values() for field in _fields(schema)]
+    return tuple((key, note) for key, notes in fields for note in notes if isinstance(note, Under))
+
+
+def _values(under: Under) -> dict[str, tuple[Any, ...]]:
+    return {key: allowed(values) for key, values in under.conditions.items()}
 
 
 def _conditions(setting: Setting) -> dict[str, tuple[Any, ...]]:

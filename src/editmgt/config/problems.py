@@ -1,7 +1,7 @@
 """What may not go together, or is not there: what types and ranges alone cannot tell."""
 
 import os
-from importlib.util import find_spec
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,15 @@ from editmgt.config.bundles import (
     subset_problems,
     transformer_config,
 )
+from editmgt.config.callbacks import idle_callbacks
 from editmgt.config.edit_values import config_key, edit_values
-from editmgt.config.schema import SCHEMAS, Config, Edits, Evaluate, Metrics, Model, Prepare, Scenes, Train
+from editmgt.config.recipes import recipe_problems
+from editmgt.config.schema import SCHEMAS, Config, Edits, Evaluate, Metrics, Prepare, Scenes, Train
 from editmgt.config.targets import target_problems
 from editmgt.editing.settings_problems import layer_problems, map_problems
 from editmgt.errors import UserError, nearest
 from editmgt.settings.mistakes import mistakes, show
 from editmgt.weights import local as local_directory
-
-NEED_A_LOGGER = ("DeviceStatsMonitor", "LearningRateMonitor")
-EIGHT_BIT = "bitsandbytes"
 
 
 def problems(config: dict[str, Any]) -> list[str]:
@@ -111,6 +110,23 @@ def _metric_problems(metrics: Metrics) -> list[str]:
     return [f"metrics.names: {name} cannot be computed: {reason}" for name, reason in missing.items()]
 
 
+def _resume_problems(named: str, max_steps: int) -> list[str]:
+    if not Path(named).is_file():
+        return [_no_checkpoint(named)]
+    import torch  # late: it takes seconds
+
+    try:
+        step = int(torch.load(named, map_location="cpu", weights_only=True, mmap=True)["global_step"])
+    except (OSError, EOFError, RuntimeError, ValueError, LookupError, TypeError, pickle.UnpicklingError):
+        return []  # whoever goes on from it says what is wrong with it
+    if 0 <= max_steps < step:
+        return [
+            f"resume={named} is at step {step}, beyond trainer.max_steps={max_steps}: name an earlier checkpoint, or train "
+            "longer."
+        ]
+    return []
+
+
 def _no_checkpoint(named: str) -> str:
     if not Path(named).is_dir():
         return f"resume={named}: there is no such file.{nearest(named, ['auto'])}"
@@ -131,14 +147,14 @@ def _train_problems(config: Train) -> list[str]:
         found.append(
             f"resume={config.resume} goes on with a training and reuse=false starts a new one: choose one."
         )
-    if config.resume not in (None, "auto") and not Path(str(config.resume)).is_file():
-        found.append(_no_checkpoint(str(config.resume)))
+    if config.resume not in (None, "auto"):
+        found += _resume_problems(str(config.resume), trainer.max_steps)
     blocks = None
     if config.init_from is None:
         if model.kind != "codec" or model.vqvae is None:
             found.append(
                 "init_from=null: name the weights to start from; only a codec that model.vqvae describes "
-                "(model=tiny_codec) starts from nothing."
+                "(experiment=tiny_codec) starts from nothing."
             )
     else:
         needed_files = BUNDLE if model.kind == "editor" else BUNDLE[:1]
@@ -153,41 +169,7 @@ def _train_problems(config: Train) -> list[str]:
         blocks = blocks_of(model.transformer)
     if model.kind == "editor":
         found += _edit_problems(config, blocks)
-    return found + _recipe_problems(model)
-
-
-def _recipe_problems(model: Model) -> list[str]:
-    found: list[str] = []
-    lora = model.lora
-    if model.teacher is not None and model.kind != "editor":
-        found.append(
-            f"model.teacher={model.teacher} teaches editors alone: model.kind={model.kind} has none."
-        )
-    elif model.teacher is not None:
-        found += bundle_problems("model.teacher", model.teacher, BUNDLE)
-    if model.eight_bit_optimizer:
-        if find_spec(EIGHT_BIT) is None:
-            found.append(
-                "model.eight_bit_optimizer=true needs bitsandbytes, which is not installed: "
-                f"pip install {EIGHT_BIT}"
-            )
-        if (target := model.optimizer.get("_target_")) != "torch.optim.AdamW":
-            found.append(
-                f"model.eight_bit_optimizer=true is AdamW with 8-bit states: model.optimizer._target_={target} "
-                "must be torch.optim.AdamW."
-            )
-    if lora.rank and lora.stream == "reference":
-        if lora.merge:
-            found.append(
-                "model.lora.merge=true with model.lora.stream=reference would change the function: "
-                "only adapters on all streams can be merged."
-            )
-        if model.kind != "editor" or not model.attention_injection:
-            found.append(
-                "model.lora.stream=reference needs a reference in the attention: "
-                "model.kind=editor and model.attention_injection=true."
-            )
-    return found
+    return found + recipe_problems(config)
 
 
 def _class_problems(config: Train) -> list[str]:
@@ -198,19 +180,7 @@ def _class_problems(config: Train) -> list[str]:
     if config.callbacks:
         from editmgt.training.callbacks import callback_problems  # late: it imports Lightning
 
-        found += callback_problems(config.callbacks)
-        for name, node in config.callbacks.items():
-            if node["_target_"].endswith(NEED_A_LOGGER) and config.logger.name == "none":
-                found.append(
-                    f"callbacks.{name}={node['_target_']} writes to a logger, and logger=none is none: "
-                    "logger=csv or logger=wandb is one."
-                )
-            begin, steps = node.get("update_starting_at_step") or 0, config.trainer.max_steps
-            if isinstance(begin, int) and 0 < steps <= begin:
-                found.append(
-                    f"callbacks.{name}.update_starting_at_step={begin} is not reached in trainer.max_steps={steps} (they count from "
-                    "0): nothing would be averaged, and Lightning would put the untrained weights in the place of the trained ones."
-                )
+        found += callback_problems(config.callbacks) or idle_callbacks(config)
     return found
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import Discriminator, Field, Tag
 
+from editmgt import limits
 from editmgt.config.benchmark import NAME, AnyBenchmark
 from editmgt.config.edit_values import section
 from editmgt.settings.declaration import Mark, Under
@@ -59,14 +60,19 @@ else:  # what edits are set by, under the groups that their keys name
     _MaybeEditsModel, _MaybeEditsSampler = section("model", nullable=True), section("sampler", nullable=True)
 
 
+# Where there is a transformer to train, and where there are adapters on it.
+_TRANSFORMERS = {"model.kind": ("editor", "base")}
+_ADAPTERS = {"model.lora.rank": tuple(range(1, limits.RANK.most + 1))}
+
+
 class Lora(Strict):
     """Adapters that learn in the place of the weights they sit on; rank 0 is none."""
 
-    rank: Rank
-    alpha: Annotated[float, Field(gt=0)]
-    stream: Literal["all", "reference"]
-    targets: Annotated[list[Text], Field(min_length=1)] | None
-    merge: bool
+    rank: Annotated[Rank, Under(_TRANSFORMERS, asks=True)]
+    alpha: Annotated[float, Field(gt=0), Under(_ADAPTERS)]
+    stream: Annotated[Literal["all", "reference"], Under(_ADAPTERS)]
+    targets: Annotated[Annotated[list[Text], Field(min_length=1)] | None, Under(_ADAPTERS)]
+    merge: Annotated[bool, Under(_ADAPTERS, asks=True)]
 
 
 class Model(_EditsModel):
@@ -74,24 +80,27 @@ class Model(_EditsModel):
 
     name: Annotated[Text, RUNNING]
     kind: Literal["editor", "codec", "base"]
-    attention_injection: bool
+    attention_injection: Annotated[bool, Under(_TRANSFORMERS)]
     injection_fallback: Annotated[Fallback, Under({"model.attention_injection": False})]
-    train_text_encoder: bool
-    condition_dropout: Fraction
-    full_masking: Fraction
-    edit_masking: Fraction
+    train_text_encoder: Annotated[bool, Under(_TRANSFORMERS)]
+    condition_dropout: Annotated[Fraction, Under(_TRANSFORMERS)]
+    full_masking: Annotated[Fraction, Under(_TRANSFORMERS)]
+    edit_masking: Annotated[Fraction, Under({"model.kind": "editor"})]
     optimizer: Node
     eight_bit_optimizer: bool
     lora: Lora
-    gradient_checkpointing: bool
-    teacher: Text | None
-    llm: Text | None
+    gradient_checkpointing: Annotated[bool, Under(_TRANSFORMERS, asks=True)]
+    teacher: Annotated[Text | None, Under({"model.kind": "editor"}, asks=True)]
+    llm: Annotated[Text | None, Under(_TRANSFORMERS, asks=True)]
     warmup_steps: NotNegative
-    decay_fraction: Fraction
-    continuous_steps: NotNegative
-    transformer: Node | None
-    vqvae: Node | None
-    text_encoder: Node | None
+    decay_fraction: Annotated[Fraction, Under(_TRANSFORMERS)]
+    # a codec that is brought has its codes, and its decoder alone learns
+    continuous_steps: Annotated[
+        NotNegative, Under({"model.kind": "codec"}, asks=True), Under({"init_from": None})
+    ]
+    transformer: Annotated[Node | None, Under(_TRANSFORMERS)]
+    vqvae: Annotated[Node | None, Under({"model.kind": "codec"})]
+    text_encoder: Annotated[Node | None, Under(_TRANSFORMERS)]
 
 
 class Lessons(Strict):

@@ -39,7 +39,6 @@ CALLBACKS = tuple(
         "ModelSummary",
         "OnExceptionCheckpoint",
         "RichModelSummary",
-        "StochasticWeightAveraging",
         "Timer",
     )
 )

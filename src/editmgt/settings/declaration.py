@@ -83,6 +83,13 @@ class Mark(Enum):
 
 @dataclass(frozen=True)
 class Under:
-    """The keys, each with its value, without which a key of a configuration says nothing."""
+    """The keys, each with its value, without which a key of a configuration says nothing.
+
+    Attributes:
+        conditions: the value of each of these keys (one of a tuple's).
+        asks: whether any value but 0, false and null asks for something: it is then refused where the key says nothing. Of
+            others a default may stand there.
+    """
 
     conditions: Mapping[str, Any]
+    asks: bool = False

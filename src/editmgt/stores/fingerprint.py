@@ -8,16 +8,30 @@ from typing import Any
 
 import editmgt
 from editmgt.config.benchmark import Benchmark
-from editmgt.config.keys import inference_only, marked, without
+from editmgt.config.bundles import finished_settings, has_transformer
+from editmgt.config.keys import idle, inference_only, marked, without
 from editmgt.config.schema import Config, Edits, Evaluate, Scenes, Train
 from editmgt.data.sources import identity
+from editmgt.editing.settings import EditSettings
 from editmgt.files import files_below
 from editmgt.settings.declaration import Mark
 from editmgt.weights import find
 
 LENGTH = 16  # hexadecimal digits
 
-TRAINING_SOURCE = ("model", "training", "data", "codec.py", "text.py", "loading.py")
+TRAINING_SOURCE = (
+    "model",
+    "training",
+    "data",
+    "editing/bundle.py",
+    "editing/images.py",
+    "editing/masks.py",
+    "editing/picture_files.py",
+    "editing/profiles.py",
+    "codec.py",
+    "text.py",
+    "loading.py",
+)
 PROTOCOL_SOURCE = (
     "model",
     "editing",
@@ -25,6 +39,10 @@ PROTOCOL_SOURCE = (
     "benchmarks",
     "evaluation",
     "data/scenes",
+    "data/cells.py",
+    "data/folder.py",
+    "data/sample.py",
+    "data/transform.py",
     "codec.py",
     "text.py",
 )
@@ -35,14 +53,16 @@ def training_fingerprint(config: Train) -> str:
 
     So does a checkpoint to go on from, unless it is this training's own.
     """
-    trained = without(config.model_dump(), marked(Mark.RUNNING) | inference_only())
-    model = trained["model"]
-    model["injection_fallback" if config.model.attention_injection else "reference_attends"] = None  # unread
-    model |= {"llm": None, "teacher": None}  # by their content, wherever they lie
+    values = config.model_dump()
+    trained = without(values, marked(Mark.RUNNING) | inference_only() | idle(values).keys())
+    model = trained["model"] | {"llm": None, "teacher": None}  # by their content, wherever they lie
+    if config.init_from is not None and has_transformer(find(config.init_from).directory):
+        model.pop("text_encoder", None)  # it comes with the weights
     weights = {"init_from": config.init_from, "llm": config.model.llm, "teacher": config.model.teacher}
     identity = {
         "seed": config.seed,
         **{key: None if name is None else weights_digest(name) for key, name in weights.items()},
+        "teacher_attends": _attends(config.model.teacher),
         "model": model,
         "data": _data(config.data, trained["data"]),
         "trainer": trained["trainer"],
@@ -117,6 +137,14 @@ def _files_digest(directory: Path, stats: tuple[tuple[str, int, int], ...]) -> s
         with (directory / name).open("rb") as file:
             total.update(hashlib.file_digest(file, "sha256").digest())
     return total.hexdigest()[:LENGTH]
+
+
+def _attends(teacher: str | None) -> str | None:
+    """What the source's tokens attend to where a teacher is asked: of an editor's settings the one that it teaches by."""
+    if teacher is None:
+        return None
+    settings = finished_settings(find(teacher).directory)
+    return str(settings.get("reference_attends", EditSettings.reference_attends))
 
 
 def _data(data: Scenes | Edits, values: dict[str, Any]) -> dict[str, Any]:
