@@ -1,5 +1,7 @@
 """LoRA, gradient checkpointing, accumulation and the 8-bit optimiser in real trainings, a few steps long."""
 
+import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,11 +10,14 @@ import pytest
 import torch
 from small_training import configuration, train, weights
 from test_config import composed
+from tiny_parts import POOLED_WIDTH, TEXT_WIDTH
 
 from editmgt import config as schema
+from editmgt.config.schema import Model
 from editmgt.editing import Editor
 from editmgt.errors import UserError
 from editmgt.training import LAST
+from editmgt.training.parts import starting_parts
 
 
 def recipe(bundle: Path, cache: Path, lora: dict[str, Any] | None = None, **trainer: Any) -> dict[str, Any]:
@@ -60,12 +65,21 @@ def test_all_weights_learn_from_an_editor_with_an_adapter(tiny_bundle: Path, tmp
 
 def test_adapters_beside_weights_that_start_fresh_are_refused(tiny_bundle: Path, tmp_path: Path) -> None:
     """They alone learn: the source, which enters by a projection made from nothing, would never be seen."""
-    config = recipe(tiny_bundle, tmp_path / "cache")
-    config["model"]["attention_injection"] = False
-    with pytest.raises(
-        UserError, match=r"model\.lora\.rank=2: adapters alone would learn, and reference_projection"
+    transformer = Editor.from_pretrained(tiny_bundle).transformer.config.to_dict()
+    del transformer["_class_name"]
+    text_encoder = composed("train", "experiment=tiny_base")["model"]["text_encoder"]
+    text_encoder |= {"hidden_size": TEXT_WIDTH, "projection_dim": POOLED_WIDTH}
+    shutil.copytree(tiny_bundle / "vqvae", tmp_path / "codec" / "vqvae")
+    plain = recipe(tiny_bundle, tmp_path / "cache")["model"]
+    starting_parts(str(tiny_bundle), Model.model_validate(plain))
+    for start, changes, fresh in (
+        (tiny_bundle, {"attention_injection": False}, "reference_projection"),
+        (tiny_bundle, {"transformer": transformer | {"connector_type": "linear"}}, "connector"),
+        (tmp_path / "codec", {"transformer": transformer, "text_encoder": text_encoder}, "the transformer"),
     ):
-        train(config, tmp_path / "run")
+        said = f"model.lora.rank=2: adapters alone would learn, but not what starts fresh: {fresh}. Train all weights first"
+        with pytest.raises(UserError, match=re.escape(said)):
+            starting_parts(str(start), Model.model_validate(plain | changes))
 
 
 def test_merged_on_request(tiny_bundle: Path, tmp_path: Path) -> None:

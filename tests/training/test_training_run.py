@@ -98,12 +98,18 @@ def test_who_is_taught_by_itself_has_nothing_to_learn(tiny_bundle: Path, tmp_pat
     assert not all(torch.allclose(before[name], after[name], atol=1e-4) for name in before)
 
 
-def test_a_teacher_is_in_no_checkpoint_and_teaches_on_after_one(tiny_bundle: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("learns", [{"transformer", "text_encoder"}, {"transformer"}])
+def test_a_teacher_is_in_no_checkpoint_and_teaches_on_after_one(
+    tiny_bundle: Path, tmp_path: Path, learns: set[str]
+) -> None:
+    """Nor is the text encoder that both read with, where it is frozen."""
     config = configuration(tiny_bundle, tmp_path / "cache")
     config["model"] |= {"teacher": str(tiny_bundle), "reference_attends": "itself"}
+    config["model"]["train_text_encoder"] = "text_encoder" in learns
     whole = train(config, tmp_path / "whole")
     checkpoint = stop_after(config, tmp_path / "half", steps=2)
-    assert not any("teacher" in name for name in torch.load(checkpoint, weights_only=True)["state_dict"])
+    stored = torch.load(checkpoint, weights_only=True)["state_dict"]
+    assert {name.split(".")[0] for name in stored} == learns
     resumed = train(config, tmp_path / "half", resume=checkpoint)
     for name, tensor in weights(whole).items():
         torch.testing.assert_close(weights(resumed)[name], tensor, msg=name)
@@ -201,6 +207,25 @@ def test_dropout_reaches_the_model_at_its_inputs(tiny_editor: Editor, probabilit
     handle.remove()
     expected = module.empty_ids.expand(2, -1) if probability else ids
     assert (seen[0] == expected).all()
+
+
+def test_weights_decay_but_for_vectors_and_embeddings(tiny_editor: Editor) -> None:
+    """A linear on the way to one, such as the ``context_embedder``, is no embedding."""
+    module = EditorModule(
+        tiny_editor.transformer,
+        tiny_editor.text_encoder,
+        lambda groups: torch.optim.SGD(groups, lr=0.1, weight_decay=0.5),
+        pixels_per_code=4,
+    )
+    module._trainer = SimpleNamespace(estimated_stepping_batches=2)  # type: ignore[assignment]
+    groups = module.configure_optimizers()["optimizer"].param_groups
+    decayed = {id(weight) for group in groups if group["weight_decay"] for weight in group["params"]}
+    kept = {name for name, weight in module.named_parameters() if id(weight) not in decayed}
+    assert {name for name in kept if module.get_parameter(name).ndim > 1} == {
+        "transformer.embed.embeddings.weight",
+        "text_encoder.model.text_model.embeddings.token_embedding.weight",
+        "text_encoder.model.text_model.embeddings.position_embedding.weight",
+    }
 
 
 def fresh_codec(tiny_bundle: Path, cache: Path) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """The LightningModule around the transformer and its text encoder."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from lightning import LightningModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from editmgt.model import AESTHETIC_SCORE, MGTransformer
 from editmgt.text import TextEncoder, TextStates
@@ -204,10 +204,12 @@ class EditorModule(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The optimiser, without weight decay on biases, norms and embeddings, and its schedule."""
+        embeddings = {module.weight for module in self.modules() if isinstance(module, nn.Embedding)}
         decayed: list[Tensor] = []
         kept: list[Tensor] = []
-        for name, parameter in self._trained():
-            (kept if parameter.ndim < 2 or "embed" in name.split(".")[-2] else decayed).append(parameter)
+        for parameter in self.parameters():
+            if parameter.requires_grad:
+                (kept if parameter.ndim < 2 or parameter in embeddings else decayed).append(parameter)
         groups: list[dict[str, Any]] = [{"params": decayed}, {"params": kept, "weight_decay": 0.0}]
         optimizer = self.make_optimizer(groups)
         total = self.trainer.estimated_stepping_batches
@@ -228,6 +230,3 @@ class EditorModule(LightningModule):
         # a text encoder that a teacher shares goes by two names
         named = self.named_parameters(remove_duplicate=False)
         return {name: parameter.data for name, parameter in named if not parameter.requires_grad}
-
-    def _trained(self) -> Iterator[tuple[str, Tensor]]:
-        return ((name, parameter) for name, parameter in self.named_parameters() if parameter.requires_grad)

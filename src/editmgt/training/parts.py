@@ -90,10 +90,10 @@ def starting_parts(init_from: str, model: Model) -> tuple[Codec, TextEncoder, MG
     if model.lora.rank:
         from editmgt.model import lora  # late: peft takes seconds to import
 
-        if fresh:
+        if parts := dict.fromkeys(name.split(".")[0] for name in fresh):
             raise UserError(
-                f"model.lora.rank={model.lora.rank}: adapters alone would learn, and {', '.join(fresh)} starts fresh. Train all "
-                "weights first (model.lora.rank=0), or start from weights that have it."
+                f"model.lora.rank={model.lora.rank}: adapters alone would learn, but not what starts fresh: {', '.join(parts)}. "
+                "Train all weights first (model.lora.rank=0), or start from weights that have it."
             )
         lora.add(transformer, model.lora.rank, model.lora.alpha, model.lora.stream, model.lora.targets)
     return codec, text, transformer
@@ -163,11 +163,10 @@ def _as_configured(
         from editmgt.model import lora
 
         lora.merge(transformer)
-    if model.transformer is None:
-        return transformer, fresh
-    wanted = fresh_transformer(model.transformer, mode)
     origin = f"init_from={init_from}"
-    fresh += start_from(wanted, transformer.state_dict(), f"{origin} does not fit model={model.name}", FRESH)
+    if model.transformer is not None:
+        own, transformer = transformer, fresh_transformer(model.transformer, mode)
+        fresh += start_from(transformer, own.state_dict(), f"{origin} does not fit model={model.name}", FRESH)
     if fresh:
         rank_zero_only(print)(f"Starting fresh: {', '.join(fresh)}; all else is that of {origin}.")
-    return wanted, fresh
+    return transformer, fresh
