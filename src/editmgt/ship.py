@@ -9,12 +9,11 @@ import shutil
 import sys
 from pathlib import Path
 
-import torch
-
 from editmgt import assets
 from editmgt.codec import Codec
 from editmgt.editing import Editor
 from editmgt.errors import UserError
+from editmgt.model.io import same_weights
 
 _CODEC, _CODEC_OWNER = "vqvae", "tiny_base"
 
@@ -37,8 +36,7 @@ def ship(directory: Path, name: str) -> Path:
 
 def _same_codec(one: Path, other: Path) -> bool:
     """Whether two bundles' codecs are equal, both as they are stored."""
-    ours, theirs = (Codec.from_pretrained(directory).state_dict() for directory in (one, other))
-    return ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
+    return same_weights(Codec.from_pretrained(one), Codec.from_pretrained(other))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -66,6 +67,12 @@ def start_from(model: nn.Module, state: dict[str, Tensor], wrong: str, fresh: tu
     check({key: value for key, value in own.items() if key not in new}, fits, wrong)
     model.load_state_dict(fits, strict=False)
     return new
+
+
+def same_weights(one: nn.Module, other: nn.Module) -> bool:
+    """Whether two modules hold equal tensors under equal names."""
+    ours, theirs = one.state_dict(), other.state_dict()
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
 def check(expected: dict[str, Tensor], found: dict[str, Tensor], wrong: str) -> None:

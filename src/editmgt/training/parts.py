@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import torch
 from diffusers.models.autoencoders.vq_model import VQModel
 from lightning.pytorch.utilities import rank_zero_only
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokenizer
@@ -15,7 +14,7 @@ from editmgt.data.scenes.vocabulary import scene_tokenizer
 from editmgt.editing import bundle
 from editmgt.errors import UserError
 from editmgt.model import MGTransformer
-from editmgt.model.io import start_from
+from editmgt.model.io import same_weights, start_from
 from editmgt.text import LanguageModel, TextEncoder
 from editmgt.weights import TRANSFORMERS, find
 
@@ -118,7 +117,7 @@ def teacher_parts(
         raise UserError(
             f"model.teacher={name} was trained with {teacher.timestep_convention} for time steps; here a training asks with mask_ratio."
         )
-    if not _equal(codec, teacher.codec):
+    if not same_weights(codec, teacher.codec):
         raise UserError(
             f"model.teacher={name} has another codec than init_from: its codes mean something else."
         )
@@ -126,7 +125,7 @@ def teacher_parts(
         raise UserError(
             f"model.teacher={name} has another tokenizer than init_from: it reads other token ids."
         )
-    shared = not text_learns and _equal(text, teacher.text_encoder)
+    shared = not text_learns and same_weights(text, teacher.text_encoder)
     if texts_encoded and not shared:
         raise UserError(
             f"model.teacher={name} has another text encoder than init_from, and data.token_cache holds the states that init_from's "
@@ -134,11 +133,6 @@ def teacher_parts(
         )
     reader = text if shared else teacher.text_encoder.float()
     return teacher.transformer.float(), reader, teacher.settings.reference_attends
-
-
-def _equal(one: torch.nn.Module, other: torch.nn.Module) -> bool:
-    ours, theirs = one.state_dict(), other.state_dict()
-    return ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
 def texts_encoded(config: Train) -> bool:
