@@ -69,8 +69,11 @@ def test_readme_command(command: str, tmp_path: Path) -> None:
     arguments = [
         a for a in arguments if not a.startswith(("benchmark.size=", "sampler=")) and a not in PRESETS[script]
     ]  # the presets set them
+    shortened = (
+        [*PRESETS[script], *arguments] if "--" in arguments else [*arguments, *PRESETS[script]]
+    )  # what follows -- is no option
     run = subprocess.run(
-        [sys.executable, ROOT / script, *arguments, *PRESETS[script]],
+        [sys.executable, ROOT / script, *shortened],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -80,8 +83,9 @@ def test_readme_command(command: str, tmp_path: Path) -> None:
     assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-3000:]
     assert "Traceback" not in run.stderr
     if script == "edit.py":
-        assert Image.open(tmp_path / "out.png").size == (64, 64)
-        assert (tmp_path / "out_explain.png").is_file()
+        output = tmp_path / re.findall(r"--output[ =](\S+)", command)[0]
+        assert Image.open(output).size == (64, 64)
+        assert output.with_stem(f"{output.stem}_explain").is_file() == ("--explain" in arguments)
     elif "plan=only" not in arguments:
         (report,) = tmp_path.glob("outputs/*/*/report/report.md")
         assert "control: copy source" in report.read_text()
