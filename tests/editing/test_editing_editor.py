@@ -1,5 +1,6 @@
 import io
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -365,3 +366,46 @@ def test_a_path_is_no_picture(tiny_editor: Editor, path: Any) -> None:
 def test_a_batch_has_a_sample(tiny_editor: Editor) -> None:
     with pytest.raises(UserError, match="batch_size=0 must be at least 1"):
         tiny_editor.edit(picture(), INSTRUCTIONS[0], batch_size=0)
+
+
+def test_threads_may_share_an_editor(tiny_editor: Editor) -> None:
+    """Each reads its own texts, whatever another has read since."""
+    instructions = [f"{INSTRUCTIONS[0]} {number}" for number in range(6)]
+    alone = [tiny_editor.edit(picture(), instruction) for instruction in instructions]
+    with ThreadPoolExecutor(6) as pool:
+        together = list(pool.map(lambda instruction: tiny_editor.edit(picture(), instruction), instructions))
+    assert all(map(same, together, alone))
+
+
+def test_numbers_and_lists_may_be_numpys(tiny_editor: Editor) -> None:
+    wanted = tiny_editor.edit(picture(), INSTRUCTIONS[0], steps=2, guidance_scale=1.5, record_layers=[0, 2])
+    numbers: Any = {"steps": np.int64(2), "guidance_scale": torch.tensor(1.5)}
+    several: Any = (np.array([0, 2]), iter([0, 2]))
+    for layers in several:
+        found = tiny_editor.edit(picture(), INSTRUCTIONS[0], record_layers=layers, **numbers)
+        assert same(found, wanted) and torch.equal(found.layer_maps[0], wanted.layer_maps[0])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_torchs_default_type_changes_nothing(tiny_editor: Editor, dtype: torch.dtype) -> None:
+    """A Lightning training in bf16-true sets it."""
+    mask = np.zeros((32, 32), bool)
+    mask[:20, 4:] = True
+
+    def edited() -> EditResult:
+        record: Any = {"record_layers": [0, 1], "record_sources": ["posterior"], "mask": mask, "steps": 5}
+        return tiny_editor.edit(picture(), INSTRUCTIONS[0], **record)
+
+    wanted = edited()
+    torch.set_default_dtype(dtype)
+    try:
+        found = edited()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert same(found, wanted)
+    for ours, theirs in (
+        (found.localization, wanted.localization),
+        (found.layer_maps, wanted.layer_maps),
+        (found.code_maps["posterior"], wanted.code_maps["posterior"]),
+    ):
+        assert ours[0].dtype == torch.float32 and torch.equal(ours[0], theirs[0])

@@ -77,3 +77,20 @@ def test_loss_is_cross_entropy_of_the_hidden_tokens_alone() -> None:
     torch.testing.assert_close(
         masked_cross_entropy(logits.movedim(1, -1)[mask], codes[mask], float(mask.sum())), expected
     )
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_torchs_default_type_changes_nothing(dtype: torch.dtype) -> None:
+    """Lightning sets it in a step of bf16-true and of 64-true."""
+
+    def drawn() -> list[torch.Tensor]:
+        generator = torch.Generator().manual_seed(0)
+        return [*draw_masks(generator, 4, 1024), draw_drops(generator, 64, 0.5)]
+
+    wanted = drawn()
+    torch.set_default_dtype(dtype)
+    try:
+        found = drawn()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert all(map(torch.equal, found, wanted))

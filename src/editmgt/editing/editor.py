@@ -26,7 +26,7 @@ from editmgt.editing.images import (
 )
 from editmgt.editing.loop import PerSample, Step, TokenEdit
 from editmgt.editing.masks import MaskLike, codes_that_may_change, may_change
-from editmgt.editing.reading import Reader
+from editmgt.editing.reading import Reader, stacked
 from editmgt.editing.sampler import sample_generators
 from editmgt.editing.samples import Sample, batches, check_text, pair_up
 from editmgt.editing.settings import EditSettings
@@ -34,7 +34,7 @@ from editmgt.editing.settings_problems import check_guidance, check_query, check
 from editmgt.editing.tokens import edit_tokens
 from editmgt.errors import UserError, nearest
 from editmgt.model import AESTHETIC_SCORE, MGTransformer
-from editmgt.text import TextEncoder
+from editmgt.text import TextEncoder, TextStates
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ class Editor:
                 "feather=True blends a composite by its mask: it needs composite=True and a mask."
             )
         check_query(settings, query)
-        self._check_recorded(record_layers, record_sources, settings)
+        record_layers, record_sources = self._recorded(record_layers, record_sources, settings)
         check_threshold(self.settings, overrides)
         samples = pair_up(
             images,
@@ -234,16 +234,16 @@ class Editor:
         pictures: dict[int, Image.Image] = {}
         edits: dict[int, tuple[TokenEdit, int]] = {}
         codes: dict[int, Tensor] = {}
-        before: dict[
-            int, Image.Image
-        ] = {}  # each source through the codec, however many edits are made of it
+        # each source through the codec, however many edits are made of it
+        before: dict[int, Image.Image] = {}
         with self._evaluating():
             texts = [sample.instruction for sample in samples]
-            self.reader.read([*texts, settings.negative_prompt], self.device, batch_size)
+            read = self.reader.read([*texts, settings.negative_prompt], self.device, batch_size)
             for finished, batch in enumerate(planned, start=1):
                 most = finished * settings.steps
                 edit, decoded = self._edit_batch(
                     [samples[i] for i in batch],
+                    read,
                     codes,
                     settings,
                     trace,
@@ -297,6 +297,7 @@ class Editor:
     def _edit_batch(
         self,
         samples: list[Sample],
+        read: dict[str, TextStates],
         codes: dict[int, Tensor],
         settings: EditSettings,
         trace: bool,
@@ -306,7 +307,8 @@ class Editor:
     ) -> tuple[TokenEdit, Tensor]:
         """Edit samples of one working size: returns their codes and their pixels [B,3,H,W].
 
-        ``codes`` are those of pictures that were encoded already, by identity; new ones are added.
+        ``read`` are the states of all texts. ``codes`` are those of pictures that were encoded already, by identity; new
+        ones are added.
         """
         width, height = samples[0].size
         grid = (height // self.codec.downsampling, width // self.codec.downsampling)
@@ -323,9 +325,11 @@ class Editor:
         ]
         asked = [sample.rows for sample in samples if sample.rows is not None]
         rows = torch.stack(asked) if asked else None
-        text = self.reader.states([sample.instruction for sample in samples])
-        negative = self.reader.states([settings.negative_prompt] * len(samples))
-        micro_conditions = torch.tensor([width, height, 0, 0, AESTHETIC_SCORE], device=self.device)
+        text = stacked(read, [sample.instruction for sample in samples])
+        negative = stacked(read, [settings.negative_prompt] * len(samples))
+        micro_conditions = torch.tensor(
+            [width, height, 0, 0, AESTHETIC_SCORE], dtype=torch.float32, device=self.device
+        )
         edit = edit_tokens(
             self.transformer,
             reference_BHW,
@@ -346,17 +350,22 @@ class Editor:
         )
         return edit, self.codec.decode(edit.tokens)
 
-    def _check_recorded(self, layers: Sequence[int], sources: Sequence[str], settings: EditSettings) -> None:
+    def _recorded(
+        self, layers: Iterable[int], sources: Iterable[str], settings: EditSettings
+    ) -> tuple[list[int], list[str]]:
+        """Return both as lists; what is not there is a ``UserError``."""
         last = self.transformer.num_blocks - 1
         if not isinstance(layers, Iterable):
             raise UserError(f"record_layers={layers} must be a list of blocks.")
+        layers, sources = list(layers), list(sources)
         if outside := [layer for layer in layers if layer not in range(last + 1)]:
             raise UserError(f"record_layers {outside} do not exist: this model has blocks 0 to {last}.")
         if unknown := [source for source in sources if source not in settings.code_sources]:
             raise UserError(
-                f"record_sources={list(sources)}: {unknown[0]} must be one of {', '.join(settings.code_sources)}"
+                f"record_sources={sources}: {unknown[0]} must be one of {', '.join(settings.code_sources)}"
                 f"{'' if settings.guided else ' (there is no guidance)'}.{nearest(unknown[0], settings.code_sources)}"
             )
+        return layers, sources
 
     def _warn_of_cuts(self, samples: list[Sample]) -> None:
         if cuts := cuts_of((sample.instruction for sample in samples), self.text_encoder):

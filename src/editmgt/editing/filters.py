@@ -43,7 +43,8 @@ def gaussian(maps_Bhw: Tensor, sigma: float) -> Tensor:
     decide which tokens are held.
     """
     radius = int(REACH * sigma + 0.5)
-    weights = torch.tensor([exp(-0.5 * (offset / sigma) ** 2) for offset in range(-radius, radius + 1)])
+    curve = [exp(-0.5 * (offset / sigma) ** 2) for offset in range(-radius, radius + 1)]
+    weights = torch.tensor(curve, dtype=torch.float32)
     weights = (weights / weights.sum()).to(maps_Bhw)
     rows = (_windows(maps_Bhw, radius, dim=1) * weights[:, None]).sum(dim=2)
     return (_windows(rows, radius, dim=2) * weights).sum(dim=3)

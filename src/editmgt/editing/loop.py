@@ -5,6 +5,7 @@ Shapes: B batch, V codebook, N = H*W codes, M unknown codes, h w cells, S steps,
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -163,7 +164,8 @@ class Loop:
         """Sample what is unknown, in the schedule's steps from ``first`` on; later ones begin with less unknown."""
         settings, schedule, predict, code_maps = self.settings, self.schedule, start.predict, start.code_maps
         reference_BHW, randomness = predict.reference_BHW, start.randomness
-        (batch, height, width), device = reference_BHW.shape, reference_BHW.device
+        batch, height, width = reference_BHW.shape
+        float32: Any = {"dtype": torch.float32, "device": reference_BHW.device}
         length, cells = height * width, self._cells(reference_BHW)
         numbers = range(first, settings.steps)
 
@@ -173,7 +175,7 @@ class Loop:
         if localization_Bhw is None:
             layers = tuple(dict.fromkeys((*settings.map_layers, *layers)))
             grid = cells if settings.map_source == "attention" else (height, width)
-            localization_Bhw = torch.zeros(batch, *grid, device=device)
+            localization_Bhw = torch.zeros(batch, *grid, **float32)
         map_Bhw = localization_Bhw
 
         share_B = share(start.may_change_BHW)
@@ -182,9 +184,9 @@ class Loop:
         tokens_BHW = reference_BHW.masked_fill(start.may_change_BHW, self.mask_id)
         held_BHW = start.held_BHW
         trace: list[Step] = []
-        layers_BSLhw = torch.zeros(batch, len(numbers), len(self.record_layers), *cells, device=device)
+        layers_BSLhw = torch.zeros(batch, len(numbers), len(self.record_layers), *cells, **float32)
         sources_BSHW = {
-            source: torch.zeros(batch, len(numbers), height, width, device=device)
+            source: torch.zeros(batch, len(numbers), height, width, **float32)
             for source in self.record_sources
         }
         for taken, step in enumerate(numbers):
@@ -269,4 +271,4 @@ class Loop:
 
 def share(unknown_BHW: Tensor) -> Tensor:
     """The part [B] of each sample's codes that is unknown."""
-    return unknown_BHW.sum(dim=(1, 2)) / unknown_BHW[0].numel()
+    return unknown_BHW.sum(dim=(1, 2), dtype=torch.float32) / unknown_BHW[0].numel()

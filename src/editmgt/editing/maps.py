@@ -25,7 +25,7 @@ class CodeMaps:
 
     def __init__(self, sources: Iterable[str], reference_BHW: Tensor) -> None:
         self.reference_BHW = reference_BHW
-        nothing_BHW = torch.zeros(reference_BHW.shape, device=reference_BHW.device)
+        nothing_BHW = torch.zeros(reference_BHW.shape, dtype=torch.float32, device=reference_BHW.device)
         self.scores = {source: nothing_BHW for source in sources if source in CODE_SOURCES}
         self.likeliest_BHW = nothing_BHW.bool()
 

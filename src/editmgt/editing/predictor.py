@@ -69,9 +69,8 @@ class Predictor:
         self._kept_exactly = settings.reference_attends == "itself" and settings.reuse != "known"
         self._keeps = self._kept_exactly or settings.reuse != "nothing"
         self._memory = Memory()
-        self._remembered = (
-            0  # samples that the memory is of: none yet, B, or 2 B, the unconditional half first
-        )
+        # samples that the memory is of: none yet, B, or 2 B, the unconditional half first
+        self._remembered = 0
         self._age = 0  # passes since everything was computed
         self._seen_BHW = reference_BHW  # the tokens that the memory is of
 

@@ -1,6 +1,6 @@
 """The text encoder as an editor uses it: read everything before the first step, then make room."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 
@@ -28,8 +28,8 @@ class Reader:
         self._read_as: tuple[torch.device, torch.dtype] | None = None
 
     @torch.no_grad()
-    def read(self, texts: Iterable[str], device: torch.device, batch_size: int) -> None:
-        """Read each distinct text that the last call did not; from now on these are what is held.
+    def read(self, texts: Iterable[str], device: torch.device, batch_size: int) -> dict[str, TextStates]:
+        """Return the states [1,T,D] and [1,P] of each distinct text; those that the last call read are not read again.
 
         A text encoder that learns changes between edits, so nothing is taken over from one.
         """
@@ -43,19 +43,21 @@ class Reader:
                 f"The text encoder was dropped after the first edit and cannot read '{unread[0]}': load the editor "
                 "anew, or with text_encoder_afterwards=offload."
             )
-        self._states = {text: known[text] for text in needed if text in known}
-        self._read_as = read_as
+        states = {text: known[text] for text in needed if text in known}
         if unread and self.afterwards == "offload":
             self.encoder.to(device)
         for start in range(0, len(unread), batch_size):
             batch = unread[start : start + batch_size]
             read = self.encoder.encode(batch)
             for row, text in enumerate(batch):
-                self._states[text] = TextStates(*(states[row : row + 1].to(device) for states in read))
+                states[text] = TextStates(*(part[row : row + 1].to(device) for part in read))
         if self.afterwards != "keep":
             self.encoder.to("cpu" if self.afterwards == "offload" else "meta")
+        self._states, self._read_as = states, read_as
+        return states
 
-    def states(self, texts: Sequence[str]) -> TextStates:
-        """Return the states of texts that were read, a row for each."""
-        rows = [self._states[text] for text in texts]
-        return TextStates(*(torch.cat(parts) for parts in zip(*rows, strict=True)))
+
+def stacked(states: Mapping[str, TextStates], texts: Sequence[str]) -> TextStates:
+    """Return the states of ``texts``, a row for each."""
+    rows = [states[text] for text in texts]
+    return TextStates(*(torch.cat(parts) for parts in zip(*rows, strict=True)))

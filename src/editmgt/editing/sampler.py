@@ -121,7 +121,7 @@ class Schedule:
 
     def temperature_at(self, step: int) -> float:
         """Scale of the Gumbel noise, linear from the first temperature to the last."""
-        return float(torch.linspace(*self.temperature, self.steps)[step])
+        return float(torch.linspace(*self.temperature, self.steps, dtype=torch.float32)[step])
 
     def steps_at(self, ratio_B: Tensor) -> list[int]:
         """The last step of each sample before which at least ``ratio_B`` is unknown: where sampling is with so much left."""
@@ -129,7 +129,7 @@ class Schedule:
         return ((ratios >= ratio_B[:, None]).sum(dim=1) - 1).tolist()
 
     def _ratio(self, step: int) -> Tensor:
-        progress = torch.tensor(step) / self.steps
+        progress = torch.tensor(step, dtype=torch.float32) / self.steps
         return torch.cos(progress * math.pi / 2) if self.kind == "cosine" else 1 - progress
 
 

@@ -311,8 +311,7 @@ class EditSettings:
         ]
         if unknown:
             raise UserError(" ".join(unknown))
-        lists = {name: tuple(value) for name, value in changes.items() if isinstance(value, list)}
-        return replace(self, **(changes | lists))
+        return replace(self, **{name: _plain(value) for name, value in changes.items()})
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -322,6 +321,13 @@ class EditSettings:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+
+
+def _plain(value: Any) -> Any:
+    """A list as a tuple, and a number of numpy or torch as Python's."""
+    if getattr(value, "ndim", None) == 0:
+        return value.item()
+    return tuple(value) if isinstance(value, list) else value
 
 
 SETTINGS = declared(EditSettings)  # name -> what is declared of it, in the fields' order

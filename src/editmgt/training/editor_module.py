@@ -190,7 +190,7 @@ class EditorModule(LightningModule):
         With ``logits_at`` [B, H, W] (bool), those of the marked tokens alone, [M, V].
         """
         height, width = (side * self.pixels_per_code for side in tokens.shape[1:])
-        micro = torch.tensor([width, height, 0, 0, AESTHETIC_SCORE], device=self.device)
+        micro = torch.tensor([width, height, 0, 0, AESTHETIC_SCORE], dtype=torch.float32, device=self.device)
         return self.transformer(
             tokens,
             text.states_BTD,

@@ -14,9 +14,11 @@ def draw_masks(generator: torch.Generator, batch: int, length: int) -> tuple[Ten
 
     Returns bool masks [B, L], at least one token hidden each, and the ratio [B] of hidden tokens.
     """
-    ratio_B = torch.cos(torch.rand(batch, generator=generator) * pi / 2)
+    ratio_B = torch.cos(torch.rand(batch, generator=generator, dtype=torch.float32) * pi / 2)
     hidden_B = (ratio_B * length).round().clamp(1, length)
-    rank_BL = torch.rand(batch, length, generator=generator).argsort(dim=1).argsort(dim=1)
+    rank_BL = (
+        torch.rand(batch, length, generator=generator, dtype=torch.float32).argsort(dim=1).argsort(dim=1)
+    )
     return rank_BL < hidden_B[:, None], hidden_B / length
 
 
@@ -52,7 +54,7 @@ def hide_edits(mask_BHW: Tensor, changed_BHW: Tensor, hide_B: Tensor) -> tuple[T
 
 def draw_drops(generator: torch.Generator, batch: int, probability: float) -> Tensor:
     """Draw for each sample [B] whether its condition is dropped; True with ``probability``."""
-    return torch.rand(batch, generator=generator) < probability
+    return torch.rand(batch, generator=generator, dtype=torch.float32) < probability
 
 
 def drop_conditions(input_ids_BT: Tensor, drop_B: Tensor, empty_T: Tensor) -> Tensor:
