@@ -75,7 +75,7 @@ def test_missing_directory_and_files(saved: Path) -> None:
         MGTransformer.from_pretrained(saved)
 
 
-@pytest.mark.parametrize(("name", "words"), [(WEIGHTS, "safetensors file"), ("config.json", "readable JSON")])
+@pytest.mark.parametrize(("name", "words"), [(WEIGHTS, "safetensors file"), ("config.json", "read as JSON")])
 def test_corrupt_files(saved: Path, name: str, words: str) -> None:
     (saved / name).write_bytes(b"\x00\x01 half a file")
     with pytest.raises(UserError, match=words):
@@ -92,6 +92,13 @@ def test_loading_keeps_the_stored_type(saved: Path) -> None:
     [
         ({"axes_dims_rope": [4, 4, 8]}, "add up to attention_head_dim=12"),
         ({"axes_dims_rope": [3, 4, 5]}, "three even numbers"),
+        ({"axes_dims_rope": ["4", 4, 4]}, "three even numbers"),
+        ({"axes_dims_rope": None}, "axes_dims_rope=None must be of type tuple"),
+        ({"num_layers": "1"}, "num_layers='1' must be of type int"),
+        (
+            {"attention_head_dim": 12.0, "downsample": 1},
+            "attention_head_dim=12.0 .*; downsample=1 must be of type bool",
+        ),
         ({"vocab_size": 16}, "must exceed codebook_size=16"),
         ({"upsample": False}, "must agree"),
         ({"connector_type": "lineal"}, "Did you mean 'linear'"),

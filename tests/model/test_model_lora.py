@@ -121,6 +121,12 @@ def test_adapters_of_another_model_or_broken_ones(tmp_path: Path) -> None:
         lora.load_adapters(small_model(num_single_layers=1), tmp_path)
     with pytest.raises(UserError, match="carries a LoRA already"):
         lora.load_adapters(adapted("all"), tmp_path)
+    settings = json.loads((tmp_path / "adapter_config.json").read_text())
+    for change in ({"r": 0}, {"target_modules": ["q_proj"]}):  # of a language model
+        (tmp_path / "adapter_config.json").write_text(json.dumps(settings | change))
+        with pytest.raises(UserError, match="cannot be read as a LoRA adapter"):
+            lora.load_adapters(small_model(), tmp_path)
+    (tmp_path / "adapter_config.json").write_text(json.dumps(settings))
     path = tmp_path / "adapter_model.safetensors"
     save_file(dict(list(load_file(path).items())[1:]), path)
     with pytest.raises(UserError, match=r"1 missing: base_model.model."):

@@ -1,6 +1,6 @@
 """The transformer's shape, under the argument names of the published ``config.json``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -54,7 +54,13 @@ class MGTConfig:
             raise UserError("transformer config: " + "; ".join(problems))
 
     def _problems(self) -> list[str]:
-        found = []
+        found = [
+            f"{field.name}={getattr(self, field.name)!r} must be of type {type(field.default).__name__}"
+            for field in fields(self)
+            if type(getattr(self, field.name)) is not type(field.default)
+        ]
+        if found:
+            return found
         for name in ("num_single_layers", "attention_head_dim", "num_attention_heads", "codebook_size"):
             if getattr(self, name) < 1:
                 found.append(f"{name}={getattr(self, name)} must be at least 1")
@@ -62,7 +68,7 @@ class MGTConfig:
             found.append(f"num_layers={self.num_layers} must not be negative")
         axes = self.axes_dims_rope
         if (
-            len(axes) != 3
+            [type(axis) for axis in axes] != [int] * 3
             or sum(axes) != self.attention_head_dim
             or any(axis < 2 or axis % 2 for axis in axes)
         ):
@@ -107,8 +113,8 @@ class MGTConfig:
             raise UserError("transformer config: " + "; ".join(unknown))
         if values.get("connector_type", "none") is None:
             values["connector_type"] = "none"
-        if "axes_dims_rope" in values:
-            values["axes_dims_rope"] = tuple(int(axis) for axis in values["axes_dims_rope"])
+        if isinstance(axes := values.get("axes_dims_rope"), Sequence):
+            values["axes_dims_rope"] = tuple(axes)
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:

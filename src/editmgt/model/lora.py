@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from editmgt.errors import UserError, nearest
+from editmgt.errors import UserError, first_line, nearest
 from editmgt.files import write_atomic
 from editmgt.finite import check_weights
 from editmgt.model.blocks import DoubleBlock, Joint, SingleBlock
@@ -95,11 +95,11 @@ def load_adapters(transformer: MGTransformer, directory: Path | str) -> None:
         with safe_open(directory / WEIGHTS, "pt") as file:
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 not a mapping
             stream = (file.metadata() or {}).get("stream", "all")
+        if not isinstance(config, LoraConfig) or not config.target_modules:
+            raise UserError(f"{directory / CONFIG} is not a LoRA adapter's.")
+        _inject(transformer, config, stream)
     except (SafetensorError, ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{directory} cannot be read as a LoRA adapter: {error}") from None
-    if not isinstance(config, LoraConfig) or not config.target_modules:
-        raise UserError(f"{directory / CONFIG} is not a LoRA adapter's.")
-    _inject(transformer, config, stream)
+        raise UserError(f"{directory} cannot be read as a LoRA adapter: {first_line(error)}") from None
     own = _state(transformer)
     check(own, state, f"{directory / WEIGHTS} does not fit this transformer")
     check_weights(directory / WEIGHTS, state)
