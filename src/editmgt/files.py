@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from editmgt.errors import UserError, first_line
+
 CANNOT_WRITE = "cannot write "  # begins the message of a WriteError
 
 
@@ -104,3 +106,14 @@ def files_below(directory: Path) -> list[Path]:
 def read_json(path: Path | str) -> Any:
     """Read a JSON file."""
     return json.loads(Path(path).read_text())
+
+
+def read_object(file: Path) -> dict[str, Any]:
+    """Return a file's JSON object; a ``UserError`` of one line where there is none."""
+    try:
+        found = json.loads(file.read_bytes().decode("utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{file} cannot be read as JSON: {first_line(error)}.") from error
+    if not isinstance(found, dict):
+        raise UserError(f"{file} holds no JSON object, but {type(found).__name__}.")
+    return found

@@ -77,8 +77,8 @@ INDEX, SCHEDULER = "model_index.json", "scheduler/scheduler_config.json"
     ("damage", "said"),
     [
         (lambda d: (d / INDEX).unlink(), "no model_index.json"),
-        (lambda d: (d / INDEX).write_text("{"), "not readable JSON"),
-        (lambda d: (d / INDEX).write_text("[]"), "must hold a JSON object"),
+        (lambda d: (d / INDEX).write_text("{"), "cannot be read as JSON"),
+        (lambda d: (d / INDEX).write_text("[]"), "holds no JSON object, but list"),
         (lambda d: (d / INDEX).write_text('{"edit_settings": {"step": 1}}'), "Did you mean 'steps'?"),
         (lambda d: (d / SCHEDULER).unlink(), "no scheduler/scheduler_config.json"),
         (lambda d: (d / SCHEDULER).write_text('{"mask_token_id": 7}'), "the transformer's mask is 39"),
@@ -137,3 +137,22 @@ def test_an_editor_of_links_edits_with_settings_of_its_own(tiny_bundle: Path, tm
     moved = (tmp_path / "run").rename(tmp_path / "renamed")  # with what they are links to
     assert Editor.from_pretrained(moved / "editor").settings == settings
     assert weights_digest(str(moved / "editor")) == weights_digest(str(finished))
+
+
+@pytest.mark.parametrize("part", ["editmgt", "adapter", "llm_encoder"])
+def test_nothing_is_written_beside_parts_of_another_editor(
+    tiny_editor: Editor, tmp_path: Path, part: str
+) -> None:
+    """They would be read with it, or in its place."""
+    (tmp_path / part).mkdir()
+    with pytest.raises(UserError, match=f"holds {part}/ of another editor"):
+        tiny_editor.save_pretrained(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [part]
+
+
+def test_a_text_encoder_that_was_dropped_is_not_saved(tiny_bundle: Path, tmp_path: Path) -> None:
+    editor = Editor.from_pretrained(tiny_bundle, text_encoder_afterwards="drop")
+    editor.edit(picture(), INSTRUCTIONS[0])
+    with pytest.raises(UserError, match="dropped after the first edit and cannot be saved"):
+        editor.save_pretrained(tmp_path)
+    assert not [*tmp_path.iterdir()]

@@ -6,18 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from editmgt.errors import UserError, first_line, nearest
-
-
-def read_object(file: Path) -> dict[str, Any]:
-    """Return a file's JSON object; a ``UserError`` of one line where there is none."""
-    try:
-        found = json.loads(file.read_bytes().decode("utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{file} cannot be read as JSON: {reason}.") from error
-    if not isinstance(found, dict):
-        raise UserError(f"{file} holds no JSON object, but {type(found).__name__}.")
-    return found
+from editmgt.files import read_object
 
 
 def read_entries(file: Path, texts: Collection[str]) -> dict[str, dict[str, Any]]:

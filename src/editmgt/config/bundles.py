@@ -1,11 +1,11 @@
 """What the files beside weights say of them, without loading any."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from editmgt import assets
-from editmgt.errors import nearest
+from editmgt.errors import UserError, nearest
+from editmgt.files import read_object
 from editmgt.settings.mistakes import show
 from editmgt.weights import TRANSFORMERS, on_hub
 from editmgt.weights import local as local_directory
@@ -73,10 +73,9 @@ def text_encoder_problems(name: str, sizes: dict[str, Any]) -> list[str]:
 def _json_object(path: Path) -> dict[str, Any]:
     """Empty where there is none that can be read: loading it says what is wrong."""
     try:
-        values = json.loads(path.read_text())
-    except (OSError, json.JSONDecodeError, UnicodeDecodeError):
+        return read_object(path)
+    except UserError:
         return {}
-    return values if isinstance(values, dict) else {}
 
 
 def num_blocks(name: str) -> int | None:

@@ -5,7 +5,6 @@
 ``model_index.json``, whose ``edit_settings`` are this project's own.
 """
 
-import json
 import os
 import shutil
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from editmgt.codec import Codec
 from editmgt.editing.settings import SCHEDULES, EditSettings
 from editmgt.editing.tokens import TIMESTEP_CONVENTIONS
 from editmgt.errors import UserError, nearest
-from editmgt.files import read_json, write_json
+from editmgt.files import read_object, write_json
 from editmgt.model import MGTransformer
 from editmgt.text import LLM, TextEncoder
 from editmgt.weights import TRANSFORMERS, find
@@ -119,7 +118,7 @@ def read(name: Path | str, dtype: torch.dtype = torch.float32, adapter: Path | s
         )
     # released bases were trained at 512x512 without down-sampling and at 1024x1024 with it
     published = {"schedule": schedule, "resolution": 512 * transformer.cell_size}
-    settings = EditSettings.from_dict(published | index.get("edit_settings", {}))
+    settings = EditSettings.from_dict(published | (index.get("edit_settings") or {}))
     return Bundle(
         Codec.from_pretrained(directory, variant=variant),
         TextEncoder.from_pretrained(directory, variant, dtype).requires_grad_(False),
@@ -131,8 +130,23 @@ def read(name: Path | str, dtype: torch.dtype = torch.float32, adapter: Path | s
 
 
 def write(bundle: Bundle, directory: Path | str) -> None:
-    """Write an editor; ``model_index.json`` comes last, so that half a directory is not taken for one."""
-    directory = Path(directory)
+    """Write an editor; ``model_index.json`` comes last, so that half a directory is not taken for one.
+
+    Raises:
+        UserError: for a directory whose parts would be read beside these or in their place, and a text encoder that was
+            dropped.
+    """
+    directory, llm = Path(directory), bundle.text_encoder.llm
+    own = {WRITTEN, ADAPTER if bundle.transformer.adapter else "", LLM if llm else ""}
+    for name in (*TRANSFORMERS, ADAPTER, LLM):
+        if name not in own and (directory / name).exists():
+            raise UserError(
+                f"{directory} holds {name}/ of another editor, which would be read with this one: name a new directory."
+            )
+    if bundle.text_encoder.model.device.type == "meta":
+        raise UserError(
+            "The text encoder was dropped after the first edit and cannot be saved: load the editor anew."
+        )
     bundle.codec.save_pretrained(directory)
     bundle.text_encoder.save_pretrained(directory)
     bundle.transformer.save_pretrained(directory / WRITTEN)
@@ -149,7 +163,6 @@ def write(bundle: Bundle, directory: Path | str) -> None:
             "timestep_convention": bundle.timestep_convention,
         },
     )
-    llm = bundle.text_encoder.llm
     read_by = {} if llm is None else {LLM: ["transformers", type(llm.model).__name__]}
     write_json(
         directory / INDEX,
@@ -164,7 +177,7 @@ def link(finished: Path, directory: Path, settings: EditSettings | None) -> None
     """
     index = _read_object(finished, INDEX) if (finished / INDEX).is_file() else {}
     own = index.get("edit_settings")
-    wanted = own if settings is None else json.loads(json.dumps(settings.to_dict()))
+    wanted = own if settings is None else settings.to_dict()
     temporary = directory.with_name(f".{directory.name}.{os.getpid()}")
     if wanted == own:
         temporary.unlink(missing_ok=True)
@@ -186,10 +199,4 @@ def link(finished: Path, directory: Path, settings: EditSettings | None) -> None
 def _read_object(directory: Path, name: str) -> dict[str, Any]:
     if not (directory / name).is_file():
         raise UserError(f"{directory} is not an editor: it has no {name}.")
-    try:
-        values = read_json(directory / name)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{directory / name} is not readable JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise UserError(f"{directory / name} must hold a JSON object.")
-    return values
+    return read_object(directory / name)

@@ -1,6 +1,5 @@
 """A transformer's directory: ``config.json`` and its weights in safetensors, every key checked."""
 
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from editmgt.errors import UserError
-from editmgt.files import read_json, write_json
+from editmgt.files import read_object, write_json
 from editmgt.finite import check_weights
 from editmgt.weights import weight_files
 
@@ -24,14 +23,11 @@ SHOWN = 10  # keys listed per kind of mismatch
 
 def read_config(directory: Path) -> dict[str, Any]:
     """Read ``config.json``."""
-    path = _existing(directory, CONFIG)
-    try:
-        values = read_json(path)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not readable JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise UserError(f"{path} must hold a JSON object, not a {type(values).__name__}")
-    return values
+    if not directory.is_dir():
+        raise UserError(f"there is no directory {directory}")
+    if not (directory / CONFIG).is_file():
+        raise UserError(f"{directory} holds no {CONFIG}, so it is not a transformer's directory")
+    return read_object(directory / CONFIG)
 
 
 def load_weights(model: nn.Module, directory: Path, variant: str = "") -> None:
@@ -112,14 +108,6 @@ def save(model: nn.Module, config: dict[str, Any], directory: Path) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     write_json(directory / CONFIG, config)
-
-
-def _existing(directory: Path, name: str) -> Path:
-    if not directory.is_dir():
-        raise UserError(f"there is no directory {directory}")
-    if not (directory / name).is_file():
-        raise UserError(f"{directory} holds no {name}, so it is not a transformer's directory")
-    return directory / name
 
 
 def _first(keys: Iterable[str]) -> str:

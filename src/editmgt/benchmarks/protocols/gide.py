@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy.spatial import ConvexHull, QhullError
 
-from editmgt.benchmarks.entries import check_texts, read_entries, read_object
+from editmgt.benchmarks.entries import check_texts, read_entries
 from editmgt.benchmarks.judging import ANSWER, Judging, Question
 from editmgt.benchmarks.pictures import picture
 from editmgt.benchmarks.table_rows import Record, Table, check_keys
 from editmgt.data.sample import EditSample
 from editmgt.errors import UserError
+from editmgt.files import read_object
 from editmgt.paths import within
 from editmgt.settings.ranges import Text
 

@@ -8,12 +8,13 @@ authors' ``evaluation/image_eval.py``. A mask is the source with a transparent h
 from pathlib import Path
 from typing import Any, Literal
 
-from editmgt.benchmarks.entries import check_texts, read_object
+from editmgt.benchmarks.entries import check_texts
 from editmgt.benchmarks.pictures import mask, picture
 from editmgt.benchmarks.published import EDITMGT, QUOTED, Published
 from editmgt.benchmarks.table_rows import Record, Table, check_keys, open_table
 from editmgt.data.sample import EditSample
 from editmgt.errors import UserError
+from editmgt.files import read_object
 from editmgt.paths import within
 from editmgt.settings.ranges import Text
 
