@@ -159,3 +159,9 @@ def test_sizes_that_make_no_model(
         start = "codec"
     [line] = told("train", f"model={group}", f"init_from={start}", argument)
     assert line.startswith(f"init_from={start}: {key} ")
+
+
+def test_a_fresh_text_encoder_learns(told: Told, tiny_bundle: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_bundle / "vqvae", tmp_path / "codec" / "vqvae")
+    lines = told("train", "model=tiny_base", "init_from=codec", "model.train_text_encoder=false")
+    assert len(lines) == 1 and "the fresh text encoder would stay random" in lines[0]

@@ -80,6 +80,11 @@ def starting_parts(init_from: str, model: Model) -> tuple[Codec, TextEncoder, MG
                 f"init_from={init_from} holds a codec alone; model={model.name} says nothing of a "
                 "fresh transformer and text encoder to train on it (model=tiny_base does)."
             )
+        if not model.train_text_encoder:
+            raise UserError(
+                f"model.train_text_encoder=false: init_from={init_from} holds a codec alone, and the fresh text encoder would "
+                "stay random. Set it to true, or start from weights that have a text encoder."
+            )
         text = fresh_text_encoder(model.text_encoder)
         transformer, fresh = fresh_transformer(model.transformer, reference_mode(model)), ["the transformer"]
     if model.llm is not None:
