@@ -1,7 +1,9 @@
+import errno
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -196,3 +198,23 @@ def test_all_mistakes_are_told_together(photo: Path, capsys: pytest.CaptureFixtu
     said = ("no image format", "instruction is empty", "There is no image file", "There is no image file",
             "--device=toaster", "There is no editor", "--adapter")  # fmt: skip
     assert len(lines) == len(said) and all(words in line for words, line in zip(said, lines, strict=True))
+
+
+def test_a_folder_that_may_not_be_searched(
+    photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As anyone but root meets one."""
+    stat = os.stat
+
+    def refused(path: Any, **options: Any) -> os.stat_result:
+        if "secret" in Path(path).parts[:-1]:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", refused)
+    secret = str(photo.parent / "secret" / "a.png")
+    out = str(photo.parent / "out.png")
+    for line in ([str(photo), "x", "--output", secret], [secret, "x", "--output", out]):
+        assert edit_command.main(line) == 2
+        told = capsys.readouterr().err
+        assert told.count("\n") == 1 and "a.png" in told

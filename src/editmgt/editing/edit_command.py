@@ -23,7 +23,7 @@ from editmgt.editing.output import (
     write,
 )
 from editmgt.editing.settings import INJECTION, QUERY_UNDER, SETTINGS
-from editmgt.errors import UserError, gathered, nearest, tell
+from editmgt.errors import UserError, first_line, gathered, nearest, tell
 from editmgt.progress import progress_bar
 from editmgt.settings.declaration import silenced, silencer
 
@@ -49,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\n".join(edit(options).lines))
     except UserError as error:
         print(error, file=sys.stderr)
+        return BAD_INPUT
+    except OSError as error:  # a folder that may not be searched, for one
+        print(f"{first_line(error)}.", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         print("Interrupted: no file is half written.", file=sys.stderr)
