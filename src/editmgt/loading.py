@@ -10,9 +10,9 @@ from diffusers import ModelMixin
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
-from editmgt.errors import UserError
+from editmgt.errors import UserError, first_line
 from editmgt.finite import check_weights
-from editmgt.weights import has_variant, weight_files
+from editmgt.weights import variant_of, weight_files
 
 # With these the libraries list wrong shapes in their loading info instead of raising without a key.
 MISMATCHES_LISTED = {"ignore_mismatched_sizes": True, "low_cpu_mem_usage": False}
@@ -59,21 +59,22 @@ def load_checked(
         raise UserError(f"{directory} holds no config.json of a {model_class.__name__}.")
     of_diffusers = isinstance(model_class, type) and issubclass(model_class, ModelMixin)
     stem = "diffusion_pytorch_model" if of_diffusers else "model"
-    weight_files(directory, stem, variant)  # says plainly what is not there
+    files = weight_files(directory, stem, variant)  # says plainly what is not there
     try:
         with quiet():
             model, info = model_class.from_pretrained(
                 directory,
                 local_files_only=True,
                 use_safetensors=True,
-                variant=variant if has_variant(directory, stem, variant) else None,
+                variant=variant_of(files[0].name) or None,
                 output_loading_info=True,
                 **({"torch_dtype": dtype} if of_diffusers else {"dtype": dtype, "trust_remote_code": False}),
                 **MISMATCHES_LISTED,
             )
     except Exception as error:  # a broken file makes the libraries raise a dozen kinds of error
-        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise UserError(f"{directory} cannot be read as a {model_class.__name__}: {first}") from error
+        raise UserError(
+            f"{directory} cannot be read as a {model_class.__name__}: {first_line(error)}"
+        ) from error
     wrong = [
         f"{kind} {name}"
         for kind in ("missing", "unexpected", "mismatched")

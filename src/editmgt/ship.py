@@ -40,6 +40,8 @@ def _same_codec(one: Path, other: Path) -> bool:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: python -m editmgt.ship DIR NAME")
     try:
         print(ship(Path(sys.argv[1]), sys.argv[2]))
     except UserError as error:

@@ -20,7 +20,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from editmgt.errors import UserError
+from editmgt.errors import UserError, first_line
 from editmgt.loading import load_checked, quiet
 
 LLM = "llm_encoder"
@@ -238,8 +238,7 @@ def _tokenizer(tokenizer_class: Any, folder: Path, what: str) -> Any:
     try:
         return tokenizer_class.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # a broken file makes the library raise a dozen kinds of error
-        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise UserError(f"{folder} cannot be read as a {what}: {first}") from error
+        raise UserError(f"{folder} cannot be read as a {what}: {first_line(error)}") from error
 
 
 def _check_vocabulary(folder: Path, tokenizer: Any, model: Any) -> None:

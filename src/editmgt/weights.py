@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from editmgt import assets
-from editmgt.errors import UserError, nearest
+from editmgt.errors import UserError, first_line, nearest
 from editmgt.files import files_below
 
 TRANSFORMERS = ("editmgt", "transformer")  # where both are, the first is the editor and the second its base
@@ -98,12 +98,6 @@ def weight_files(directory: Path, stem: str, variant: str = "") -> list[Path]:
     )
 
 
-def has_variant(directory: Path, stem: str, variant: str) -> bool:
-    """Whether one part has files of ``variant``."""
-    names = (f"{stem}.{variant}{SUFFIX}", f"{stem}{SUFFIX}.index.{variant}.json")
-    return any((directory / name).is_file() for name in names)
-
-
 def wanted(files: Iterable[str], variant: str = "") -> list[str]:
     """Choose from a repository's files what an editor is read from: texts, and one variant of each part."""
     paths = [PurePosixPath(file) for file in files]
@@ -158,7 +152,7 @@ def _fetch(repository: str, revision: str | None, variant: str) -> Path:
     except OfflineModeIsEnabled:
         reason = "HF_HUB_OFFLINE is set"
     except Exception as error:  # no network, a server that fails, no space: the cache may still do
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        reason = first_line(error)
     try:
         return Path(
             snapshot_download(

@@ -14,7 +14,6 @@ from editmgt.metrics.localization import (
     localization_auc,
     localization_iou,
     localization_iou_best,
-    resize_map,
 )
 from editmgt.metrics.network_weights import MissingWeights
 from editmgt.metrics.perceptual import LPIPSNetwork, lpips_distance
@@ -60,7 +59,6 @@ __all__ = [
     "metric_names",
     "missing_weights",
     "psnr",
-    "resize_map",
     "scorer_of",
     "ssim",
     "structure_distance",

@@ -8,14 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from editmgt.editing.hold import scores_at_codes
 from editmgt.metrics.registry import metric
-
-
-def resize_map(localization_Bhw: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return the map on another grid [B,H,W], bicubic as region hold brings it to the codes."""
-    if localization_Bhw.shape[1:] == size:
-        return localization_Bhw.float()
-    return F.interpolate(localization_Bhw[:, None].float(), size, mode="bicubic", align_corners=False)[:, 0]
 
 
 @metric(
@@ -143,9 +137,9 @@ def held_fraction(held_BHW: Tensor) -> Tensor:
 
 
 def _pixels(localization_Bhw: Tensor, edit_mask_BHW: Tensor) -> tuple[Tensor, Tensor]:
-    """Return scores and truth, both [B,N], with the map brought to the mask's grid."""
+    """Return scores and truth, both [B,N], with the map brought to the mask's grid as region hold brings it to the codes."""
     height, width = edit_mask_BHW.shape[1:]
-    return resize_map(localization_Bhw, (height, width)).flatten(1), edit_mask_BHW.flatten(1)
+    return scores_at_codes(localization_Bhw.float(), height, width).flatten(1), edit_mask_BHW.flatten(1)
 
 
 def _finite(scores_BN: Tensor) -> Tensor:
