@@ -136,7 +136,7 @@ def _fetch(repository: str, revision: str | None, variant: str) -> Path:
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import OfflineModeIsEnabled, RepositoryNotFoundError, RevisionNotFoundError
 
-    shown = f"'{repository}' is no directory here and"
+    shown = f"'{repository}{f'@{revision}' if revision else ''}' is no directory here and"
     try:
         info = HfApi().model_info(
             repository, revision=revision

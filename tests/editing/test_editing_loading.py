@@ -112,10 +112,11 @@ def test_unknown_names(name: str) -> None:
         Editor.from_pretrained(name)
 
 
-def test_hub_without_network(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["some-one/no-such-editor", "some-one/no-such-editor@v2"])
+def test_hub_without_network(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(UserError, match="'some-one/no-such-editor' is no directory") as caught:
-        Editor.from_pretrained("some-one/no-such-editor")
+    with pytest.raises(UserError, match=f"'{name}' is no directory") as caught:
+        Editor.from_pretrained(name)
     assert "\n" not in str(caught.value)
 
 
