@@ -17,13 +17,7 @@ from editmgt.codec import Codec
 from editmgt.editing import bundle
 from editmgt.editing.composite import edited_region, paste, with_detail
 from editmgt.editing.cuts import InstructionCut, cuts_of
-from editmgt.editing.images import (
-    ImageLike,
-    resize,
-    to_image,
-    to_pixels,
-    working_size,
-)
+from editmgt.editing.images import ImageLike, resize, to_image, to_pixels, working_size
 from editmgt.editing.loop import PerSample, Step, TokenEdit
 from editmgt.editing.masks import MaskLike, codes_that_may_change, may_change
 from editmgt.editing.reading import Reader, stacked
