@@ -33,12 +33,17 @@ def write_sweep(
             name = "__".join(
                 f"{k.rsplit('.', 1)[-1]}-{str(v).lower()}" for k, v in [*levels.items(), ("seed", seed)]
             )
-            cells[name] = [*(f"{key}={value}" for key, value in levels.items()), f"seed={seed}"]
+            cells[name] = [*(f"{key}={_literal(value)}" for key, value in levels.items()), f"seed={seed}"]
             write_cell(directory / name, levels, seed, score, samples, per_source)
     write_json(directory / "plan.json", {"task": "train", "cells": cells})
     if study is not None:
         (directory / "study.yaml").write_text(yaml.safe_dump(dict(study), sort_keys=False))
     return directory
+
+
+def _literal(value: Any) -> Any:
+    """A value as a command line has it."""
+    return f"'{value}'" if isinstance(value, str) and not value.isidentifier() else value
 
 
 def write_cell(

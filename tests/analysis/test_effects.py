@@ -1,17 +1,20 @@
 """Contrasts of factorials, and effects from stored rows: by hand, nested, paired, nothing dropped silently."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from scipy import stats
 from stored_sweep import Score, write_cell, write_sweep
 
 from editmgt.analysis.contrasts import Design, Factor, circle
-from editmgt.analysis.effects import Effect
+from editmgt.analysis.effects import Effect, Scores, estimate
 from editmgt.files import read_json, write_json
+from editmgt.metrics.registry import REGISTRY
 from editmgt.report.analysis import Analysis, analyse
 from editmgt.report.csv_tables import effects_csv
 from editmgt.report.words import answer
@@ -65,7 +68,7 @@ def test_what_acts_only_through_another_is_nested_and_its_idle_cells_are_one() -
         tuple(
             Factor(key, (True, False), ("true", "false")) for key in ("injection", "consolidation", "hold")
         ),
-        {"consolidation": {"hold": 0}},
+        {"consolidation": {"hold": frozenset({0})}},
     )
     names = {c.name: c for c in design.effects()}
     assert list(names) == [
@@ -86,8 +89,8 @@ def test_what_acts_only_through_another_is_nested_and_its_idle_cells_are_one() -
 
 def test_gates_chain() -> None:
     factors = tuple(Factor(key, (0, 1), ("0", "1")) for key in "abc")
-    design = Design(factors, {"c": {"b": 1}, "b": {"a": 1}})
-    assert design.gates("c") == {"b": 1, "a": 1}
+    design = Design(factors, {"c": {"b": frozenset({1})}, "b": {"a": frozenset({1})}})
+    assert design.gates("c") == {"b": {1}, "a": {1}}
     assert design.canonical((0, 1, 1)) == (0, 0, 0)
 
 
@@ -113,9 +116,9 @@ def test_two_factors_that_act_under_different_levels_of_a_third_do_not_interact(
 
 def test_factors_that_act_under_one_level_of_a_third_interact_there() -> None:
     factors = tuple(Factor(key, (0, 1), ("0", "1")) for key in "abc")
-    design = Design(factors, {"b": {"a": 1}, "c": {"a": 1}})
+    design = Design(factors, {"b": {"a": frozenset({1})}, "c": {"a": frozenset({1})}})
     assert "b: 0 → 1 × c: 0 → 1 | a=1" in [contrast.name for contrast in design.effects()]
-    apart = Design(factors, {"b": {"a": 1}, "c": {"a": 0}})
+    apart = Design(factors, {"b": {"a": frozenset({1})}, "c": {"a": frozenset({0})}})
     assert not any(contrast.kind == "interaction" for contrast in apart.effects())
 
 
@@ -206,12 +209,17 @@ def test_what_reads_attention_is_nested_in_its_source_whatever_the_metric(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("others", "within"), [(["otsu"], " | model.hold.rule=threshold"), (["hysteresis"], "")]
+    ("others", "within"),
+    [
+        (["otsu"], " | model.hold.rule=threshold"),
+        (["hysteresis"], ""),
+        (["hysteresis", "otsu"], " | model.hold.rule=threshold or hysteresis"),
+    ],
 )
-def test_a_factor_is_nested_where_one_value_of_another_lets_it_act(
+def test_a_factor_is_nested_in_the_values_of_another_that_let_it_act(
     others: list[str], within: str, tmp_path: Path
 ) -> None:
-    """Two rules read the threshold, and Otsu's does not."""
+    """Two rules read the threshold, and Otsu's does not: where that is averaged in, the effect would be a third too small."""
 
     def score(levels: dict[str, Any], _: int, i: int) -> dict[str, float]:
         reads = levels["model.hold.rule"] != "otsu"
@@ -223,8 +231,13 @@ def test_a_factor_is_nested_where_one_value_of_another_lets_it_act(
         [0],
         score,
     )
-    effect = by_name(analyse(tmp_path))[f"model.hold.threshold: 0.5 → 0.7{within}"]
+    analysis = analyse(tmp_path)
+    effect = by_name(analysis)[f"model.hold.threshold: 0.5 → 0.7{within}"]
     assert effect.summary.estimate == pytest.approx(0.2, abs=0.02)
+    assert (within.replace(" | model.hold.rule=", "(within rule ") in answer(analysis)[0]) or not within
+    between = [effect for effect in by_name(analysis) if " × " in effect]
+    both_act = "model.hold.rule: threshold → hysteresis × model.hold.threshold: 0.5 → 0.7"
+    assert between == ([both_act] if "hysteresis" in others else [])
 
 
 def test_what_a_swept_group_sets_is_no_factor_beside_it(tmp_path: Path) -> None:
@@ -286,6 +299,7 @@ def test_what_cannot_be_paired_is_counted(tmp_path: Path) -> None:
     summary = effect.summary
     assert (summary.n, summary.failed, summary.undefined, summary.absent) == (5, 1, 1, 1)
     assert summary.estimate == -1 and "no interval" in effect.note  # all five differ by one
+    assert summary.p == 1 / 16  # the sign test's
     assert "samples left out: 1 failed, 1 undefined, 1 absent" in answer(analyse(tmp_path))[-1]
 
 
@@ -294,6 +308,62 @@ def test_without_a_study_file_the_cells_say_the_same(tmp_path: Path) -> None:
     write_sweep(with_study, SWITCHES, [0, 1, 2], switches_score, samples=6, study=STUDY)
     write_sweep(without, SWITCHES, [0, 1, 2], switches_score, samples=6)
     assert effects_csv(analyse(without)) == effects_csv(analyse(with_study))
+
+
+def test_where_every_sample_is_lost_the_answer_says_so(tmp_path: Path) -> None:
+    write_sweep(
+        tmp_path, {HOLD: [True, False]}, [0], lambda levels, *_: {"edit/success": float(levels[HOLD])}
+    )
+    first, *_ = answer(analyse(tmp_path))
+    assert "is real" in first and "region_hold true → false −1.000 worse (p = 0.008, all differences" in first
+
+
+@pytest.mark.parametrize("levels", [3, 5, 6])
+@pytest.mark.parametrize("kind", ["binary", "continuous"])
+def test_what_rounding_leaves_where_cells_are_equal_is_no_effect(kind: str, levels: int) -> None:
+    """Averages over three and more levels of another factor: sixths do not cancel, and tests would call that real."""
+    factors = [
+        Factor(key, tuple(range(n)), tuple(map(str, range(n))))
+        for key, n in zip("abc", (2, 2, levels), strict=True)
+    ]
+    design, rng = Design(tuple(factors)), np.random.default_rng(levels)
+    values = rng.integers(0, 2, (levels, 40)) if kind == "binary" else rng.normal(30, 3, (levels, 40))
+    frames = {
+        (cell, 0): pd.DataFrame({"sample_id": range(40), "status": "ok", "m": values[cell[-1]].astype(float)})
+        .assign(source_id="", edit_type="", instruction="", seed=0).astype({"sample_id": str})
+        for cell in design.combinations()
+    }  # fmt: skip
+    effects = estimate(Scores(frames, design, {"m": REGISTRY["edit/success"]}), design.effects(), "m")
+    idle = [effect for effect in effects if "c" not in effect.contrast.changes]
+    assert len(idle) == 3
+    for effect in idle:
+        assert (effect.summary.estimate, effect.summary.p, effect.note) == (0, 1, "no sample differs")
+
+
+def test_a_cell_that_never_started_has_the_values_that_others_have(tmp_path: Path) -> None:
+    """YAML 1.1, in which the plan was read, takes 1e-4 for a text: a level of its own, and the sweep for no factorial."""
+    rate = "model.optimizer.lr"
+
+    def score(levels: dict[str, Any], _: int, i: int) -> dict[str, float]:
+        return {"edit/success": float((i + levels[HOLD]) % 3 == 0)}
+
+    write_sweep(tmp_path, {rate: [1e-3, 1e-4], HOLD: [True, False]}, [0], score)
+    plan = read_json(tmp_path / "plan.json")
+    lost = [*plan["cells"]][-1]
+    plan["cells"][lost] = [f"{rate}=1e-4", f"{HOLD}=false", "seed=0"]
+    write_json(tmp_path / "plan.json", plan)
+    shutil.rmtree(tmp_path / lost)
+    study = analyse(tmp_path).study
+    assert study.full_factorial and study.design.factors[0].texts == ("0.001", "0.0001")
+
+
+def test_a_value_that_is_written_in_two_ways_is_one_level(tmp_path: Path) -> None:
+    key = "sampler.guidance_interval"
+    write_sweep(tmp_path, {key: [[0, 1], [0.5, 1]]}, [0], lambda *_: {"edit/success": 1.0}, samples=3,
+                study=STUDY | {"factors": {key: [[0.0, 1.0], [0.5, 1.0], [0.5, 1]]}, "baseline": {key: [0.5, 1.0]}, "acts_through": {},
+                               "seeds": [0]})  # fmt: skip
+    analysis = analyse(tmp_path)
+    assert not analysis.notes and analysis.design.factors[0].texts == ("[0.5,1.0]", "[0.0,1.0]")
 
 
 def test_a_missing_cell_costs_its_seed_and_only_what_needs_it(tmp_path: Path) -> None:

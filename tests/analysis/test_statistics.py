@@ -72,7 +72,9 @@ def test_images_count_by_their_samples() -> None:
 def test_differences_that_do_not_vary_have_no_interval() -> None:
     nothing, always = paired_mean(np.zeros((3, 9))), paired_mean(np.full((3, 9), 0.1))
     assert nothing.estimate == 0 and np.isnan(nothing.low) and nothing.p == 1
-    assert always.estimate == pytest.approx(0.1) and np.isnan(always.low) and np.isnan(always.p)
+    assert always.estimate == pytest.approx(0.1) and np.isnan(always.low)
+    assert always.p == pytest.approx(stats.binomtest(9, 9).pvalue)  # of the sign test
+    assert paired_mean(np.ones((1, 5000))).p == 1e-16
     alone = paired_mean([[2.0]])
     assert alone.estimate == 2 and np.isnan(alone.low) and np.isnan(alone.p)
 

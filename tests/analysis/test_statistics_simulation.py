@@ -56,7 +56,7 @@ def test_corrected_tests_of_a_factorial_keep_to_their_level(spread: str, seeds: 
     factors = tuple(
         Factor(key, (True, False), ("true", "false")) for key in ("injection", "consolidation", "hold")
     )
-    design = Design(factors, {"consolidation": {"hold": 0}})
+    design = Design(factors, {"consolidation": {"hold": frozenset({0})}})
     rng, images = np.random.default_rng(10 + seeds), 40
     image = rng.standard_normal((STUDIES, 1, images))
     cells = {}

@@ -81,7 +81,10 @@ def test_a_reader_learns_in_five_lines_what_changed_and_whether_it_is_real(sweep
         r"is real:\*\* attention_injection true → false −0\.\d+ \[−\d\.\d+, −0\.\d+\] worse", first[2]
     )
     assert "Not shown:** region_hold true → false" in first[3]
-    assert "Real on other metrics:** region_hold true → false: outside/l1 worse" in first[3]
+    assert (
+        "Real on other metrics** (each corrected on its own): region_hold true → false: outside/l1 worse"
+        in first[3]
+    )
     assert "24 paired samples, 3 training seeds" in first[4] and "all 12 cells finished" in first[4]
     assert "is real: attention_injection true → false" in printed
     files = {path.name for path in report.iterdir()}
@@ -343,6 +346,13 @@ def test_one_run_has_a_table_and_nothing_to_compare(tmp_path: Path) -> None:
     assert "no setting differs between the cells" in texts(analysis)
     mean = analysis.mean((), "edit/success")
     assert len(mean.seeds) == 3 and mean.low < mean.estimate < mean.high
+
+
+def test_the_interval_of_a_mean_stays_in_its_metric_s_range(tmp_path: Path) -> None:
+    """Of a share near 1 half of a symmetric interval would lie over 1."""
+    write_sweep(tmp_path, {HOLD: [True, False]}, [0, 1], lambda _, s, i: {"edit/success": float(i + s > 0)})
+    mean = analyse(tmp_path).mean((0,), "edit/success")
+    assert mean.low < mean.estimate < mean.high == 1
 
 
 def test_the_primary_metric_may_not_be_there(tmp_path: Path) -> None:

@@ -35,6 +35,10 @@ class Factor:
         """Return ``key: from -> to``."""
         return f"{self.key}: {self.texts[0]} → {self.texts[level]}"
 
+    def any_of(self, levels: Collection[int]) -> str:
+        """Return ``a or b``."""
+        return " or ".join(self.texts[level] for level in sorted(levels))
+
 
 @dataclass(frozen=True)
 class Contrast:
@@ -45,14 +49,14 @@ class Contrast:
         kind: ``main`` (averaged over the other factors), ``nested`` (only where another factor lets it act),
             ``interaction`` (how much one change alters another) or ``comparison`` (one cell with the baseline).
         changes: factor key -> level that it changes to.
-        within: factor key -> level that it is looked at in.
+        within: factor key -> levels that it is looked at in, and averaged over.
         weights: levels -> weight; they sum to zero.
     """
 
     name: str
     kind: Kind
     changes: Mapping[str, int]
-    within: Mapping[str, int]
+    within: Mapping[str, frozenset[int]]
     weights: Mapping[Levels, float]
 
     def pairs(self, design: "Design") -> list[tuple[Levels, Levels]]:
@@ -72,13 +76,13 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Design:
-    """Factors, and ``acts_through``: factor key -> {other factor's key: the level at which the first acts}.
+    """Factors, and ``acts_through``: factor key -> {other factor's key: the levels at which the first acts}.
 
     No factor may act through itself, be it through others: see :func:`circle`.
     """
 
     factors: tuple[Factor, ...]
-    acts_through: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    acts_through: Mapping[str, Mapping[str, frozenset[int]]] = field(default_factory=dict)
 
     def combinations(self) -> Iterator[Levels]:
         """All combinations of levels, the baseline first."""
@@ -89,7 +93,7 @@ class Design:
         """The baseline cell."""
         return (0,) * len(self.factors)
 
-    def gates(self, key: str) -> dict[str, int]:
+    def gates(self, key: str) -> dict[str, frozenset[int]]:
         """Return where a factor acts, through other factors' own conditions too."""
         found = dict(self.acts_through.get(key, {}))
         for other in list(found):
@@ -100,7 +104,7 @@ class Design:
         """Return the cell with every factor that does not act there at its baseline's level."""
         at = {factor.key: level for factor, level in zip(self.factors, levels, strict=True)}
         return tuple(
-            at[f.key] if all(at[o] == level for o, level in self.gates(f.key).items()) else 0
+            at[f.key] if all(at[o] in acting for o, acting in self.gates(f.key).items()) else 0
             for f in self.factors
         )
 
@@ -117,12 +121,13 @@ class Design:
             for level in range(1, len(factor.values))
         ]
         for first, second in itertools.combinations(self.factors, 2):
-            if second.key in self.gates(first.key) or first.key in self.gates(second.key):
-                continue  # the nested effect says it
             if self._apart(first.key, second.key):
                 continue  # neither can change what the other does
-            levels = itertools.product(range(1, len(first.values)), range(1, len(second.values)))
-            found += [self._contrast({first.key: a, second.key: b}) for a, b in levels]
+            gates = self.gates(first.key) | self.gates(second.key)
+            for a, b in itertools.product(range(1, len(first.values)), range(1, len(second.values))):
+                changes = {first.key: a, second.key: b}
+                if all({0, level} <= gates.get(key, {0, level}) for key, level in changes.items()):
+                    found.append(self._contrast(changes))  # of others the nested effect says it
         return found
 
     def comparisons(self) -> list[Contrast]:
@@ -139,14 +144,17 @@ class Design:
         return found
 
     def _apart(self, first: str, second: str) -> bool:
-        """Whether two factors never act in one cell: each acts under another level of a third."""
+        """Whether two factors never act in one cell: each acts under other levels of a third."""
         other = self.gates(second)
-        return any(other.get(key, level) != level for key, level in self.gates(first).items())
+        return any(not other.get(key, levels) & levels for key, levels in self.gates(first).items())
 
     def _contrast(self, changes: dict[str, int]) -> Contrast:
-        """Differences in the factors that change, one level where they act, averages over all the others."""
-        within = {key: level for change in changes for key, level in self.gates(change).items()}
-        within = {key: level for key, level in within.items() if key not in changes}
+        """Differences in the factors that change, averages over where they act and over all the others."""
+        within: dict[str, frozenset[int]] = {}
+        for change in changes:
+            for key, levels in self.gates(change).items():
+                if key not in changes:
+                    within[key] = within.get(key, levels) & levels
         vectors = []
         for factor in self.factors:
             size = len(factor.values)
@@ -154,24 +162,28 @@ class Design:
                 vector = np.zeros(size)
                 vector[[changes[factor.key], 0]] = 1.0, -1.0
             elif factor.key in within:
-                vector = np.eye(size)[within[factor.key]]
+                vector = np.isin(range(size), [*within[factor.key]]) / len(within[factor.key])
             else:
                 vector = np.full(size, 1 / size)
             vectors.append(vector)
         weights = {}
-        for levels in self.combinations():
-            weight = float(np.prod([vector[level] for vector, level in zip(vectors, levels, strict=True)]))
+        for cell in self.combinations():
+            weight = float(np.prod([vector[level] for vector, level in zip(vectors, cell, strict=True)]))
             if weight:
-                weights[levels] = weight
+                weights[cell] = weight
         kind: Kind = "interaction" if len(changes) > 1 else "nested" if within else "main"
         return Contrast(self._name(changes, within), kind, changes, within, weights)
 
     def _name(
-        self, changes: Mapping[str, int], within: Mapping[str, int], head: str = "", joint: str = " × "
+        self,
+        changes: Mapping[str, int],
+        within: Mapping[str, frozenset[int]],
+        head: str = "",
+        joint: str = " × ",
     ) -> str:
         by_key = {factor.key: factor for factor in self.factors}
         name = head + joint.join(by_key[key].change(level) for key, level in changes.items())
-        places = [f"{key}={by_key[key].texts[level]}" for key, level in within.items()]
+        places = [f"{key}={by_key[key].any_of(levels)}" for key, levels in within.items()]
         return f"{name} | {', '.join(places)}" if places else name
 
 
@@ -190,7 +202,9 @@ def circle(acts_through: Mapping[str, Collection[str]]) -> list[str]:
 
 
 def same(value: Any) -> str:
-    """Return a text that is equal for equal values of a config (0.5 and 5e-1, not true and 1)."""
+    """Return a text that is equal for equal values of a config (0.5 and 5e-1, [0, 1] and [0.0, 1.0], not true and 1)."""
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(same, value))}]"
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return json.dumps(value, sort_keys=True, default=str)

@@ -17,6 +17,7 @@ Seed = Hashable  # of a training; None where nothing was trained
 KEY = ["sample_id", "source_id", "edit_type", "instruction", "seed"]
 MAP_SOURCE = "model.localization.source"
 _FEW = 10  # samples that differ; fewer leave a t interval of a 0/1 score approximate
+_ROUNDING = 1e-12  # of the values in a weighted sum: what is left where they cancel
 
 
 class Metric(Protocol):
@@ -195,7 +196,7 @@ class Scores:
         compared = False
         for (levels, seed), frame in self.frames.items():
             at = {factor.key: level for factor, level in zip(design.factors, levels, strict=True)}
-            idle = {gate for gate, level in gates.items() if at[gate] != level}
+            idle = {gate for gate, acting in gates.items() if at[gate] not in acting}
             twin = (*levels[:position], 0, *levels[position + 1 :])
             if levels != twin and idle and idle <= own and (twin, seed) in self.frames:
                 ours, theirs = (self.values(f, metric) for f in (frame, self.frames[twin, seed]))
@@ -220,7 +221,7 @@ def summarise_all(
         summary, y, complete = _complete(scores, weights, metric, only)
         summaries.append((summary, y))
         if summary.n:
-            differences = np.tensordot(np.array(list(weights.values())), y, axes=1)
+            differences = _weighted(weights, y)
             codes, _ = pd.factorize(scores.source_codes[complete])
             sizes = np.bincount(codes)
             by_image[i] = np.stack([np.bincount(codes, weights=row) / sizes for row in differences]), sizes
@@ -258,6 +259,13 @@ def _rows(frame: pd.DataFrame, names: Iterable[str], places: NDArray[np.int_], s
     }
     failed = placed((frame["status"] == "failed").to_numpy(), False)
     return Rows(columns, failed, placed(np.zeros(len(places), bool), True))
+
+
+def _weighted(weights: Mapping[Levels, float], y: Array) -> Array:
+    """The weighted sum [S, n] of cells; 0 where only rounding is left, in which tests would find an effect."""
+    w = np.array(list(weights.values()))
+    total, size = np.tensordot(w, y, axes=1), np.tensordot(np.abs(w), np.abs(y), axes=1)
+    return np.where(np.abs(total) > _ROUNDING * size, total, 0.0)
 
 
 def _complete(
@@ -303,9 +311,7 @@ def _effect(scores: Scores, contrast: Contrast, metric: str, summary: Summary, y
         return Effect(contrast, metric, summary, missing=missing, note=why)
     position = {levels: i for i, levels in enumerate(contrast.weights)}
     pairs = [(position[a], position[b]) for a, b in contrast.pairs(design)]
-    differences = np.stack([y[a] - y[b] for a, b in pairs]) if pairs else np.tensordot(
-        np.array(list(contrast.weights.values())), y, axes=1
-    )  # fmt: skip
+    differences = np.stack([y[a] - y[b] for a, b in pairs]) if pairs else _weighted(contrast.weights, y)
     sign = scores.sign(metric)
     wins = win_rate(sign * differences) if pairs and sign else np.nan
     differing = int((differences != 0).any(tuple(range(differences.ndim - 1))).sum())
@@ -320,5 +326,6 @@ def _note(summary: Summary, y: Array, differing: int) -> str:
     if not np.isfinite(summary.low):
         return "all differences are equal: no interval"
     if differing < _FEW and np.isin(y, (0, 1)).all():
-        return f"only {differing} samples differ: the interval is approximate"
+        few = "1 sample differs" if differing == 1 else f"{differing} samples differ"
+        return f"only {few}: the interval is approximate"
     return ""

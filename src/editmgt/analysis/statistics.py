@@ -24,9 +24,12 @@ ESTIMATOR = (
     "with source image) with Banerjee's t-weighted variances: half-width² = t²(S-1)·V_seeds + "
     "t²(I-1)·max(0, V_images - V_noise), and at least t²(I-1)·V_images/2, where V_seeds, V_images and V_noise are "
     "the variances of the mean that the seeds' means, the images' means and the residuals imply; p inverts the "
-    "interval"
+    "interval; of differences that are all equal it is the sign test's over images"
 )
-ESTIMATOR_ONE_SEED = "mean of the paired differences; 95% t interval over source images (t(I-1)), conditional on the trained weights"
+ESTIMATOR_ONE_SEED = (
+    "mean of the paired differences; 95% t interval over source images (t(I-1)), conditional on the trained weights; of "
+    "differences that are all equal p is the sign test's"
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ def paired_mean(differences: ArrayLike, weights: ArrayLike | None = None) -> Pai
     quantile of its own degrees of freedom, which covers at least the nominal level for independent normal
     components (Banerjee 1961, Sankhya 23). With one seed this is the paired t interval over images.
 
-    Where the differences do not vary there is no interval; p is then 1 for a difference of zero, else NaN.
+    Where the differences do not vary there is no interval; p is then 1 for a difference of zero, else the sign test's over
+    images (NaN for one image): all of them going one way is no lack of evidence.
 
     Args:
         differences: [..., S, I], finite; the I images are the same for every seed.
@@ -95,7 +99,8 @@ class _Variances:
         half = np.sqrt(_half_squared(alpha, v_seeds, v_images, v_noise, seeds, images))
         varies = half > 1e-10 * self.largest
         half = np.where(varies, half, np.nan)
-        p = np.where(varies, p, np.where(np.isfinite(estimate) & (estimate == 0), 1.0, np.nan))
+        alike = max(0.5 ** (images - 1), _LEAST_P) if images > 1 else np.nan
+        p = np.where(varies, p, np.where(estimate == 0, 1.0, alike))
         crossed = seeds > 1
         return PairedMean(
             estimate=estimate,

@@ -1,7 +1,8 @@
 """Everything a report says, computed once from the stored rows."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -141,13 +142,18 @@ class Analysis:
         return self.means(metric, [(levels, None)])[0]
 
     def means(self, metric: str, asked: Sequence[tuple[Levels, str | None]]) -> list[Summary]:
-        """Return the mean of each (configuration, edit type); None: over all types."""
+        """Return the mean of each (configuration, edit type); None: over all types. No interval leaves the metric's range."""
         assert self.scores is not None
         types = self.scores.edit_types
         weights = [
             ({levels: 1.0}, None if edit_type is None else types == edit_type) for levels, edit_type in asked
         ]
-        return [summary for summary, _ in summarise_all(self.scores, weights, metric)]
+        spec = REGISTRY[metric]
+        low, high = -math.inf if spec.low is None else spec.low, math.inf if spec.high is None else spec.high
+        return [
+            replace(summary, low=max(summary.low, low), high=min(summary.high, high))  # NaN stays
+            for summary, _ in summarise_all(self.scores, weights, metric)
+        ]
 
     @cached_property
     def by_type(self) -> dict[str, list[Summary]]:

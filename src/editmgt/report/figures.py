@@ -209,8 +209,8 @@ def _lines(analysis: Analysis, axes: Axes, across: Factor, by: Factor) -> bool:
 
 def _bars(summary: Summary) -> np.ndarray:
     """Lengths below and above the estimate [2, 1]; none where there is no interval."""
-    half = (summary.high - summary.low) / 2
-    return np.full((2, 1), half if math.isfinite(half) else 0.0)
+    lengths = np.nan_to_num([[summary.estimate - summary.low], [summary.high - summary.estimate]])
+    return lengths.clip(0)  # a mean may leave its metric's range by rounding
 
 
 def _shown(effects: Sequence[Effect]) -> list[Effect]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from editmgt import config
 from editmgt.analysis.contrasts import Design, Factor, Levels, circle, same
@@ -108,9 +108,8 @@ def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _settings(line: Line, cells: Sequence[Line]) -> dict[str, Any] | None:
     """A cell's flat config, and the groups it chose by name; of one that never started, what can be told of it."""
-    overrides = {
-        key: yaml.safe_load(text) for key, _, text in (o.lstrip("+").partition("=") for o in line.overrides)
-    }
+    parsed = OverridesParser.create().parse_overrides([*line.overrides])  # YAML takes 1e-4 for a text
+    overrides = {override.key_or_group: override.value() for override in parsed}
     if line.config:
         flat = flatten(line.config)
         return flat | {key: value for key, value in overrides.items() if key not in flat}
@@ -142,7 +141,7 @@ def _design(path: Path, asked: config.Study, settings: dict[str, dict[str, Any]]
             raise UserError(
                 f"{path}: baseline {key}={show(first)} is none of the factor's values ({choices})."
             )
-        factors.append(_factor(key, (first, *(value for value in levels if same(value) != same(first)))))
+        factors.append(_factor(key, (first, *levels)))
     for key, gates in asked.acts_through.items():
         for other, value in gates.items():
             factor = next((factor for factor in factors if factor.key == other), None)
@@ -161,22 +160,25 @@ def _design(path: Path, asked: config.Study, settings: dict[str, dict[str, Any]]
     return Design(tuple(factors), gates)
 
 
-def _factor(key: str, values: tuple[Any, ...]) -> Factor:
-    return Factor(key, values, tuple(map(show, values)))
+def _factor(key: str, values: Sequence[Any]) -> Factor:
+    distinct: dict[str, Any] = {}
+    for value in values:
+        distinct.setdefault(same(value), value)
+    return Factor(key, tuple(distinct.values()), tuple(map(show, distinct.values())))
 
 
 def _gates(
     factors: Sequence[Factor], acts_through: dict[str, dict[str, tuple[Any, ...]]]
-) -> dict[str, dict[str, int]]:
-    """The conditions among factors that vary, as levels; what is held fixed, or met by several levels, conditions nothing."""
+) -> dict[str, dict[str, frozenset[int]]]:
+    """The conditions among factors that vary, as levels; what is held fixed, or met by every level, conditions nothing."""
     by_key = {factor.key: factor for factor in factors}
-    found: dict[str, dict[str, int]] = {}
+    found: dict[str, dict[str, frozenset[int]]] = {}
     for key in by_key:
         for other, values in acts_through.get(key, {}).items():
-            factor = by_key.get(other)
-            met = {level for v in values if factor and (level := factor.level(v)) is not None}
-            if len(met) == 1:
-                found.setdefault(key, {})[other] = met.pop()
+            if factor := by_key.get(other):
+                met = frozenset(level for v in values if (level := factor.level(v)) is not None)
+                if 0 < len(met) < len(factor.values):
+                    found.setdefault(key, {})[other] = met
     return found
 
 

@@ -41,7 +41,7 @@ def answer(analysis: Analysis) -> list[str]:
         unknown = "; ".join(f"{phrase(e.contrast, analysis.design)} ({e.note})" for e in groups["unknown"])
         rest.append(f"**Cannot be told:** {unknown}.")
     if others := _other_metrics(analysis):
-        rest.append(f"**Real on other metrics:** {others}.")
+        rest.append(f"**Real on other metrics** (each corrected on its own): {others}.")
     return [first, *([" ".join(rest)] if rest else []), basis]
 
 
@@ -54,9 +54,7 @@ def phrase(contrast: Contrast, design: Design) -> str:
         else by_key[key].label
         for key, level in contrast.changes.items()
     ]
-    within = [
-        f"{by_key[key].label} {show(by_key[key].values[level])}" for key, level in contrast.within.items()
-    ]
+    within = [f"{by_key[key].label} {by_key[key].any_of(levels)}" for key, levels in contrast.within.items()]
     joint = " × " if contrast.kind == "interaction" else ", "
     return joint.join(changes) + (f" (within {', '.join(within)})" if within else "")
 
