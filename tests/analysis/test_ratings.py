@@ -66,7 +66,8 @@ def test_one_that_wins_everything_is_strongest_and_finite(games: int) -> None:
     wins[0, 1:] = wins[1, 2] = games
     found = ratings(np.stack([wins] * 3))
     assert np.isfinite(found.estimate).all() and (np.diff(found.estimate) < 0).all()
-    np.testing.assert_allclose(found.low, found.estimate, atol=1e-4)  # every draw is the same
+    # how much one that won or lost everything is better or worse only the prior says
+    assert np.isnan(found.low[[0, 2]]).all() and np.isnan(found.high[[0, 2]]).all()
     more = strengths(wins * 2)
     assert more[0] > strengths(wins)[0]
 
@@ -74,10 +75,17 @@ def test_one_that_wins_everything_is_strongest_and_finite(games: int) -> None:
 def test_what_never_met_has_no_rating() -> None:
     wins = np.zeros((2, 5, 5))
     wins[:, 0, 1] = wins[:, 1, 2] = 3
-    wins[:, 3, 4] = 1
+    wins[:, 3, 4] = wins[0, 2, 1] = 1
     found = ratings(wins)
-    assert np.isnan(found.estimate).tolist() == np.isnan(found.low).tolist() == [False] * 3 + [True] * 2
+    assert np.isnan(found.estimate).tolist() == [False] * 3 + [True] * 2
+    assert np.isnan(found.low).tolist() == np.isnan(found.high).tolist() == [True, False, False, True, True]
     assert np.isnan(ratings(np.zeros((2, 3, 3))).estimate).all()
+
+
+def test_one_image_has_ratings_and_no_interval() -> None:
+    """Draws with replacement from one cluster are all alike: an interval of no width would claim to be certain."""
+    found = ratings(np.array([[[0, 3, 1], [1, 0, 2], [1, 1, 0]]]))
+    assert np.isfinite(found.estimate).all() and np.isnan([found.low, found.high]).all()
 
 
 def test_four_hundred_points_are_ten_to_one() -> None:

@@ -20,13 +20,14 @@ _STEPS, _LONGEST, _EXACT = 200, 2.0, 1e-10  # of Newton's method: how many, how 
 ESTIMATOR = (
     "Ratings: Bradley-Terry on Elo's scale (mean 1000; 400 points more: ten wins for a loss); a tie is half a win for "
     f"each; a weak prior (half of {PRIOR:g} times the squared strengths, as in GEditBench v2's scorer) keeps the rating of one "
-    f"that wins or loses everything finite; 95% intervals from {_DRAWS} bootstrap draws of source images"
+    f"that wins or loses everything finite, and draws one-sided ratings of few comparisons to the mean; 95% intervals from "
+    f"{_DRAWS} bootstrap draws of source images, which do not count that: none for one that won or lost everything, or where all draws are alike"
 )
 
 
 @dataclass(frozen=True)
 class Ratings:
-    """Ratings and their 95% intervals, [K] each; NaN for a player that has met none of the others."""
+    """Ratings and their 95% intervals, [K] each; NaN for a player that has met none of the others, and for unknown ends."""
 
     estimate: Array
     low: Array
@@ -65,7 +66,8 @@ def ratings(wins: ArrayLike, draws: int = _DRAWS, seed: int = _SEED) -> Ratings:
     """Return ratings of all comparisons, and 95% percentile intervals over draws of whole clusters with replacement.
 
     Players fall into groups that never met where comparisons are missing; what is outside the largest has no rating
-    beside it, and is NaN.
+    beside it, and is NaN. There is no interval for one that won or lost everything, whose rating is the prior's, nor where all
+    draws are alike, as those of one cluster or of ties alone.
 
     Args:
         wins: [C, K, K], as in :func:`strengths`, for each cluster.
@@ -82,7 +84,10 @@ def ratings(wins: ArrayLike, draws: int = _DRAWS, seed: int = _SEED) -> Ratings:
     samples = strengths((drawn @ won.reshape(clusters, -1)).reshape(draws, players, players))
     tail = 100 * (1 - _LEVEL) / 2
     low, high = np.percentile(samples, [tail, 100 - tail], axis=0)
-    estimate, low, high = (
-        np.where(apart, math.nan, MIDDLE + SCALE * values) for values in (strengths(total), low, high)
+    unsure = apart | (total.sum(0) == 0) | (total.sum(1) == 0) | (high - low < _EXACT)
+    return Ratings(
+        *(
+            np.where(unknown, math.nan, MIDDLE + SCALE * values)
+            for values, unknown in ((strengths(total), apart), (low, unsure), (high, unsure))
+        )
     )
-    return Ratings(estimate, low, high)

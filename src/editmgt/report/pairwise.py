@@ -93,9 +93,9 @@ def tournament(benchmark: str, rows: Sequence[dict[str, str]]) -> Tournament:
 
 
 def rating(found: Ratings, place: int) -> str:
-    """Return ``1024 [1010, 1038]``."""
+    """Return ``1024 [1010, 1038]``, or the rating alone where it has no interval."""
     values = [number(float(values[place]), 0) for values in (found.estimate, found.low, found.high)]
-    return f"{values[0]} [{values[1]}, {values[2]}]" if math.isfinite(found.estimate[place]) else values[0]
+    return f"{values[0]} [{values[1]}, {values[2]}]" if math.isfinite(found.low[place]) else values[0]
 
 
 def table(found: Tournament) -> tuple[list[str], list[list[str]]]:
