@@ -1,7 +1,7 @@
 """What each part of an edit costs, once and at every step: ``python benchmarks/parts.py [--rounds 3]``.
 
 The exact edits of ``benchmarks/edit_sides.py``, which take turns. An edit of one step and one of five tell what a step
-takes, and what is taken once. Writes ``experiments/cost/parts.json``, which ``costs.py`` beside it tells.
+takes, and what is taken once. Writes ``experiments/cost/parts.json``, which ``experiments/costs.py`` tells.
 """
 
 import argparse

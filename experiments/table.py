@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas
+from tell import markdown, rate
 
-from editmgt.analysis.intervals import rate
 from editmgt.metrics import UNTOUCHED
-from editmgt.results import RunDirectory
+from editmgt.results import RunDirectory, SweepDirectory
 
 HERE = Path(__file__).parent
 RATES = ["edit/success", "edit/success_strict", "outside_codec/changed"]
@@ -43,21 +43,20 @@ CONTROLS = {"oracle_mask": "control: oracle mask", "codec_target": "control: cod
 
 def collect(sweeps: Sequence[Path], study: str) -> pandas.DataFrame:
     """Return the rows of all cells and of two controls, in one table; a cell goes by the value of the one factor."""
-    paths = [path for sweep in sweeps for path in sorted(sweep.glob("*/samples.csv"))]
-    folders = {_cell(path.parent, study): path for path in paths}
-    controls = {name: sweeps[0] / "reference" / "controls" / name / "samples.csv" for name in CONTROLS}
-    folders |= {name: path for name, path in controls.items() if path.is_file()}
-    tables = {name: pandas.read_csv(path) for name, path in folders.items()}
+    runs = {_cell(run, study): run for sweep in sweeps for run in SweepDirectory(sweep).finished()}
+    controls = {name: SweepDirectory(sweeps[0]).reference().control(name) for name in CONTROLS}
+    runs |= {name: run for name, run in controls.items() if run.has_metrics()}
+    tables = {name: run.samples() for name, run in runs.items()}
     for table in tables.values():
         assert (table["status"] == "ok").all(), "every edit counts"
     rows = pandas.concat(tables, names=["cell"]).reset_index("cell")
     return rows.reindex(columns=["cell", "sample_id", "edit_type", *RATES, *MEANS[study]]).round(5)
 
 
-def _cell(folder: Path, study: str) -> str:
+def _cell(run: RunDirectory, study: str) -> str:
     """What a cell goes by: the value of the one factor, or what ``CELLS`` says."""
     name = CELLS.get(study)
-    return folder.name.partition("-")[2] if name is None else name(RunDirectory(folder).config())
+    return run.path.name.partition("-")[2] if name is None else name(run.config())
 
 
 def table(rows: pandas.DataFrame, study: str) -> str:
@@ -68,21 +67,22 @@ def table(rows: pandas.DataFrame, study: str) -> str:
         *(f"{name} [95%] ↑" for name in ("success", "strict", "restraint")),
     ]
     headings += [heading for heading, _ in means.values()]
-    lines = [f"| {' | '.join(headings)} |", f"| --- |{' ---: |' * (len(headings) - 1)}"]
+    lines = []
     for cell, own in sorted(rows.groupby("cell"), key=lambda pair: (pair[0] in CONTROLS, pair[0])):
         changed = own["outside_codec/changed"].dropna()
-        cells = [
-            CONTROLS.get(str(cell), f"`{cell}`"),
-            rate(own["edit/success"]),
-            rate(own["edit/success_strict"]),
-            rate(changed <= UNTOUCHED),
-            *(
-                f"{own[name].mean():.{digits}f}" if own[name].notna().any() else ""
-                for name, (_, digits) in means.items()
-            ),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        lines.append(
+            [
+                CONTROLS.get(str(cell), f"`{cell}`"),
+                rate(own["edit/success"]),
+                rate(own["edit/success_strict"]),
+                rate(changed <= UNTOUCHED),
+                *(
+                    f"{own[name].mean():.{digits}f}" if own[name].notna().any() else ""
+                    for name, (_, digits) in means.items()
+                ),
+            ]
+        )
+    return markdown(headings, lines)
 
 
 if __name__ == "__main__":

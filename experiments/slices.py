@@ -1,13 +1,12 @@
-"""Draws ``slices.png`` from ``samples.csv``, what the editors do before and after: ``python experiments/lessons/slices.py``."""
+"""Draws ``slices.png`` from ``samples.csv``, what the editors do before and after: ``python experiments/slices.py``."""
 
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas
+from tell import points
 
-from editmgt.analysis.intervals import points
-
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "lessons"
 SLICES = {  # as they are shown, from the top
     "scenes": "plain edits",
     "scenes_small": "small objects",

@@ -1,4 +1,4 @@
-"""Quality against time, for each preset and number of steps: ``python experiments/speed/pareto.py [SWEEP_DIRECTORY]``.
+"""Quality against time, for each preset and number of steps: ``python experiments/pareto.py [SWEEP_DIRECTORY]``.
 
 Draws ``pareto.png`` and prints the table from ``pareto.csv``, which is first made anew from the rows of a sweep where one is given.
 """
@@ -8,11 +8,11 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas
+from tell import markdown, points, rate
 
-from editmgt.analysis.intervals import points, rate
 from editmgt.results import SweepDirectory
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "speed"
 COLUMNS = {
     "sample_id": "sample_id",
     "edit/success": "success",
@@ -56,15 +56,12 @@ def draw(rows: pandas.DataFrame) -> plt.Figure:
 
 def table(rows: pandas.DataFrame) -> str:
     """Return Markdown: a line for each preset and number of steps, seconds as mean with the middle half of the edits."""
-    lines = [
-        "| speed | steps | success [95%] ↑ | strict [95%] ↑ | seconds an edit ↓ |",
-        "| --- | ---: | ---: | ---: | ---: |",
-    ]
+    lines = []
     for (speed, steps), own in rows.groupby(["speed", "steps"]):
         low, high = own["seconds"].quantile([0.25, 0.75])
         seconds = f"{own['seconds'].mean():.3f} ({low:.3f} to {high:.3f})"
-        lines.append(f"| `{speed}` | {steps} | {rate(own['success'])} | {rate(own['strict'])} | {seconds} |")
-    return "\n".join(lines) + "\n"
+        lines.append([f"`{speed}`", str(steps), rate(own["success"]), rate(own["strict"]), seconds])
+    return markdown(["speed", "steps", "success [95%] ↑", "strict [95%] ↑", "seconds an edit ↓"], lines)
 
 
 if __name__ == "__main__":

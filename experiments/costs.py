@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).parent / "cost"
 NAMES = {
     "input": "source at the input (no injection)",
     "plain": "injection",

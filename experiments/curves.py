@@ -1,4 +1,4 @@
-"""What each knob of an edit does, one at a time: ``python experiments/thresholds/curves.py [SWEEP_DIRECTORY ...]``.
+"""What each knob of an edit does, one at a time: ``python experiments/curves.py [SWEEP_DIRECTORY ...]``.
 
 Draws ``curves.png`` and prints the two tables from ``dev.csv`` and ``test.csv``, which are first made anew from the rows of
 sweeps where those are given: a sweep over a knob goes by that knob's name, the cells of the others by what they compare.
@@ -13,12 +13,12 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas
+from tell import difference, markdown, points, rate
 
-from editmgt.analysis.intervals import difference, points, rate
 from editmgt.metrics import UNTOUCHED
 from editmgt.results import SweepDirectory
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "thresholds"
 COLUMNS = {
     "seed": "seed",
     "sample_id": "sample_id",
@@ -98,27 +98,27 @@ def draw(rows: pandas.DataFrame) -> plt.Figure:
 
 def knobs_table(rows: pandas.DataFrame) -> str:
     """Return Markdown: a line for each value of each knob."""
-    lines = [
-        "| knob | value | success [95%] ↑ | strict [95%] ↑ | restraint ↑ | outside L1 beyond the codec ↓ |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
-    ]
+    head = (
+        "knob",
+        "value",
+        "success [95%] ↑",
+        "strict [95%] ↑",
+        "restraint ↑",
+        "outside L1 beyond the codec ↓",
+    )
+    lines = []
     for knob, (_, label) in KNOBS.items():
         for value, own in rows[rows["knob"] == knob].groupby("value"):
             restraint = (own["changed"].dropna() <= UNTOUCHED).mean()
-            lines.append(
-                f"| {label} | {value:g} | {rate(own['success'])} | {rate(own['strict'])} "
-                f"| {restraint:.3f} | {own['outside'].mean():.4f} |"
-            )
-    return "\n".join(lines) + "\n"
+            rates, outside = (rate(own[score]) for score in SCORES), own["outside"].mean()
+            lines.append([label, f"{value:g}", *rates, f"{restraint:.3f}", f"{outside:.4f}"])
+    return markdown(head, lines)
 
 
 def compared_table(rows: pandas.DataFrame) -> str:
     """Return Markdown: a line for each of the settings, with paired differences from the editor as finished, over seeds of noise."""
     scores = {**dict.fromkeys(SCORES, 3), "outside": 4}
-    lines = [
-        "| settings | success ↑ | strict ↑ | outside L1 beyond the codec ↓ | restraint ↑ |",
-        "| --- | ---: | ---: | ---: | ---: |",
-    ]
+    lines = []
     for name in sorted(rows["settings"].unique(), key=lambda name: (name != AS_FINISHED, name)):
         own, cells = rows[rows["settings"] == name], []
         for score, digits in scores.items():
@@ -127,8 +127,10 @@ def compared_table(rows: pandas.DataFrame) -> str:
                 text += f" ({difference(rows, score, 'settings', name, AS_FINISHED, digits)})"
             cells.append(text)
         restraint = (own["changed"].dropna() <= UNTOUCHED).mean()
-        lines.append(f"| {name} | {' | '.join(cells)} | {restraint:.3f} |")
-    return "\n".join(lines) + "\n"
+        lines.append([name, *cells, f"{restraint:.3f}"])
+    return markdown(
+        ["settings", "success ↑", "strict ↑", "outside L1 beyond the codec ↓", "restraint ↑"], lines
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which map knows where an edit belongs: ``python experiments/localization/maps.py [DEV_RUN TEST_RUN]``.
+"""Which map knows where an edit belongs: ``python experiments/maps.py [DEV_RUN TEST_RUN]``.
 
 Draws ``maps.png`` and prints the table from ``dev.csv`` and ``test.csv``, which are first copied from the runs of
 ``experiment=localization_layers`` where these are given.
@@ -10,8 +10,9 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas
+from tell import markdown
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "localization"
 SHOWN = {  # maps of the table, as a score of the figure's right half, or None
     "posterior": "tab:blue",
     "guidance": "tab:orange",
@@ -33,21 +34,28 @@ def read(path: Path) -> pandas.DataFrame:
 
 def table(dev: pandas.DataFrame, test: pandas.DataFrame) -> str:
     """Return Markdown: a line for each map that is shown, what it does on test scenes, and its AUC on dev."""
-    lines = [
-        "| map | AUC [95%] ↑ | best IoU [95%] ↑ | pointing game ↑ | calibration error ↓ | n | AUC on dev |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
+    head = (
+        "map",
+        "AUC [95%] ↑",
+        "best IoU [95%] ↑",
+        "pointing game ↑",
+        "calibration error ↓",
+        "n",
+        "AUC on dev",
+    )
+    lines = []
     for name in SHOWN:
         own = test.loc[name]
         auc, iou = (
             f"{own[f'{m}/mean']:.3f} [{own[f'{m}/low']:.3f}, {own[f'{m}/high']:.3f}]"
             for m in ("auc", "iou_best")
         )
+        others = (own["pointing/mean"], own["calibration_error"])
         lines.append(
-            f"| {name} | {auc} | {iou} | {own['pointing/mean']:.3f} | {own['calibration_error']:.3f} "
-            f"| {own['auc/n']} | {dev.loc[name, 'auc/mean']:.3f} |"
-        )
-    return "\n".join(lines) + "\n"
+            [name, auc, iou, *(f"{value:.3f}" for value in others), str(own["auc/n"]),
+             f"{dev.loc[name, 'auc/mean']:.3f}"]
+        )  # fmt: skip
+    return markdown(head, lines)
 
 
 def draw(dev: pandas.DataFrame, test: pandas.DataFrame) -> plt.Figure:

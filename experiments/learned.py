@@ -8,8 +8,9 @@ from pathlib import Path
 import pandas
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from tell import markdown, p_value
 
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).parent / "data_or_architecture"
 MEANS = {  # metric -> heading, digits
     "edit/success": ("success ↑", 3),
     "edit/success_strict": ("strict ↑", 3),
@@ -23,18 +24,14 @@ NAMES = {"data.": "", "init_from: before/tiny_editor → before/tiny_editor_inpu
 
 def trainings(rows: pandas.DataFrame, before: pandas.DataFrame) -> str:
     """Return Markdown: a line for each editor before, then for each setting the mean of its trainings, and each of them."""
-    titles = " | ".join(heading for heading, _ in MEANS.values())
-    lines = [f"| | {titles} |", f"| --- |{' ---: |' * len(MEANS)}"]
-    for editor, own in before.groupby("init_from"):
-        lines.append(f"| {EDITORS[str(editor)]}, before | {_means(own)} |")
+    lines = [[f"{EDITORS[str(editor)]}, before", *_means(own)] for editor, own in before.groupby("init_from")]
     for (editor, pairs, wrong), own in rows.groupby(["init_from", "data.train_size", "data.wrong_pairs"]):
-        name = f"{EDITORS[editor]}, {pairs:,.0f} pairs, {wrong:.0%} of them wrong"
-        lines.append(f"| {name} | {_means(own)} |")
-    return "\n".join(lines) + "\n"
+        lines.append([f"{EDITORS[editor]}, {pairs:,.0f} pairs, {wrong:.0%} of them wrong", *_means(own)])
+    return markdown(["", *(heading for heading, _ in MEANS.values())], lines)
 
 
-def _means(rows: pandas.DataFrame) -> str:
-    return " | ".join(_mean(rows[metric], digits) for metric, (_, digits) in MEANS.items())
+def _means(rows: pandas.DataFrame) -> list[str]:
+    return [_mean(rows[metric], digits) for metric, (_, digits) in MEANS.items()]
 
 
 def _mean(values: pandas.Series, digits: int) -> str:
@@ -45,15 +42,14 @@ def _mean(values: pandas.Series, digits: int) -> str:
 def effects(rows: pandas.DataFrame) -> str:
     """Return Markdown: main effects and interactions."""
     rows = rows[(rows["family"] == "effects") & rows["metric"].isin(EFFECTS)]
-    lines = ["| effect | metric | estimate [95%] | corrected p | says |", "| --- | --- | ---: | ---: | --- |"]
+    lines = []
     for row in rows.itertuples():
         name = row.effect
         for long, short in NAMES.items():
             name = name.replace(long, short)
-        p = "< .001" if row.p_corrected < 0.001 else f"{row.p_corrected:.3f}"
         numbers = f"{row.estimate:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"
-        lines.append(f"| {name} | {row.metric} | {numbers} | {p} | {row.verdict} |")
-    return "\n".join(lines) + "\n"
+        lines.append([name, row.metric, numbers, p_value(row.p_corrected), row.verdict])
+    return markdown(["effect", "metric", "estimate [95%]", "corrected p", "says"], lines, texts=2)
 
 
 def draw(rows: pandas.DataFrame, before: pandas.DataFrame) -> Figure:
