@@ -18,7 +18,7 @@ from editmgt.data.scenes.grammar import PHRASINGS, STYLE_PHRASINGS
 from editmgt.data.scenes.graph import SHAPES
 from editmgt.data.scenes.kinds import SMALL_SHARE, overlap
 from editmgt.data.scenes.wide_phrasings import WIDE_PHRASINGS, WIDE_STYLE_PHRASINGS
-from editmgt.metrics import edit_success
+from editmgt.metrics.success import edit_success
 
 N = 40
 

@@ -11,13 +11,8 @@ from metric_weights import CLIP_CONFIG, PREPROCESS, SENTENCES, pictures, regions
 from PIL import Image
 from scipy.spatial.distance import cosine as cosine_distance
 
-from editmgt.metrics import (
-    Backbones,
-    clip_direction,
-    clip_image_similarity,
-    clip_text_similarity,
-)
-from editmgt.metrics.clip import CLIP
+from editmgt.metrics import Backbones
+from editmgt.metrics.clip import CLIP, clip_direction, clip_image_similarity, clip_text_similarity
 
 
 class Direct:

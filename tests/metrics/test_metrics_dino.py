@@ -11,12 +11,8 @@ from scipy.spatial.distance import cosine as cosine_distance
 from torchvision import transforms
 from transformers import ViTModel
 
-from editmgt.metrics import (
-    DINO,
-    Backbones,
-    dino_similarity,
-    structure_distance,
-)
+from editmgt.metrics import Backbones
+from editmgt.metrics.dino import DINO, dino_similarity, structure_distance
 
 NORMALISE = transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 

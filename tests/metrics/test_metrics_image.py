@@ -10,8 +10,8 @@ from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structu
 from torchmetrics.functional.image import peak_signal_noise_ratio as torchmetrics_psnr
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from editmgt.metrics import REGISTRY, all_pixels, identity, l1, l2, psnr, ssim
-from editmgt.metrics.image import ssim_inner
+from editmgt.metrics import REGISTRY, identity
+from editmgt.metrics.image import all_pixels, l1, l2, psnr, ssim, ssim_inner
 
 
 def pictures(

@@ -7,13 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 
-from editmgt.metrics import (
+from editmgt.metrics.localization import (
     held_fraction,
     localization_auc,
     localization_iou,
     localization_iou_best,
+    pointing_game,
+    reliability,
 )
-from editmgt.metrics.localization import pointing_game, reliability
 
 
 def case(seed: int, levels: int, size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:

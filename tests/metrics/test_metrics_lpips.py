@@ -10,7 +10,9 @@ from metric_weights import SQUEEZENET, pictures, regions
 from torchmetrics.functional.image import learned_perceptual_image_patch_similarity
 
 from editmgt.errors import UserError
-from editmgt.metrics import Backbones, LPIPSNetwork, all_pixels, lpips_distance
+from editmgt.metrics import Backbones
+from editmgt.metrics.image import all_pixels
+from editmgt.metrics.perceptual import LPIPSNetwork, lpips_distance
 
 
 @pytest.fixture

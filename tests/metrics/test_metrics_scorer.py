@@ -24,12 +24,12 @@ from editmgt.metrics import (
     Scorer,
     SetScores,
     chosen,
-    fid,
     identity,
     metric_names,
     scorer_of,
 )
 from editmgt.metrics.backbones import DEFAULTS
+from editmgt.metrics.distribution import fid
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf" / "metrics"

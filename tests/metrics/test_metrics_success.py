@@ -6,7 +6,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from editmgt.benchmarks.slices import SliceDataset
-from editmgt.metrics import UNTOUCHED, changed_outside, edit_ratio, edit_success, edit_success_strict
+from editmgt.metrics.success import (
+    UNTOUCHED,
+    changed_outside,
+    edit_ratio,
+    edit_success,
+    edit_success_strict,
+)
 
 
 def case(seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -12,9 +12,9 @@ from metric_weights import SQUEEZENET, write_clip, write_squeezenet, write_vit
 from safetensors.torch import save_file
 
 from editmgt.errors import UserError
-from editmgt.metrics import Backbones, MissingWeights
+from editmgt.metrics import Backbones
 from editmgt.metrics.backbones import KINDS
-from editmgt.metrics.network_weights import digest, read_tensors
+from editmgt.metrics.network_weights import MissingWeights, digest, read_tensors
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 

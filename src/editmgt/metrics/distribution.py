@@ -4,14 +4,12 @@ Shapes: N M pictures of each set, D features, B batch, 3 RGB, H W pixels.
 """
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torchmetrics import Metric
-from torchmetrics.utilities.data import dim_zero_cat
+from torch import Tensor
 
 from editmgt.errors import UserError
 from editmgt.metrics.features import ImageFeatures, to_bytes
@@ -121,45 +119,6 @@ def kid(
 
     draws = [_discrepancy(draw(first_ND), draw(second_MD)) for _ in range(subsets)]
     return torch.stack(draws).mean().float()
-
-
-class SetDistance(Metric):
-    """A distance between the edited pictures and their references, as sets; over several processes, of all of them.
-
-    Args:
-        function: of two sets of features [N,D] and [M,D].
-        network: pictures [B,3,H,W] -> features [B,D].
-    """
-
-    is_differentiable = False
-    full_state_update = False
-    higher_is_better = False
-    edited: list[Tensor]
-    reference: list[Tensor]
-    width: Tensor
-
-    def __init__(self, function: Callable[..., Tensor], network: nn.Module, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.function, self.network = function, network
-        # Features lie flat: processes without pictures send a vector of none, and all must send the same dimensions.
-        self.add_state("width", torch.tensor(0), dist_reduce_fx="max")
-        self.add_state("edited", [], dist_reduce_fx="cat")
-        self.add_state("reference", [], dist_reduce_fx="cat")
-
-    def update(self, edited_B3HW: Tensor, reference_B3HW: Tensor) -> None:
-        """Add pictures to both sets."""
-        features = self.network(edited_B3HW), self.network(reference_B3HW)
-        self.width = torch.tensor(features[0].shape[1], device=self.width.device)
-        for kept, new in zip((self.edited, self.reference), features, strict=True):
-            kept.append(new.flatten())
-
-    def compute(self) -> Tensor:
-        """Return the distance; NaN where there are fewer than two pictures."""
-        if not len(self.edited):
-            return torch.tensor(torch.nan)
-        width = int(self.width)
-        sets = (dim_zero_cat(flat).view(-1, width) for flat in (self.edited, self.reference))
-        return self.function(*sets)
 
 
 def _mean_and_root(features_ND: Tensor) -> tuple[Tensor, Tensor]:

@@ -44,9 +44,6 @@ class ImageFeatures(nn.Module, ABC):
     def _features(self, pixels_B3HW: Tensor) -> Tensor:
         """Run the network on pictures; features [B,D]."""
 
-    def __deepcopy__(self, memo: object) -> "ImageFeatures":
-        return self  # frozen: MetricCollection copies its metrics, which may share it
-
 
 def to_bytes(pixels_B3HW: Tensor) -> Tensor:
     """Return floats in [0, 1] as uint8, rounded: what a picture was before it became floats."""

@@ -84,9 +84,6 @@ class LPIPSNetwork(nn.Module):
         with torch.no_grad():
             return self.network(edited_B3HW, reference_B3HW, normalize=True)
 
-    def __deepcopy__(self, memo: object) -> "LPIPSNetwork":
-        return self  # frozen: MetricCollection copies its metrics, which may share it
-
 
 def lpips_distance(
     edited_B3HW: Tensor,

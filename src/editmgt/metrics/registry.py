@@ -33,7 +33,7 @@ class MetricSpec:
         backbone: the kind of network that ``function`` takes after them, if any.
         default: whether it is computed where no metric is asked for by name.
         of_set: whether it is one value for all samples, of the features [N,D] of what ``reads`` names; such a
-            metric has no :meth:`score`, see :class:`editmgt.metrics.SetDistance`.
+            metric has no :meth:`score`, see :class:`editmgt.metrics.SetScores`.
     """
 
     name: str

@@ -14,7 +14,6 @@ from torch import Tensor
 from editmgt.errors import UserError
 from editmgt.metrics.backbones import KINDS, Backbones
 from editmgt.metrics.batch import EditBatch
-from editmgt.metrics.distribution import SetDistance
 from editmgt.metrics.network_weights import MissingWeights
 from editmgt.metrics.registry import REGISTRY, metric_names
 
@@ -89,14 +88,16 @@ class SetScores:
     """The distances of sets, such as FID, of the pictures it was given."""
 
     def __init__(self, names: Iterable[str], backbones: Backbones) -> None:
-        specs = [REGISTRY[name] for name in names]
-        self._metrics = {s.name: SetDistance(s.function, backbones.get(str(s.backbone))) for s in specs}
+        self._specs = [REGISTRY[name] for name in names]
+        self._networks = {spec.backbone: backbones.get(str(spec.backbone)) for spec in self._specs}
+        self._features = {kind: (list[Tensor](), list[Tensor]()) for kind in self._networks}
         self._samples = 0
 
     def update(self, edited_B3HW: Tensor, reference_B3HW: Tensor) -> None:
         """Add pictures that have been scored, and their targets (sources, where there are no targets)."""
-        for metric in self._metrics.values():
-            metric.update(edited_B3HW, reference_B3HW)
+        for kind, network in self._networks.items():
+            for kept, pictures in zip(self._features[kind], (edited_B3HW, reference_B3HW), strict=True):
+                kept.append(network(pictures))
         self._samples += len(edited_B3HW)
 
     def compute(self, scored: int) -> dict[str, float]:
@@ -106,9 +107,11 @@ class SetScores:
         in another process, and a distance between parts of the sets is another number.
         """
         summary: dict[str, float] = {}
-        for name, metric in self._metrics.items():
-            value = float(metric.compute()) if scored == self._samples else math.nan
-            summary |= {f"{name}/undefined": scored} if math.isnan(value) else {name: value}
+        for spec in self._specs:
+            value = math.nan
+            if scored == self._samples > 0:
+                value = float(spec.function(*map(torch.cat, self._features[spec.backbone])))
+            summary |= {f"{spec.name}/undefined": scored} if math.isnan(value) else {spec.name: value}
         return summary
 
 
