@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 from rich.console import Console
 from stored_sweep import write_cell, write_sweep
@@ -397,6 +398,36 @@ def test_nothing_to_compare_says_that_no_metric_was_scored(
     said = texts(analyse(tmp_path))
     assert "Nothing to compare:** no cell has a metric with a value for each sample" in said
     assert "missing" not in said and "all 4 cells finished" in said
+
+
+def test_figures_are_drawn_of_whatever_types_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    """Dollars are no formula, letters that the font lacks no warning, and no picture is too wide to be one."""
+    monkeypatch.setattr(figures, "_LARGEST", 7)
+    write_sweep(tmp_path, {HOLD: [True, False]}, [0], lambda *_: {"edit/success": 1.0}, samples=8)
+    for path in tmp_path.glob("*/samples.csv"):
+        frame = pd.read_csv(path)
+        frame["edit_type"] = [f"cost ${i} to $\\frac$ 编辑" for i in frame.index]
+        frame.to_csv(path, index=False)
+    found, _, _ = figures.draw_all(analyse(tmp_path))
+    with Image.open(io.BytesIO(found["types.png"])) as image:
+        assert image.width == 7 * 130 and not recwarn.list
+
+
+@pytest.mark.parametrize("draw", [figures.types, figures.tradeoff])
+def test_a_legend_of_many_cells_is_whole_and_covers_nothing(
+    tmp_path: Path, draw: Callable[[Analysis], Any]
+) -> None:
+    names = [f"an_editor_of_some_length_{i}" for i in range(30)]
+    scores = {"edit/success": 1.0, "outside/l1": 0.1}
+    write_sweep(tmp_path, {"checkpoint": names}, [0], lambda *_: scores, samples=2)
+    drawing = draw(analyse(tmp_path))
+    FigureCanvasAgg(drawing).draw()
+    [legend], [axes] = drawing.legends, drawing.axes
+    box, above = legend.get_window_extent(), axes.get_window_extent()
+    assert 0 <= box.y0 and box.y1 < above.y0 and above.height > 200
+    assert 0 <= box.x0 and box.x1 <= drawing.bbox.x1
 
 
 def test_the_front_is_what_no_other_beats_on_both() -> None:

@@ -1,10 +1,12 @@
 """The report's figures, each a function of the analysis that returns a drawing, or says why there is none."""
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from itertools import combinations, cycle
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Drawing
@@ -26,12 +28,14 @@ LEAKAGE = "outside/l1"
 # Colour-blind safe (Okabe and Ito 2008).
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 GREY = "#8a8a90"
+_LARGEST = 240  # inches a side: matplotlib draws none of 65536 pixels
 
 
 class Absent(Exception):
     """There is nothing to draw; the message says why."""
 
 
+@rc_context({"text.parse_math": False})  # a dollar in a name is no formula
 def draw_all(analysis: Analysis) -> tuple[dict[str, bytes], list[Figure], list[str]]:
     """Return PNG files by name, the figures that name them, and a line for each that there is not."""
     found: dict[str, bytes] = {}
@@ -72,7 +76,7 @@ def forest(analysis: Analysis) -> Drawing:
     rows = list(dict.fromkeys(phrase(e.contrast, analysis.design) for es in by_metric.values() for e in es))
     if not rows:
         raise Absent("no effect could be estimated")
-    drawing = Drawing(figsize=(3.2 * len(names) + 3.2, 0.38 * len(rows) + 1.4), layout="tight")
+    drawing = Drawing(figsize=(3.2 * len(names) + max(3.2, 0.065 * max(map(len, rows))), 0.38 * len(rows) + 1.4), layout="tight")
     panels: list[Axes] = list(drawing.subplots(1, len(names), sharey=True, squeeze=False)[0])
     for name, axes in zip(names, panels, strict=True):
         at = [(e, rows.index(phrase(e.contrast, analysis.design))) for e in by_metric[name]]
@@ -133,7 +137,7 @@ def tradeoff(analysis: Analysis) -> Drawing:
     ]
     sign = -1 if REGISTRY[analysis.primary].direction == "lower" else 1
     front = [points[i][:2] for i in pareto_front([(x.estimate, sign * y.estimate) for x, y, _ in points])]
-    drawing = Drawing(figsize=(11 if controls else 6.5, 5.5), layout="constrained")
+    drawing = Drawing(figsize=(11 if controls else 6.5, 4.9), layout="constrained")
     panels: list[Axes] = drawing.subplots(1, 2 if controls else 1, squeeze=False)[0].tolist()
     for axes in panels:
         for i, (x, y, label) in enumerate(points):
@@ -149,7 +153,7 @@ def tradeoff(analysis: Analysis) -> Drawing:
     if controls:  # far from the cells, which they would squeeze to a spot
         panels[1].axis(near)
         panels[1].set_title("the cells, closer", fontsize=9)
-    drawing.legend(*panels[0].get_legend_handles_labels(), fontsize=7, loc="outside lower center", ncols=3)
+    _legend(drawing, panels[0])
     return drawing
 
 
@@ -157,23 +161,24 @@ def types(analysis: Analysis) -> Drawing:
     """The primary for each edit type, a bar for each configuration."""
     if analysis.scores is None or analysis.primary not in analysis.scores.metrics:
         raise Absent("the primary metric was not scored")
-    names = list(analysis.by_type)
+    names = [name if len(name) < 25 else f"{name[:24]}…" for name in analysis.by_type]
     if not names:
         raise Absent("the samples have no edit types")
     cells = analysis.distinct
     width = 0.85 / len(cells)
-    drawing = Drawing(figsize=(max(6.0, 0.16 * len(cells) * len(names) + 2), 4.5), layout="constrained")
+    each = max(0.16 * len(cells), 0.1 * max(map(len, names)))
+    drawing = Drawing(figsize=(max(6.0, each * len(names) + 2), 4.0), layout="constrained")
     axes = drawing.subplots()
     for i, levels in enumerate(cells):
         means = [of_type[i] for of_type in analysis.by_type.values()]
         x = np.arange(len(names)) + (i - (len(cells) - 1) / 2) * width
         axes.bar(x, [mean.estimate for mean in means], width, color=COLOURS[i % len(COLOURS)],
-                 hatch="//" if i >= len(COLOURS) else None, label=analysis.design.label(levels))  # fmt: skip
+                 hatch=("", "//", "..", "xx", "oo")[i // len(COLOURS) % 5], label=analysis.design.label(levels))  # fmt: skip
         axes.errorbar(x, [mean.estimate for mean in means], yerr=np.hstack([_bars(mean) for mean in means]),
                       fmt="none", ecolor="black", elinewidth=0.7)  # fmt: skip
     axes.set_xticks(range(len(names)), names)
     axes.set_ylabel(metric_title(analysis.primary))
-    drawing.legend(fontsize=7, loc="outside lower center")
+    _legend(drawing, axes)
     return drawing
 
 
@@ -207,6 +212,15 @@ def _lines(analysis: Analysis, axes: Axes, across: Factor, by: Factor) -> bool:
     return any(mean.n for mean in drawn)
 
 
+def _legend(drawing: Drawing, axes: Axes) -> None:
+    """Put it below, in as many columns as the drawing's width has room for; the drawing grows by its height."""
+    handles, labels = axes.get_legend_handles_labels()
+    width, height = drawing.get_size_inches()
+    columns = max(1, int(width / (0.6 + 0.055 * max(map(len, labels)))))
+    drawing.set_size_inches(width, height + 0.16 * math.ceil(len(labels) / columns))
+    drawing.legend(handles, labels, fontsize=7, loc="outside lower center", ncols=columns)
+
+
 def _bars(summary: Summary) -> np.ndarray:
     """Lengths below and above the estimate [2, 1]; none where there is no interval."""
     lengths = np.nan_to_num([[summary.estimate - summary.low], [summary.high - summary.estimate]])
@@ -220,6 +234,9 @@ def _shown(effects: Sequence[Effect]) -> list[Effect]:
 def _png(drawing: Drawing) -> bytes:
     """The picture; drawn once, where ``savefig`` draws once for the layout and once more."""
     drawing.set_dpi(130)
+    drawing.set_size_inches(np.minimum(drawing.get_size_inches(), _LARGEST))
     canvas = FigureCanvasAgg(drawing)
-    canvas.draw()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of letters that its font lacks, of names too long for it
+        canvas.draw()
     return png(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
