@@ -426,8 +426,8 @@ def test_a_legend_of_many_cells_is_whole_and_covers_nothing(
     FigureCanvasAgg(drawing).draw()
     [legend], [axes] = drawing.legends, drawing.axes
     box, above = legend.get_window_extent(), axes.get_window_extent()
-    assert 0 <= box.y0 and box.y1 < above.y0 and above.height > 200
-    assert 0 <= box.x0 and box.x1 <= drawing.bbox.x1
+    assert box.y0 >= 0 and box.y1 < above.y0 and above.height > 200
+    assert box.x0 >= 0 and box.x1 <= drawing.bbox.x1
 
 
 def test_the_front_is_what_no_other_beats_on_both() -> None:

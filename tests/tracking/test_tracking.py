@@ -1,6 +1,9 @@
 """What W&B is told: read back from its offline files."""
 
+import os
+import pty
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +78,27 @@ def test_an_uploaded_rerun_overwrites_nothing(tmp_path: Path) -> None:
         [1 / 3, 1 / 4, 1 / 5],
         [1, 1 / 2, 1 / 3],
     ]
+
+
+@pytest.mark.parametrize(("mode", "said"), [("online", "No API key configured"), ("ofline", "'ofline'")])
+def test_nobody_is_asked_and_the_reason_is_told(tmp_path: Path, mode: str, said: str) -> None:
+    """On a terminal, without a login: W&B would ask there for an account, and wait."""
+    script = """if True:
+        from pathlib import Path
+        from editmgt.config.schema import Logger
+        from editmgt.tracking.tracker import start
+        start(Path(), Logger(name="wandb", project="editmgt"), {}, None, "cell")
+    """
+    main, terminal = pty.openpty()
+    others = {key: value for key, value in os.environ.items() if not key.startswith("WANDB")}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, stdin=terminal, stdout=subprocess.PIPE, stderr=terminal,
+        env=others | {"WANDB_MODE": mode, "NETRC": "none", "TERM": "xterm"}, text=True, timeout=600, check=True,
+    )  # fmt: skip
+    os.close(terminal)
+    os.close(main)
+    [line] = done.stdout.splitlines()
+    assert line.startswith("W&B could not start") and said in line
 
 
 @pytest.mark.parametrize(

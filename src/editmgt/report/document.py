@@ -201,7 +201,9 @@ def _effects(analysis: Analysis) -> Iterator[Block]:
     if others:
         yield Heading("Effects on the other metrics")
         yield _matrix(analysis, others)
-        yield Paragraph("* corrected p < 0.05. effects.csv has every metric, with counts, p and win rates.")
+        yield Paragraph(
+            "An asterisk: corrected p < 0.05. effects.csv has every metric, with counts, p and win rates."
+        )
 
 
 def _comparisons(analysis: Analysis) -> Iterator[Block]:

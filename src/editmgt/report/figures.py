@@ -76,7 +76,10 @@ def forest(analysis: Analysis) -> Drawing:
     rows = list(dict.fromkeys(phrase(e.contrast, analysis.design) for es in by_metric.values() for e in es))
     if not rows:
         raise Absent("no effect could be estimated")
-    drawing = Drawing(figsize=(3.2 * len(names) + max(3.2, 0.065 * max(map(len, rows))), 0.38 * len(rows) + 1.4), layout="tight")
+    drawing = Drawing(
+        figsize=(3.2 * len(names) + max(3.2, 0.065 * max(map(len, rows))), 0.38 * len(rows) + 1.4),
+        layout="tight",
+    )
     panels: list[Axes] = list(drawing.subplots(1, len(names), sharey=True, squeeze=False)[0])
     for name, axes in zip(names, panels, strict=True):
         at = [(e, rows.index(phrase(e.contrast, analysis.design))) for e in by_metric[name]]
@@ -237,6 +240,8 @@ def _png(drawing: Drawing) -> bytes:
     drawing.set_size_inches(np.minimum(drawing.get_size_inches(), _LARGEST))
     canvas = FigureCanvasAgg(drawing)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of letters that its font lacks, of names too long for it
+        warnings.simplefilter(
+            "ignore", UserWarning
+        )  # of letters that its font lacks, of names too long for it
         canvas.draw()
     return png(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))

@@ -58,6 +58,6 @@ def _table(table: Table) -> list[str]:
 
 
 def _row(row: Sequence[str]) -> str:
-    # a bracket after a line's end would be read as its optional argument
+    # a bracket or an asterisk after a line's end would be read as its argument
     first, *others = map(escape, row)
-    return " & ".join([f"{{{first}}}" if first.startswith("[") else first, *others]) + r" \\"
+    return " & ".join([f"{{{first}}}" if first.startswith(("[", "*")) else first, *others]) + r" \\"

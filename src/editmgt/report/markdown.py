@@ -24,7 +24,7 @@ def gallery(analysis: Analysis) -> str:
     pages = {name: page for name, page in pages.items() if page.is_file()}
     if not pages:
         return ""
-    text = ["## Pictures", "", "Source, instruction, target, edited, map, held cells."]
+    text = ["", "## Pictures", "", "Source, instruction, target, edited, map, held cells."]
     for name, page in pages.items():
         relative = page.relative_to(analysis.directory).as_posix()
         text += ["", f"### {_text(name)}", "", f"![{_text(name)}](../{relative})"]

@@ -14,6 +14,7 @@ from urllib.parse import urlparse
 
 from editmgt.config.benchmark import Benchmark
 from editmgt.config.schema import Config, Logger
+from editmgt.errors import on_one_line
 from editmgt.results import RunDirectory, SweepDirectory, readable
 from editmgt.results.run_directory import SAMPLES
 
@@ -78,6 +79,7 @@ class WandbTracker(Tracker):
     ) -> None:
         super().__init__(directory)
         self._logger, self._benchmark = logger, benchmark
+        os.environ.setdefault("WANDB_SILENT", "true")  # else it asks whoever is not logged in, and waits
         import wandb
 
         stored, mode = readable(RunDirectory(directory).wandb_run) or {}, wandb_mode()
@@ -100,7 +102,7 @@ class WandbTracker(Tracker):
             dir=directory,
             config=dict(config) | {key: value for key, value in notes.items() if value},
             reinit="finish_previous",
-            settings=wandb.Settings(silent=True, console="off", disable_git=True, init_timeout=60),
+            settings=wandb.Settings(console="off", disable_git=True, init_timeout=60),
         )
 
     @property
@@ -192,7 +194,7 @@ def start(
         try:
             return WandbTracker(directory, logger, config, group, name, job_type, tags, benchmark)
         except Exception as error:  # no server, no disk, a wrong key: the cell is worth more than its log
-            print(f"W&B could not start, so this {job_type} is not logged there: {_reason(error)}")
+            print(f"W&B could not start, so this {job_type} is not logged there: {on_one_line(error)}")
     return Tracker(directory)
 
 
@@ -218,12 +220,7 @@ def _kept(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        print(f"W&B could not log {what}: {_reason(error)}", flush=True)
-
-
-def _reason(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else repr(error)
+        print(f"W&B could not log {what}: {on_one_line(error)}", flush=True)
 
 
 def wandb_mode() -> str:
