@@ -252,8 +252,14 @@ def colours(strip_png: bytes) -> list[list[tuple[int, int, int]]]:
     ]  # fmt: skip
 
 
-def test_the_strip_is_of_one_noise_seed(tmp_path: Path) -> None:
-    analysis = analyse(write_noise_seeds(tmp_path))
+@pytest.mark.parametrize("folder", ["images", "images/fullset/add"])
+def test_the_strip_is_of_one_noise_seed(tmp_path: Path, folder: str) -> None:
+    """Wherever a benchmark's official scorer wants the pictures."""
+    for images in write_noise_seeds(tmp_path).glob("*/images"):
+        moved = images.rename(images.with_name("moved"))
+        (images.parent / folder).parent.mkdir(parents=True, exist_ok=True)
+        moved.rename(images.parent / folder)
+    analysis = analyse(tmp_path)
     picture, said = strip.strip(analysis)
     assert picture is not None and said.startswith("The 1 samples ")
     assert colours(picture) == [[(200, 50, 80), (50, 50, 80)]]

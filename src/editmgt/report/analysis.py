@@ -15,8 +15,6 @@ from editmgt.report.numbers import JUDGED
 from editmgt.report.pairwise import Tournament, read_tournaments
 from editmgt.report.question import Study, read_study, why_no_effects
 from editmgt.report.stored import Line, collect
-from editmgt.results import SweepDirectory
-from editmgt.results.reference import SHOWN_CONTROLS
 from editmgt.results.run_directory import SAMPLES
 
 # The columns of tables for people; the files hold every metric.
@@ -255,18 +253,6 @@ def main_metrics(analysis: Analysis) -> list[str]:
     """Return the metrics of tables for people that samples were scored by: the primary, then :func:`columns`."""
     scored = [name for name in columns(analysis.lines) if name in REGISTRY]
     return list(dict.fromkeys([analysis.primary, *scored]))
-
-
-def pictures(analysis: Analysis) -> dict[str, Path]:
-    """Return the directories of edited pictures by name: source and target, then the cells that are shown.
-
-    A row's pictures lie in its directory, in ``images/SAMPLE_ID.png``.
-    """
-    reference = SweepDirectory(analysis.directory).reference()
-    titles = {"source": "source", "target": "target (codec)"}
-    found = {titles[of]: reference.control(name).path for of, name in SHOWN_CONTROLS.items()}
-    found |= {analysis.design.label(levels): line.run.path for levels, line in analysis.shown.items()}
-    return {name: path / "images" for name, path in found.items() if (path / "images").is_dir()}
 
 
 def _noise_seed(line: Line) -> str:

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from editmgt.evaluation.kept_maps import KeptMap, read_maps
 from editmgt.metrics.registry import REGISTRY
 from editmgt.report.analysis import Analysis
 from editmgt.report.numbers import metric_title
-from editmgt.report.strip import disagreement
+from editmgt.report.strip import disagreement, pictures
 from editmgt.results.reference import SHOWN_CONTROLS
 
 PICTURES = 1600  # that a page holds at most, over all samples
@@ -32,7 +31,7 @@ def gallery(analysis: Analysis) -> dict[str, Any] | None:
     """
     if analysis.scores is None:
         return None
-    folders = _folders(analysis)
+    folders = pictures(analysis)
     cells = {levels: paths for levels, paths in folders.items() if levels not in SHOWN_CONTROLS}
     if not cells:
         return None
@@ -87,33 +86,6 @@ def pages(analysis: Analysis) -> Iterator[tuple[str, str]]:
             left -= len(uri)
             if left > 0:
                 yield line.name, uri
-
-
-def _folders(analysis: Analysis) -> dict[Any, dict[str, str]]:
-    """Pictures by sample: of source and target, then of the cells that are shown, by their levels."""
-    found: dict[Any, dict[str, str]] = {
-        name: {
-            sample: path
-            for line in analysis.lines
-            if line.kind == "control" and line.run.path.name == control
-            for sample, path in _pictures(line.run.path).items()
-        }
-        for name, control in SHOWN_CONTROLS.items()
-    }
-    found |= {levels: _pictures(line.run.path) for levels, line in analysis.shown.items()}
-    return {name: paths for name, paths in found.items() if paths}
-
-
-def _pictures(directory: Path) -> dict[str, str]:
-    """A run's pictures by sample, in whatever folders its benchmark's official scorer wants them."""
-    return {
-        name.removesuffix(
-            ".png"
-        ): f"{folder}/{name}"  # thousands: a Path each would take as long as reading them
-        for folder, _, names in os.walk(directory / "images")
-        for name in names
-        if name.endswith(".png")
-    }
 
 
 def _orders(analysis: Analysis, metrics: Sequence[str]) -> Iterator[tuple[str, list[int]]]:

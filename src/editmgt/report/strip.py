@@ -1,14 +1,17 @@
 """The pictures on which the cells disagree most, side by side."""
 
+import os
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from editmgt.editing.picture_files import png
 from editmgt.metrics.registry import REGISTRY
-from editmgt.report.analysis import Analysis, pictures
+from editmgt.report.analysis import Analysis
+from editmgt.results.reference import SHOWN_CONTROLS
 
 ROWS = 6  # samples
 SIDE = 160  # pixels of a panel
@@ -19,37 +22,39 @@ _TIES = "whole/l1"  # parts samples that a 0/1 primary leaves equal
 def strip(analysis: Analysis) -> tuple[bytes | None, str]:
     """Return a PNG and its caption; None, and why, where there are no pictures."""
     folders = pictures(analysis)
-    cells = [name for name in map(analysis.design.label, analysis.distinct) if name in folders]
+    cells = [paths for levels, paths in folders.items() if levels not in SHOWN_CONTROLS]
+    why = "no sample has a picture in two cells"
     if analysis.scores is None or len(cells) < 2:
-        return (
-            None,
-            "it takes the edited pictures of two cells, CELL/images/SAMPLE_ID.png, and they were not kept",
-        )
-    chosen = list(islice((i for i in disagreement(analysis) if _paths(analysis, folders, i, cells)), ROWS))
+        return None, why
+    samples = analysis.scores.samples
+    pictured = (i for i in disagreement(analysis) if sum(samples[i][0] in of for of in cells) > 1)
+    chosen = list(islice(pictured, ROWS))
     if not chosen:
-        return None, "no sample has a picture in two cells"
+        return None, why
     font = ImageFont.load_default(11)
     width, height = len(folders) * (SIDE + _GAP) + _GAP, SIDE + _LABEL + _GAP
-    head = 16 * max(name.count(", ") + 1 for name in folders)
+    titles = [name if name in SHOWN_CONTROLS else analysis.design.label(name) for name in folders]
+    head = 16 * max(name.count(", ") + 1 for name in titles)
     page = Image.new("RGB", (width, len(chosen) * height + head), "white")
     draw = ImageDraw.Draw(page)
-    for column, name in enumerate(folders):
+    for column, name in enumerate(titles):
         draw.multiline_text(
             (column * (SIDE + _GAP) + _GAP, 2), name.replace(", ", "\n"), fill=(32, 32, 36), font=font
         )
     for row, index in enumerate(chosen):
         top = row * height + head
-        sample_id, _, edit_type, instruction, _ = analysis.scores.samples[index]
+        sample_id, _, edit_type, instruction, _ = samples[index]
         draw.text(
             (_GAP, top + 4),
-            f"{sample_id} ({edit_type}): {instruction}"[: width // 6],
+            " ".join(f"{sample_id} ({edit_type}): {instruction}".split())[: width // 6],
             fill=(32, 32, 36),
             font=font,
         )
-        for name, path in _paths(analysis, folders, index, list(folders)).items():
-            with Image.open(path) as image:
-                picture = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.NEAREST)
-            page.paste(picture, ([*folders].index(name) * (SIDE + _GAP) + _GAP, top + _LABEL - 12))
+        for column, paths in enumerate(folders.values()):
+            if sample_id in paths:
+                with Image.open(paths[sample_id]) as image:
+                    picture = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.NEAREST)
+                page.paste(picture, (column * (SIDE + _GAP) + _GAP, top + _LABEL - 12))
     return (
         png(page),
         f"The {len(chosen)} samples on which the cells disagree most in {analysis.primary}",
@@ -73,12 +78,27 @@ def disagreement(analysis: Analysis, by: str | None = None) -> list[int]:
     return [int(i) for i in order if of_seed[i] and (spreads[0][i] > 0 or spreads[1][i] > 0)]
 
 
-def _paths(analysis: Analysis, folders: dict[str, Path], index: int, names: list[str]) -> dict[str, Path]:
-    """The pictures of a sample among ``names``; none where fewer than two are there."""
-    assert analysis.scores is not None
-    sample_id = str(analysis.scores.samples[index][0])
-    if Path(sample_id).name != sample_id:
-        return {}  # would leave the folder
-    found = {name: folders[name] / f"{sample_id}.png" for name in names}
-    found = {name: path for name, path in found.items() if path.is_file()}
-    return found if len(found) > 1 else {}
+def pictures(analysis: Analysis) -> dict[Any, dict[str, str]]:
+    """Return pictures by sample: of source and target, then of the cells that are shown, by their levels."""
+    found: dict[Any, dict[str, str]] = {
+        name: {
+            sample: path
+            for line in analysis.lines
+            if line.kind == "control" and line.run.path.name == control
+            for sample, path in _pictures(line.run.path).items()
+        }
+        for name, control in SHOWN_CONTROLS.items()
+    }
+    found |= {levels: _pictures(line.run.path) for levels, line in analysis.shown.items()}
+    return {name: paths for name, paths in found.items() if paths}
+
+
+def _pictures(directory: Path) -> dict[str, str]:
+    """A run's pictures by sample, in whatever folders its benchmark's official scorer wants them."""
+    return {
+        # thousands: a Path each would take as long as reading them
+        name.removesuffix(".png"): f"{folder}/{name}"
+        for folder, _, names in os.walk(directory / "images")
+        for name in names
+        if name.endswith(".png")
+    }
