@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from editmgt.benchmarks.protocols.scenes import rows as scenes
+from editmgt.config.benchmark import benchmark_schema
 from editmgt.data.sample import EditPair
 from editmgt.data.scenes import EDIT_TYPES
 from editmgt.editing import Editor
@@ -24,6 +25,7 @@ from editmgt.files import read_json
 from editmgt.metrics import REGISTRY, metric_names
 from editmgt.metrics.registry import EditBatch
 from editmgt.results.rows import COLUMNS
+from editmgt.settings.mistakes import mistakes
 
 # The tests' text encoder reads 16 tokens.
 pytestmark = pytest.mark.filterwarnings("ignore::editmgt.editing.InstructionCut")
@@ -269,12 +271,15 @@ def test_the_benchmarks_rows() -> None:
     for i in range(5):
         differs = (rows[i].source != rows[i].target).any(axis=2)
         assert (rows[i].edit_mask == differs).all()  # so outside the mask the target is the source
-    with pytest.raises(UserError, match="split=train"):
-        scenes(split="train")
-    with pytest.raises(UserError, match="Did you mean 'full'"):
-        scenes(world="ful")
-    with pytest.raises(UserError, match="size=0"):
-        scenes(size=0)
+    values = {"name": "scenes", "size": 40, "batch_size": 4, "seed": 0, "resolution": 32}
+    for key, value, told in (
+        ("split", "train", "split=train"),
+        ("world", "ful", "Did you mean 'full'"),
+        ("size", 0, "size=0"),
+    ):
+        of_key = values | {"world": "full", "split": "test"} | {key: value}
+        [mistake] = mistakes(benchmark_schema("scenes"), of_key, "benchmark")
+        assert told in mistake
 
 
 def test_the_summary_is_plain_json(found: tuple[Path, dict[str, float]]) -> None:

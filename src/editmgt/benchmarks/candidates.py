@@ -10,15 +10,10 @@ INDEX = "metadata.jsonl"
 
 
 def read_candidates(path: str) -> dict[str, dict[str, Path]]:
-    """Return sample -> model -> picture, of a gallery as GEditBench v2 publishes it.
+    """Return sample -> model -> picture, of a gallery as GEditBench v2 publishes it: a directory, or its ``metadata.jsonl``.
 
-    A line is ``{"key": "...", "candidates": [{"model": "...", "image": "MODEL/KEY.png"}]}``; pictures lie beside the file.
-
-    Args:
-        path: the directory with ``metadata.jsonl``, or such a file.
-
-    Raises:
-        UserError: for what is not there, a line of another form, a picture outside, a model that is there twice.
+    A line is ``{"key": "...", "candidates": [{"model": "...", "image": "MODEL/KEY.png"}]}``; pictures lie beside the file. A
+    ``UserError`` for another form, a picture that is not there or outside, a model that is there twice.
     """
     told = f"benchmark.judge.candidates={path}"
     file = Path(path) / INDEX if Path(path).is_dir() else Path(path)

@@ -18,11 +18,7 @@ def read_entries(file: Path, texts: Collection[str]) -> dict[str, dict[str, Any]
 
 
 def read_lines(file: Path) -> list[dict[str, Any]]:
-    """Return the JSON objects of a file with one on each line; empty lines count for nothing.
-
-    Raises:
-        UserError: for a file that cannot be read, and for a line that is no object.
-    """
+    """Return the JSON objects of a file with one on each line, or nothing; a ``UserError`` for another file."""
     found = []
     try:
         lines = file.read_bytes().decode("utf-8-sig").split("\n")

@@ -10,15 +10,10 @@ ANSWER = 'Answer with one JSON object and nothing after it: {"reasoning": "...",
 
 @dataclass(frozen=True)
 class Prompt:
-    """What the judge is asked.
-
-    Attributes:
-        name: of the question.
-        prompt: text; ``{instruction}`` is filled in.
-    """
+    """What the judge is asked."""
 
     name: str
-    prompt: str
+    prompt: str  # ``{instruction}`` is filled in
 
     @property
     def digest(self) -> str:
@@ -28,35 +23,22 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Question(Prompt):
-    """What the judge is asked about one edit.
+    """What the judge is asked about one edit."""
 
-    Attributes:
-        scores: the names of the numbers in the reply, in order.
-        low, high: their range.
-        shows_source: whether the judge sees the source before the edited picture.
-    """
-
-    scores: tuple[str, ...]
+    scores: tuple[str, ...]  # the names of the numbers in the reply, in order
     low: float
     high: float
-    shows_source: bool
+    shows_source: bool  # before the edited picture
 
 
 @dataclass(frozen=True)
 class Judging:
-    """How a benchmark is judged.
+    """How a benchmark is judged."""
 
-    Attributes:
-        questions: asked about each sample.
-        scores: the names of a sample's scores, ``judge/overall`` last.
-        of_answers: the answers by their names -> the scores.
-        by_type: whether a score is the mean over samples of each edit type, then over types; else over samples.
-    """
-
-    questions: tuple[Question, ...]
-    scores: tuple[str, ...]
-    of_answers: Callable[[Mapping[str, float]], tuple[float, ...]]
-    by_type: bool
+    questions: tuple[Question, ...]  # about each sample
+    scores: tuple[str, ...]  # the names of a sample's scores, ``judge/overall`` last
+    of_answers: Callable[[Mapping[str, float]], tuple[float, ...]]  # the answers by their names -> the scores
+    by_type: bool  # a score is the mean over samples of each edit type, then over types; else over samples
 
 
 def _comparison(name: str, better: str) -> Prompt:

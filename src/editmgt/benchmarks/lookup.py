@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,11 +18,7 @@ if TYPE_CHECKING:
 
 
 def build(benchmark: "Benchmark") -> Samples:
-    """Return the rows of a benchmark; equal ones share them.
-
-    Raises:
-        UserError: for data that are not there or of another layout.
-    """
+    """Return the rows of a benchmark; equal ones share them. A ``UserError`` where they are not there as they should be."""
     return _build(benchmark.model_dump_json())
 
 
@@ -39,8 +36,7 @@ def rows_digest(benchmark: "Benchmark") -> str | None:
 def picture_path(benchmark: str, sample: EditSample) -> Path:
     """Return where an edited picture of a benchmark by name lies, from the run's directory: as its official scorer wants.
 
-    Raises:
-        ValueError: for a row whose key would lead out of that directory.
+    A row whose key would lead out of that directory is a ``ValueError``.
     """
     folders_of = getattr(protocol(benchmark), "folders", None)
     folders = () if folders_of is None else folders_of(sample)
@@ -55,15 +51,11 @@ def _instructions(config_json: str) -> list[str]:
     samples = _build(config_json)
     texts = samples.texts() if isinstance(samples, Table) else None
     if texts is None:
-        texts = [_instruction(samples, i) for i in range(len(samples))]
+        texts = []
+        for index in range(len(samples)):
+            with suppress(Exception):  # what is wrong with a row is told when it is edited
+                texts.append(samples[index].instruction)
     return [text for text in texts if isinstance(text, str)]
-
-
-def _instruction(samples: Samples, index: int) -> str | None:
-    try:
-        return samples[index].instruction
-    except Exception:  # what is wrong with a row is told when it is edited
-        return None
 
 
 @lru_cache(maxsize=1)

@@ -17,11 +17,7 @@ _BORDER = 1  # pixels that PIE-Bench adds to every mask, "to avoid annotation er
 
 
 def picture(value: Any) -> NDArray[np.uint8]:
-    """Return uint8 [H, W, 3] of a cell (see :func:`editmgt.data.cells.open_picture`).
-
-    Raises:
-        UserError: where there is no picture in it.
-    """
+    """Return uint8 [H, W, 3] of a cell, as :func:`editmgt.data.cells.open_picture` reads it."""
     return np.asarray(upright_rgb(open_picture(value, "the picture")))
 
 
@@ -30,11 +26,9 @@ def mask(
 ) -> NDArray[np.bool_] | None:
     """Return bool (height, width) = ``size``, True where an edit may change something; None where there is no picture.
 
-    A mask of another size is stretched to it. ``painted_on`` is that of the picture that the mask is of; ``hole``: see
+    A mask of another size is stretched to it, of another shape (as when painted on a picture that was not turned upright) a
+    ``ValueError``. ``painted_on`` is the size of the picture that the mask is of; ``hole``: see
     :func:`editmgt.editing.masks.read_mask`.
-
-    Raises:
-        ValueError: for a mask of another shape, such as one painted on a picture that was not turned upright.
     """
     if is_missing(value):
         return None

@@ -13,17 +13,11 @@ LABEL = "published, not measured here"
 
 @dataclass(frozen=True)
 class Published:
-    """One method's numbers on one protocol.
+    """One method's numbers on one protocol."""
 
-    Attributes:
-        method: as its authors call it.
-        values: our metric names -> values.
-        source: where they were read.
-    """
-
-    method: str
-    values: dict[str, float]
-    source: str
+    method: str  # as its authors call it
+    values: dict[str, float]  # by our metric names
+    source: str  # where they were read
 
 
 EDITMGT = "EditMGT, arXiv 2512.11715"

@@ -133,13 +133,12 @@ def open_table(
 
     Args:
         path: a directory that ``datasets`` can read, parquet files (a pattern), or a repository on the hub.
-        split: of it.
         columns: those that have to be there, ``pictures`` apart.
         pictures: columns that hold pictures; a path in them is taken from the table's folder and may not lead out of it.
         optional: columns that are read where they are there.
 
     Raises:
-        UserError: for what is not there, cannot be fetched, has no such split, or lacks a column or has one of another type.
+        UserError: for what is not there or broken, or lacks a column or has one of another type.
     """
     from datasets import Image
 
@@ -164,9 +163,7 @@ def open_table(
 def _inside(cell: Any, folders: Sequence[Path], name: str) -> Any:
     """Return a cell that holds a picture or the path of one in the tables' folders."""
     found = locate(cell, folders or [Path()])
-    if (
-        not isinstance(found, Path) or len(str(found)) > _LONGEST
-    ):  # whoever opens that says that it is no path
+    if not isinstance(found, Path) or len(str(found)) > _LONGEST:  # whoever opens that says what it is
         return found
     if not folders:
         raise UserError(f"column {name} names a file, but its table is not on this machine.")

@@ -25,18 +25,8 @@ from editmgt.results.run_directory import REPLIES
 from editmgt.spreadsheet import from_csv, to_csv
 
 TABLE, _ANSWERS = "comparisons.csv", "answers.csv"
-COLUMNS = (
-    "sample_id",
-    "source_id",
-    "edit_type",
-    "first",
-    "second",
-    "question",
-    "status",
-    "error",
-    "shown",
-    "swapped",
-)
+_ASKED = ("sample_id", "source_id", "edit_type", "first", "second", "question")
+COLUMNS = (*_ASKED, "status", "error", "shown", "swapped")
 FIRST, SECOND, TIE, SAME = "first", "second", "tie", "same picture"
 _SHOWN = {"A": FIRST, "B": SECOND, "tie": TIE}
 _SWAPPED = {"A": SECOND, "B": FIRST, "tie": TIE}
@@ -44,17 +34,11 @@ _SWAPPED = {"A": SECOND, "B": FIRST, "tie": TIE}
 
 @dataclass(frozen=True)
 class Contestant:
-    """Who made edits.
-
-    Attributes:
-        name: in tables.
-        picture: a sample -> the file of its edit; None where there was never to be one.
-        of_others: whether a gallery brought them: two such are not compared with each other.
-    """
+    """Who made edits, by the name that tables have."""
 
     name: str
-    picture: Callable[[EditSample], Path | None]
-    of_others: bool = False
+    picture: Callable[[EditSample], Path | None]  # the file of its edit; None where there was never to be one
+    of_others: bool = False  # a gallery brought them: two such are not compared with each other
 
 
 def compare_pictures(
@@ -64,24 +48,16 @@ def compare_pictures(
     judge: Judge,
     *,
     parallel: int = 4,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[dict[str, str]]:
-    """Ask of every sample which of two edits is better; returns the rows of ``comparisons.csv``.
+    """Ask of every sample which of two edits is better; returns the rows of ``comparisons.csv`` in ``directory``.
 
     A row is a sample, two contestants and a question: who was better in the order shown and in the other one (``first``,
     ``second``, ``tie``; pictures that are the same are not asked about). A sample that cannot be read, a picture that is
     not there and a reply that is of no use are failed rows. ``judge.jsonl`` has every raw reply.
 
     Answers are kept by all that they hang on (prompt, judge, instruction, pictures), so nothing is asked twice, and what
-    failed is asked again.
-
-    Args:
-        contestants: who made the edits.
-        samples: the benchmark's rows.
-        directory: everything is written to.
-        judge: who is asked.
-        parallel: samples asked about at the same time.
-        progress: called with (samples done, samples in all).
+    failed is asked again. ``parallel`` samples are asked about at the same time.
     """
     directory.mkdir(parents=True, exist_ok=True)
     pairs = [(a, b) for a, b in combinations(contestants, 2) if not (a.of_others and b.of_others)]
@@ -100,7 +76,7 @@ def compare_pictures(
             facts = {"sample_id": sample.sample_id, "A": names[0], "B": names[1], "asked": key[1]}
             said = judge.ask(
                 question, sample.request, pictures, read_winner, lambda more: record({**facts, **more})
-            )  # fmt: skip
+            )
             with lock:
                 append(directory / _ANSWERS, to_csv([[*key, said]]))
                 answers[key] = said
@@ -111,8 +87,7 @@ def compare_pictures(
         rows = [[one_line(cell) for cell in row] for row in _rows(samples, index, pairs, ask)]
         with lock:
             done += 1
-            if progress is not None:
-                progress(done, len(samples))
+            progress(done, len(samples))
         return rows
 
     with ThreadPoolExecutor(parallel) as pool:
@@ -127,11 +102,7 @@ def outcome(shown: str, swapped: str) -> str:
 
 
 def read_comparisons(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a ``comparisons.csv``.
-
-    Raises:
-        ValueError: for a file that is not one.
-    """
+    """Return the rows of a ``comparisons.csv``; a ``ValueError`` for a file that is not one."""
     header, *rows = from_csv(path.read_bytes().decode()) or [[]]
     if tuple(header) != COLUMNS or any(len(row) != len(COLUMNS) for row in rows):
         raise ValueError(f"its columns are not {', '.join(COLUMNS)}")
@@ -175,19 +146,8 @@ def _rows(
                 raise
             except Exception as problem:
                 error, shown, swapped = told(problem), "", ""
-            status = "failed" if error else "ok"
-            yield [
-                sample_id,
-                source_id,
-                edit_type,
-                a.name,
-                b.name,
-                question.name,
-                status,
-                error,
-                shown,
-                swapped,
-            ]
+            asked = [sample_id, source_id, edit_type, a.name, b.name, question.name]
+            yield [*asked, "failed" if error else "ok", error, shown, swapped]
 
 
 def _digest(asked_by: tuple[object, ...], sample: EditSample, pictures: Sequence[bytes]) -> str:

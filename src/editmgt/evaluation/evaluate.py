@@ -6,13 +6,12 @@ The controls (a copy of the source, the codec's round trips, an oracle's mask) g
 import math
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from editmgt.data.sample import EditSample, Samples
 from editmgt.editing import Editor, EditSettings, validate
@@ -28,7 +27,7 @@ from editmgt.results import Row, RunDirectory, reference
 from editmgt.results.rows import OF_SAMPLE
 from editmgt.results.run_directory import GALLERY, MAPS
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int], None]  # called with (samples done, samples in all)
 Produce = Callable[[Group], Outcome]
 PicturePath = Callable[[EditSample], Path]
 # told of every sample that was scored: its index, the sample, its group's outcome, its position in the group
@@ -44,31 +43,25 @@ def evaluate(
     batch_size: int = 32,
     seed: int = 0,
     metrics: Scorer | Iterable[str] | None = None,
-    progress: Progress | None = None,
+    progress: Progress = lambda done, total: None,
     resume: bool = False,
     picture_path: PicturePath | None = None,
     edits: Edits | None = None,
 ) -> dict[str, float]:
     """Edit and score ``samples``; write ``samples.csv``, ``metrics.json`` and ``samples.png`` to ``out_dir``.
 
-    Rows are on the disk batch by batch. A sample that cannot be loaded, edited or scored becomes a failed row
-    and the others go on: a batch that fails is tried again sample by sample. What cannot be written ends the evaluation
-    instead, for a full disk says nothing of a sample. Randomness is per sample, from
-    (``seed``, ``sample_id``), so a row does not depend on ``batch_size``. ``speed/edit_seconds`` is the
-    exception: it is a batch's time over its size, and nothing is set aside as warm-up, so the first batch
-    carries it.
+    Rows are on the disk batch by batch. A sample that cannot be loaded, edited or scored becomes a failed row and the others
+    go on: a batch that fails is tried again sample by sample. What cannot be written ends the evaluation instead, with a
+    ``WriteError``, for a full disk says nothing of a sample. Randomness is per sample, from (``seed``, ``sample_id``), so a row
+    does not depend on ``batch_size``, but for ``speed/edit_seconds``: a batch's time over its size, the first one's warm-up
+    included.
 
     Args:
-        editor: what is judged; it edits on its own device.
-        samples: anything with a length and an index; read a batch at a time.
         settings: of every edit; ``hold_threshold`` is also that of ``localization/iou``, hold on or off, and where the
             rule is another one that is not defined.
-        out_dir: made when missing.
-        batch_size: samples edited together.
-        seed: of the edits' randomness.
         metrics: names in ``metrics.REGISTRY``, whose weights have to be there; None for those that need none;
             or a scorer, which may have left metrics out (``not_run.json`` then says why).
-        progress: called with (samples done, samples in all) at the start and after every batch.
+        progress: called at the start and after every batch.
         resume: go on after the rows that ``out_dir`` holds, which must be of the same editor, samples and
             settings, and do again those that failed by the machine; otherwise start anew.
         picture_path: where in ``out_dir`` each edited picture is kept as PNG, its map in ``maps.jsonl``; None: nowhere.
@@ -79,7 +72,6 @@ def evaluate(
 
     Raises:
         UserError: for an unknown metric, one without its weights or settings that cannot be, before any work.
-        WriteError: for what could not be written; with ``resume`` the rows before it need no second time.
     """
     scorer = metrics if isinstance(metrics, Scorer) else Scorer(metrics)
     validate(settings, editor.transformer.num_blocks, editor.pixels_per_cell)
@@ -93,7 +85,7 @@ def evaluate(
         assert outcome.localization is not None and outcome.held is not None
         localization, held = outcome.localization[position], outcome.held[position]
         if picture_path is not None:
-            _save(edited, out_dir / picture_path(sample))
+            write_atomic(out_dir / picture_path(sample), png(edited))
             keep_map(out_dir, sample.sample_id, localization, held)
         gallery.offer(index, sample, edited, localization, held)
 
@@ -148,7 +140,7 @@ def controls(
     batch_size: int = 32,
     seed: int = 0,
     metrics: Scorer | Iterable[str] | None = None,
-    progress: Progress | None = None,
+    progress: Progress = lambda done, total: None,
     resume: bool = False,
     picture_path: PicturePath | None = None,
 ) -> dict[str, dict[str, float]]:
@@ -182,48 +174,35 @@ def controls(
     for position, (name, (needs, produce)) in enumerate(ways.items()):
 
         def advance(done: int, total: int, before: int = position) -> None:
-            if progress is not None:
-                progress(before * total + done, len(ways) * total)
+            progress(before * total + done, len(ways) * total)
 
-        to, shown = Path(out_dir) / name, name in reference.SHOWN_CONTROLS.values()
-        keep = _keep_pictures(to, picture_path) if shown and picture_path else _keep_nothing
-        found[reference.CONTROL_TITLES[name]] = run.write(produce, to, resume, advance, keep, needs)
+        def keep(index: int, sample: EditSample, outcome: Outcome, position: int, name: str = name) -> None:
+            if picture_path is not None and name in reference.SHOWN_CONTROLS.values():
+                write_atomic(Path(out_dir) / name / picture_path(sample), png(outcome.images[position]))
+
+        done = run.write(produce, Path(out_dir) / name, resume, advance, keep, needs)
+        found[reference.CONTROL_TITLES[name]] = done
     return found
 
 
-def _keep_nothing(index: int, sample: EditSample, outcome: Outcome, position: int) -> None:
-    pass
-
-
-def _keep_pictures(out_dir: Path, path: PicturePath) -> Observe:
-    def keep(index: int, sample: EditSample, outcome: Outcome, position: int) -> None:
-        _save(outcome.images[position], out_dir / path(sample))
-
-    return keep
-
-
+@dataclass
 class _Run:
     """Rows of samples, whatever happens to any of them."""
 
-    def __init__(
-        self,
-        editor: Editor,
-        samples: Samples,
-        settings: EditSettings,
-        scorer: Scorer,
-        batch_size: int,
-        seed: int,
-        edits: Edits | None = None,
-    ) -> None:
-        self.editor, self.samples, self.settings, self.scorer = editor, samples, settings, scorer
-        self.batch_size, self.seed, self.edits = batch_size, seed, edits
+    editor: Editor
+    samples: Samples
+    settings: EditSettings
+    scorer: Scorer
+    batch_size: int
+    seed: int
+    edits: Edits | None = None
 
     def write(
         self,
         produce: Produce,
         out_dir: Path,
         resume: bool,
-        progress: Progress | None,
+        progress: Progress,
         observe: Observe,
         needs: str = "source",
         drop: Callable[[EditSample], None] = lambda sample: None,
@@ -239,8 +218,7 @@ class _Run:
         total, sets = len(self.samples), self.scorer.set_scores()
         again = [index for index, row in enumerate(rows) if row.may_work_again]
         done = len(rows) - len(again)
-        if progress is not None:
-            progress(done, total)
+        progress(done, total)
         for indexes in (*self._batches(again), *self._batches(range(len(rows), total))):
             finished = self._rows(indexes, produce, observe, drop, sets, needs)
             if indexes[0] < len(rows):
@@ -251,12 +229,10 @@ class _Run:
                 file.append(finished)
                 rows += finished
             done += len(finished)
-            if progress is not None:
-                progress(done, total)
+            progress(done, total)
         summary = summarise(rows, self.scorer.names)
         summary |= sets.compute(int(summary["n"]))
-        if self.scorer.not_run:
-            summary |= {f"{name}/not_run": summary["n"] for name in self.scorer.not_run}
+        summary |= {f"{name}/not_run": summary["n"] for name in self.scorer.not_run}
         run.write_metrics(summary, self.scorer.not_run)
         return summary
 
@@ -331,7 +307,3 @@ def _known(samples: Samples) -> set[str]:
             continue
         found |= {name for name in possible if getattr(sample, name) is not None}
     return found
-
-
-def _save(image: Image.Image, path: Path) -> None:
-    write_atomic(path, png(image))

@@ -31,15 +31,11 @@ class JudgeFailed(Exception):
 
 
 class Judge:
-    """Asks questions, patiently.
+    """Asks questions of the ``model`` at an ``endpoint`` such as ``http://localhost:8000/v1``, patiently.
 
     Args:
-        endpoint: base URL, such as ``http://localhost:8000/v1``.
-        model: its name there.
         key: sent as bearer token; None: none.
         attempts: for each question, with growing pauses between them.
-        timeout: seconds for each attempt.
-        pause: seconds before the second attempt.
         temperature: of the answers; None sends none. An endpoint that refuses it is asked without from then on, for
             newer models answer at their own.
     """
@@ -83,8 +79,6 @@ class Judge:
         """Return what ``read`` makes of the reply; every attempt goes to ``record``, its raw reply or what went wrong.
 
         Args:
-            question: what is asked.
-            instruction: fills the prompt.
             pictures: PNG files, in the order the prompt speaks of them.
             read: the reply's text -> the answer; a ``ValueError`` where it is none, and it is asked for again.
             record: called with date, judge, temperature, prompt hash, attempt and reply.
@@ -135,14 +129,7 @@ class Judge:
                 answer = read(response.json()["choices"][0]["message"]["content"])
                 record(facts | {"reply": reply})
                 return answer
-            except (
-                httpx.TransportError,
-                ValueError,
-                KeyError,
-                IndexError,
-                TypeError,
-                JudgeFailed,
-            ) as problem:
+            except (httpx.TransportError, ValueError, LookupError, TypeError, JudgeFailed) as problem:
                 error = on_one_line(problem)
                 record(facts | {"error": error, "reply": reply})
             if attempt < self.attempts:
@@ -169,11 +156,8 @@ def _refusal(response: httpx.Response) -> dict[str, str]:
 def read_scores(text: str, question: Question) -> dict[str, float]:
     """Return the scores from a reply that holds ``{"score": [...]}``, whatever stands around it.
 
-    Line breaks inside its texts, which JSON forbids, and numbers in quotes are read as what they can only mean.
-
-    Raises:
-        ValueError: for a reply without it, with several that differ, with other than the expected count of numbers, or
-            out of range: a score is never guessed.
+    Line breaks inside its texts, which JSON forbids, and numbers in quotes are read as what they can only mean. A
+    ``ValueError`` for anything else (none, several that differ, another count, out of range): a score is never guessed.
     """
     values = _said(text, "score")
     if not isinstance(values, list) or not all(_is_number(value) for value in values):
@@ -189,10 +173,7 @@ def read_scores(text: str, question: Question) -> dict[str, float]:
 def read_winner(text: str) -> str:
     """Return ``A``, ``B`` or ``tie`` from a reply that holds ``{"winner": ...}``, whatever stands around it.
 
-    "Image A", as judges say that were trained for it, is A.
-
-    Raises:
-        ValueError: for a reply without it, with several that differ, or with any other winner.
+    "Image A", as judges say that were trained for it, is A. A ``ValueError`` for none, several that differ, or another winner.
     """
     said = _said(text, "winner")
     found = _WINNER.fullmatch(said) if isinstance(said, str) else None

@@ -1,11 +1,11 @@
 """Every edited picture put before the judge, and its answers kept."""
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from threading import Lock
 from typing import Any
 
@@ -34,24 +34,14 @@ def judge_pictures(
     *,
     parallel: int = 4,
     resume: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, float]:
-    """Judge every edited picture in ``directory``; returns means and counts, as :func:`summary` does.
+    """Judge every sample's edited picture, at ``path_of`` it in ``directory``; returns means and counts, as :func:`summary` does.
 
     ``judge.csv`` has a row per sample, in the order they finish; ``judge.jsonl`` every raw reply with its date,
     judge and prompt hash. A sample without a usable reply is a failed row; one whose edit failed has no picture to judge,
     which asking again would not change, and counts nowhere. With ``resume``, scores that are there are kept, and failed
-    rows are asked for again.
-
-    Args:
-        judging: what is asked, and what the answers come to.
-        samples: the benchmark's rows.
-        directory: of the run.
-        path_of: where a sample's picture lies in ``directory``.
-        judge: who is asked.
-        parallel: questions asked at the same time.
-        resume: see above.
-        progress: called with (samples done, samples in all).
+    rows are asked for again. ``parallel`` questions are asked at the same time.
     """
     stored = directory / JUDGED
     rows = _read(stored, judging.scores) if resume else {}
@@ -80,8 +70,7 @@ def judge_pictures(
         with lock:
             rows[sample_id] = [sample_id, edit_type, status, error, *scored]
             append(stored, to_csv([[sample_id, edit_type, status, error, *(values or scored)]]))
-            if progress is not None:
-                progress(len(rows), len(samples))
+            progress(len(rows), len(samples))
 
     def record(facts: Mapping[str, Any]) -> None:
         with lock:
@@ -93,23 +82,19 @@ def judge_pictures(
 
 
 def summary(judging: Judging, rows: Sequence[Sequence[str]]) -> dict[str, float]:
-    """Return ``judge/n``, ``judge/failed``, the mean of each score, and ``judge/overall[group]``.
-
-    A group is an edit type.
-    """
+    """Return ``judge/n``, ``judge/failed``, the mean of each score, and ``judge/overall[EDIT_TYPE]``."""
     scored = [row for row in rows if row[2] == "ok"]
     failed = sum(row[2] == "failed" for row in rows)
     found: dict[str, float] = {"judge/n": len(scored), "judge/failed": failed}
-    groups = sorted({row[1] for row in scored})
+    types = sorted({row[1] for row in scored})
     for position, column in enumerate(judging.scores, len(_COLUMNS)):
-        means = {
-            group: _mean([float(row[position]) for row in scored if row[1] == group]) for group in groups
-        }
+        of_type = {name: fmean(float(row[position]) for row in scored if row[1] == name) for name in types}
         if column == "judge/overall":
-            found |= {f"{column}[{group}]": mean for group, mean in means.items()}
+            found |= {f"{column}[{name}]": mean for name, mean in of_type.items()}
         if scored:
-            whole = list(means.values()) if judging.by_type else [float(row[position]) for row in scored]
-            found[column] = _mean(whole)
+            found[column] = fmean(
+                of_type.values() if judging.by_type else (float(row[position]) for row in scored)
+            )
     return found
 
 
@@ -138,7 +123,3 @@ def _read(path: Path, scores: Sequence[str]) -> dict[str, list[str]]:
     """Whole rows with scores of an earlier run of the same benchmark, by sample."""
     header, *rows = from_csv(whole_lines(path).decode()) or [[]]
     return {row[0]: row for row in rows if row[2] == "ok"} if header == [*_COLUMNS, *scores] else {}
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)

@@ -42,20 +42,14 @@ _MEASURES = ("auc", "iou_best", "pointing")
 
 @dataclass
 class Choice:
-    """One way to make the map, and what was measured of it, sample by sample.
+    """One way to make the map, and what was measured of it, sample by sample."""
 
-    Attributes:
-        source: ``attention``, or a source of the model's own predictions, which reads no layer and is not smoothed.
-        layers, smoothing: of attention.
-    """
-
-    source: str
+    source: str  # attention, or one of the model's own predictions, which reads no layer and is not smoothed
     layers: tuple[int, ...] = ()
     smoothing: str = ""
     values: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    scores: Tensor = field(default_factory=lambda: torch.zeros(BINS * FINE, dtype=torch.float64))
-    hits: Tensor = field(default_factory=lambda: torch.zeros(BINS * FINE, dtype=torch.float64))
-    counts: Tensor = field(default_factory=lambda: torch.zeros(BINS * FINE, dtype=torch.float64))
+    # scores, pixels in the mask, pixels; by bin, see :func:`editmgt.metrics.localization.reliability`
+    sums: Tensor = field(default_factory=lambda: torch.zeros(3, BINS * FINE, dtype=torch.float64))
 
     @property
     def name(self) -> str:
@@ -86,16 +80,14 @@ class Choice:
     @property
     def curve(self) -> tuple[Tensor, Tensor]:
         """The reliability curve: of every bin of scores its mean score and the share of its pixels in the mask; NaN of none."""
-        scores, hits, counts = (
-            part.unflatten(0, (BINS, FINE)).sum(dim=1) for part in (self.scores, self.hits, self.counts)
-        )
+        scores, hits, counts = self.sums.unflatten(1, (BINS, FINE)).sum(dim=2)
         return scores / counts, hits / counts
 
     @property
     def calibration_error(self) -> float:
         """Mean distance of score and share of pixels that lie in the mask, over pixels, in [0, 1]."""
-        gaps = (self.scores - self.hits).unflatten(0, (BINS, FINE)).sum(dim=1).abs().sum()
-        return float(gaps / self.counts.sum())
+        scores, hits, counts = self.sums.unflatten(1, (BINS, FINE)).sum(dim=2)
+        return float((scores - hits).abs().sum() / counts.sum())
 
     @property
     def calibrated_threshold(self) -> float:
@@ -103,13 +95,13 @@ class Choice:
 
         As the regression keeps the order of scores, a hold rule that reads what it says is ``threshold`` with this value.
         """
-        filled = (self.counts > 0).nonzero()[:, 0]
+        _, hits, counts = self.sums.numpy()
+        [filled] = np.nonzero(counts)
         if not len(filled):
             return math.nan
-        shares = (self.hits / self.counts)[filled].numpy()
-        fitted = isotonic_regression(shares, weights=self.counts[filled].numpy()).x
+        fitted = isotonic_regression(hits[filled] / counts[filled], weights=counts[filled]).x
         [inside] = np.nonzero(fitted > 0.5)
-        return float(filled[inside[0]] / len(self.counts)) if len(inside) else 1.0
+        return float(filled[inside[0]] / len(counts)) if len(inside) else 1.0
 
 
 def study(
@@ -122,7 +114,7 @@ def study(
     *,
     batch_size: int = 32,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Choice]:
     """Measure attention (every layer alone, the settings' own, ``subsets``, each with every smoothing) and the other sources.
 
@@ -131,14 +123,9 @@ def study(
     n says how many were measured. What is chosen by them should be chosen on the dev split.
 
     Args:
-        editor: whose attention is read.
-        samples: a benchmark's rows.
         settings: of the edits; with hold on, the recorded maps are those of edits under the settings' own hold.
-        directory: made when missing.
         subsets: layers that are averaged together.
         thresholds: lambdas, in [0, 1], for the curves of IoU and of the share of pixels that are free.
-        batch_size: samples edited together.
-        seed: of the edits' randomness.
         progress: called with (samples done, samples in all).
     """
     blocks = range(editor.transformer.num_blocks)
@@ -151,9 +138,7 @@ def study(
         """Measure a group, one by one where that fails; return how many of it could not be measured."""
         try:
             _measure(Group(group, editor, settings.resolution), settings, seed, choices, thresholds)
-        except (
-            Exception
-        ) as error:  # as in an evaluation, whatever a sample can raise is that sample's failure alone
+        except Exception as error:  # as in an evaluation, this is the sample's failure alone
             if len(group) == 1 and by_machine(error):
                 raise  # no row would say that it is to be done again
             return 1 if len(group) == 1 else sum(attempt([sample]) for sample in group)
@@ -172,12 +157,10 @@ def study(
             else:
                 groups[kind(sample)].append(sample)
         broken += sum(attempt(group) for group in groups.values())
-        if progress is not None:
-            progress(min(start + batch_size, len(samples)), len(samples))
+        progress(min(start + batch_size, len(samples)), len(samples))
     write_atomic(directory / "localization_layers.csv", _csv(choices, thresholds))
     coverage = _coverage(len(samples), unknown, broken)
-    text = _markdown(choices, thresholds) + coverage
-    write_atomic(directory / "localization_layers.md", text)
+    write_atomic(directory / "localization_layers.md", _markdown(choices, thresholds) + coverage)
     write_atomic(directory / "localization_layers.png", _figure(choices, settings, thresholds))
     return choices
 
@@ -208,62 +191,55 @@ def _measure(
             found[f"iou@{threshold:g}"] = localization_iou(scores_Bhw, mask_BHW, threshold)
         measured.append((found, reliability(scores_Bhw, mask_BHW, BINS * FINE)))
     # only now, so that a group that fails has left nothing behind when its samples are tried one by one
-    for choice, (found, (scores, hits, counts)) in zip(choices, measured, strict=True):
+    for choice, (found, sums) in zip(choices, measured, strict=True):
         for measure, values in found.items():
             choice.values[measure] += values.tolist()
-        choice.scores += scores
-        choice.hits += hits
-        choice.counts += counts
+        choice.sums += sums
 
 
 def _csv(choices: Sequence[Choice], thresholds: Sequence[float]) -> str:
-    ious = [f"iou@{threshold:g}" for threshold in thresholds]
-    bins = [f"{what}[{i / BINS:g},{(i + 1) / BINS:g})" for what in ("score", "inside") for i in range(BINS)]
-    ranges = [f"{measure}/{end}" for measure in _MEASURES for end in ("mean", "low", "high", "n")]
-    rows: list[list[object]] = [
-        ["source", "layers", "smoothing", *ranges, *ious, "calibrated_threshold", "calibration_error", *bins]
-    ]
+    rows: list[dict[str, object]] = []
     for choice in choices:
-        row: list[object] = [choice.source, "+".join(map(str, choice.layers)), choice.smoothing]
+        layers = "+".join(map(str, choice.layers))
+        row: dict[str, object] = {"source": choice.source, "layers": layers, "smoothing": choice.smoothing}
         for measure in _MEASURES:
-            row += choice.mean(measure)
-        row += [choice.mean(name)[0] for name in ious]
-        scores, shares = choice.curve
-        row += [choice.calibrated_threshold, choice.calibration_error, *scores.tolist(), *shares.tolist()]
+            names = [f"{measure}/{end}" for end in ("mean", "low", "high", "n")]
+            row |= dict(zip(names, choice.mean(measure), strict=True))
+        row |= {name: choice.mean(name)[0] for name in (f"iou@{threshold:g}" for threshold in thresholds)}
+        row["calibrated_threshold"] = choice.calibrated_threshold
+        row["calibration_error"] = choice.calibration_error
+        for what, values in zip(("score", "inside"), choice.curve, strict=True):
+            row |= {
+                f"{what}[{i / BINS:g},{(i + 1) / BINS:g})": value for i, value in enumerate(values.tolist())
+            }
         rows.append(row)
-    return to_csv(rows)
+    return to_csv([[*rows[0]], *([*row.values()] for row in rows)])
+
+
+_HEADER = """\
+| map | AUC [95%] ↑ | pointing game ↑ | best IoU ↑ | IoU at its best threshold ↑ | calibrated threshold | calibration error ↓ | n |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+"""
+_NOTES = """
+Best AUC first. n: samples where the mask is neither empty nor full. Intervals: bootstrap over samples.
+Best IoU picks each sample's threshold by its truth: an upper bound. The calibration error is how far a
+score is from the share of pixels with it that lie in the mask; from the calibrated threshold on more than half do.
+Choose on the dev split, report on test.
+"""
 
 
 def _markdown(choices: Sequence[Choice], thresholds: Sequence[float]) -> str:
-    ious = [f"iou@{threshold:g}" for threshold in thresholds]
-    header = [
-        "map",
-        "AUC [95%] ↑",
-        "pointing game ↑",
-        "best IoU ↑",
-        "IoU at its best threshold ↑",
-        "calibrated threshold",
-        "calibration error ↓",
-        "n",
-    ]
-    lines = [f"| {' | '.join(header)} |", f"| --- |{' ---: |' * (len(header) - 1)}"]
+    text = _HEADER
     for choice in sorted(choices, key=lambda choice: -_zero(choice.mean("auc")[0])):
         auc, low, high, n = choice.mean("auc")
-        best = max(ious, key=lambda name: _zero(choice.mean(name)[0])) if ious else ""
-        lines.append(
+        ious = [(choice.mean(f"iou@{threshold:g}")[0], threshold) for threshold in thresholds]
+        best, at = max(ious, key=lambda iou: _zero(iou[0]), default=(math.nan, math.nan))
+        text += (
             f"| {choice.name} | {auc:.3f} [{low:.3f}, {high:.3f}] | {choice.mean('pointing')[0]:.3f} "
-            f"| {choice.mean('iou_best')[0]:.3f} "
-            f"| {f'{choice.mean(best)[0]:.3f} at {best[4:]}' if best else ''} "
-            f"| {choice.calibrated_threshold:.2f} | {choice.calibration_error:.3f} | {n} |"
+            f"| {choice.mean('iou_best')[0]:.3f} | {f'{best:.3f} at {at:g}' if ious else ''} "
+            f"| {choice.calibrated_threshold:.2f} | {choice.calibration_error:.3f} | {n} |\n"
         )
-    notes = [
-        "",
-        "Best AUC first. n: samples where the mask is neither empty nor full. Intervals: bootstrap over samples.",
-        "Best IoU picks each sample's threshold by its truth: an upper bound. The calibration error is how far a",
-        "score is from the share of pixels with it that lie in the mask; from the calibrated threshold on more than half do.",
-        "Choose on the dev split, report on test.",
-    ]
-    return "\n".join([*lines, *notes]) + "\n"
+    return text + _NOTES
 
 
 def _coverage(total: int, unknown: int, broken: int) -> str:

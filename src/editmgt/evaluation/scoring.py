@@ -32,14 +32,8 @@ class Edits(Protocol):
 class Group:
     """Samples of one picture size that know equally much of their truth, and their pictures.
 
-    Args:
-        samples: at least one.
-        editor: what is judged.
-        resolution: of its edits.
-        edits: makes or has them; None: ``editor`` makes them.
-
-    Raises:
-        ValueError: for a mask of another size than its target (or source, where there is no target).
+    ``edits`` makes their edits, or has them, where ``editor`` itself does not. A ``ValueError`` for a mask of another size than
+    its target (or source, where there is no target).
     """
 
     def __init__(

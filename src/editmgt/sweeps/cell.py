@@ -2,9 +2,7 @@
 
 import os
 import sys
-import time
 import traceback
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -20,9 +18,8 @@ from editmgt.config.schema import Evaluate, Train
 from editmgt.errors import UserError, on_one_line
 from editmgt.files import WriteError, write_atomic
 from editmgt.lock import locked
-from editmgt.progress import progress_bar
 from editmgt.results import RunDirectory, readable
-from editmgt.results.run_directory import ERROR, JUDGED, METRICS, SAMPLES
+from editmgt.results.run_directory import ERROR, METRICS
 from editmgt.stores import trainings
 from editmgt.stores.fingerprint import weights_digest
 from editmgt.stores.identity import (
@@ -44,7 +41,6 @@ from editmgt.weights import local as local_directory
 
 if TYPE_CHECKING:
     from editmgt.editing import EditSettings
-    from editmgt.stores.stored_edits import StoredEdits
 
 
 def run_cell(composed: DictConfig) -> float | str | None:
@@ -86,7 +82,6 @@ class Cell:
     """A configuration, its directory, and what is said of it.
 
     Args:
-        config: of the cell.
         directory: everything is written to; made when missing.
         name: of the cell.
         sweep: name of the sweep's directory, empty for a single run.
@@ -214,17 +209,12 @@ class Cell:
         return self._judge(str(finished), resume)
 
     def _judge(self, weights: str, resume: bool) -> dict[str, float]:
-        from editmgt.stores import stored_edits
-
-        editor = ready_editor(self.config, weights)
-        settings = edit_settings(self.config, editor)
-        if isinstance(self.config, Train):  # a training that is shared was finished with one cell's settings
+        config = self.config
+        if isinstance(config, Train):  # a training that is shared was finished with one cell's settings
+            settings = edit_settings(config, ready_editor(config, weights))
             self._link_checkpoint(Path(weights), weights, settings)
-        store = edits_directory(weights, editor, settings, self.config, self._owner)
-        layers = stored_edits.layers_read(settings, self.layers)
         asker = {"cell": self.name, "sweep": self.sweep}
-        with stored_edits.opened(editor, store, layers, asker, self.say) as stored:
-            return judge(stored, settings, self.config, self.directory, self.say, resume)
+        return judged(config, weights, self.directory, self._owner, asker, self.say, resume, self.layers)
 
     @property
     def _owner(self) -> Path:
@@ -267,55 +257,29 @@ class Cell:
             link(target, folder / "editor", settings)
 
 
-def judge(
-    stored: "StoredEdits",
-    settings: "EditSettings",
+def judged(
     config: Config,
+    weights: str,
     directory: Path,
+    owner: Path,
+    asker: dict[str, str],
     say: Callable[[str], None],
-    resume: bool = False,
+    resume: bool,
+    layers: Iterable[int] = (),
 ) -> dict[str, float]:
-    """Run the configuration's benchmark and leave rows, metrics and pictures in ``directory``."""
-    from editmgt.benchmarks import build
-    from editmgt.benchmarks.lookup import instructions
-    from editmgt.editing import InstructionCut
-    from editmgt.editing.cuts import count_line
-    from editmgt.evaluation.benchmark_run import run
-    from editmgt.metrics import scorer_of
-    from editmgt.metrics.instruction import CUT
+    """Leave rows, metrics and pictures of the configuration's benchmark in ``directory``; returns the metrics.
 
-    benchmark = config.benchmark
-    for name, reason in scorer_of(config.metrics).not_run.items():
-        say(f"{name} not run: {reason}")
-    size = len(build(benchmark))
-    most = "up to " if settings.matched_steps else ""
-    say(f"{size} samples of {benchmark.name}, {most}{settings.steps} steps each")
-    line = count_line(instructions(benchmark), stored.editor.text_encoder, "instructions")
-    start = time.perf_counter()
-    with warnings.catch_warnings():
-        if line:
-            say(f"{line} ({CUT} in {SAMPLES} says which)")
-            warnings.simplefilter("ignore", InstructionCut)
-        metrics = run(
-            stored.editor,
-            stored,
-            settings,
-            config,
-            directory,
-            lambda title: progress_bar(title, say),
-            resume,
-        )
-    if not metrics["n"]:
-        raise RuntimeError(f"none of the {size} samples could be edited; {SAMPLES} says why")
-    faults = metrics.get("failed/machine")
-    why = f"; {faults:g} by the machine: the same command does them again" if faults else ""
-    failed = f", {metrics['failed']:g} failed ({SAMPLES} names them{why})" if metrics["failed"] else ""
-    say(f"{metrics['n']:g} scored in {time.perf_counter() - start:.0f} s{failed}")
-    if "judge/n" in metrics:
-        unjudged = metrics["judge/failed"]
-        again = f", {unjudged:g} not ({JUDGED} says why; the same command asks again)" if unjudged else ""
-        say(f"{metrics['judge/n']:g} judged{again}")
-    return metrics
+    ``owner`` has the edits where they are not shared with all, ``asker`` is the ``cell`` and the ``sweep`` that ask for them, and
+    ``layers`` are blocks whose maps others read. With ``resume`` the rows that are there are kept.
+    """
+    from editmgt.evaluation.benchmark_run import run
+    from editmgt.stores import stored_edits
+
+    editor = ready_editor(config, weights)
+    settings = edit_settings(config, editor)
+    store = edits_directory(weights, editor, settings, config, owner)
+    with stored_edits.opened(editor, store, stored_edits.layers_read(settings, layers), asker, say) as stored:
+        return run(stored.editor, stored, settings, config, directory, say, resume)
 
 
 @contextmanager

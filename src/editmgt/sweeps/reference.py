@@ -15,8 +15,8 @@ from editmgt.results import BrokenFile, RunDirectory, SweepDirectory
 from editmgt.results.reference import SHIPPED, Reference
 from editmgt.results.run_directory import METRICS, SAMPLES
 from editmgt.stores.fingerprint import digest, protocol, weights_digest
-from editmgt.stores.identity import edit_settings, edits_directory, load_editor, ready_editor
-from editmgt.sweeps.cell import judge
+from editmgt.stores.identity import edit_settings, load_editor, ready_editor
+from editmgt.sweeps.cell import judged
 from editmgt.sweeps.plan import Plan
 from editmgt.sweeps.status import has_results, status_of, was_cut_off
 
@@ -64,18 +64,12 @@ def _run(plan: Plan, cell: Path, config: Config, out: Reference, say: Callable[[
 
 
 def _shipped(plan: Plan, config: Config, out: Path, say: Callable[[str], None], resume: bool) -> None:
-    from editmgt.stores import stored_edits
-
     def tell(text: str) -> None:
         say(f"{SHIPPED}: {text}")
 
+    asker = {"cell": SHIPPED, "sweep": plan.directory.name}
     try:
-        editor = ready_editor(config, SHIPPED)
-        settings = edit_settings(config, editor)
-        store = edits_directory(SHIPPED, editor, settings, config, plan.directory)
-        asker = {"cell": SHIPPED, "sweep": plan.directory.name}
-        with stored_edits.opened(editor, store, stored_edits.layers_read(settings), asker, tell) as stored:
-            judge(stored, settings, config, out, tell, resume)
+        judged(config, SHIPPED, out, plan.directory, asker, tell, resume)
     except UserError as error:  # another architecture has other blocks
         say(f"{SHIPPED} cannot be judged with these settings: {error}")
 

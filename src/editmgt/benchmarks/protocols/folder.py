@@ -13,11 +13,7 @@ _PICTURES = ("source", "target", "mask")
 
 
 def rows(path: Text) -> Table:
-    """Return the rows of a directory, in the order of its lines.
-
-    Raises:
-        UserError: see :func:`editmgt.data.folder.read_folder`.
-    """
+    """Return the rows of a directory, in the order of its lines; see :func:`editmgt.data.folder.read_folder`."""
     found = read_folder(Path(path), "benchmark.path", needs=("source", "instruction"))
     records: list[Record] = [
         {name: str(value) for name, value in vars(row).items() if value is not None} for row in found

@@ -82,17 +82,11 @@ def rows(path: Text) -> Table:
 
 
 def region(instruction: str, size: tuple[int, int]) -> NDArray[np.bool_] | None:
-    """Return bool [height, width] of the region that an instruction names; None where it names none.
+    """Return bool [height, width] of the region that an instruction names in the released words; None where it names none.
 
-    Four points are the corners of their convex hull, in whatever order: three of the released rows name them so that
-    their lines cross. A box is ``[x, y, width, height]``.
-
-    Args:
-        instruction: in the released words; nothing else is taken for a region.
-        size: (width, height) of the picture.
-
-    Raises:
-        ValueError: for a region that is named in another way, leaves the picture, or has no area.
+    ``size`` is the picture's (width, height). Four points are the corners of their convex hull, in whatever order: three of the
+    released rows name them so that their lines cross. A box is ``[x, y, width, height]``. A ``ValueError`` for a region that
+    is named in another way, leaves the picture, or has no area.
     """
     way = _way(instruction)
     if not way:

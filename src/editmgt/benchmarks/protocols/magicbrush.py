@@ -38,9 +38,6 @@ def rows(path: Text, split: Text, turns: Literal["all", "final"]) -> Table:
     """Return the rows of a table (``osunlp/MagicBrush``), or of the directory that the test set's zip unpacks to.
 
     The latter holds the authors' local captions, which CLIP-T reads; in the table there are none.
-
-    Raises:
-        UserError: for data that are not there, of another layout, or still in their zip.
     """
     if path.endswith(".zip"):
         raise UserError(
@@ -74,21 +71,11 @@ def _released(directory: Path) -> list[Record]:
                 raise UserError(
                     f"{captions_file}: {edit['output']} has no text, but {type(caption).__name__}."
                 )
-            pictures = {
-                f"{of}_img": str(
-                    within(directory, str(Path("images", session, edit[name])), f"{sessions_file}: {name}")
-                )
-                for of, name in (("source", "input"), ("mask", "mask"), ("target", "output"))
-            }
-            records.append(
-                {
-                    "img_id": session,
-                    "turn_index": turn,
-                    "instruction": edit["instruction"],
-                    "caption": caption or "",
-                }
-                | pictures
-            )
+            record = {"img_id": session, "turn_index": turn, "instruction": edit["instruction"]}
+            for of, name in (("source", "input"), ("mask", "mask"), ("target", "output")):
+                named = str(Path("images", session, edit[name]))
+                record[f"{of}_img"] = str(within(directory, named, f"{sessions_file}: {name}"))
+            records.append(record | {"caption": caption or ""})
     return records
 
 

@@ -31,14 +31,9 @@ def rows(
 
 
 class SliceDataset:
-    """Edits of one slice, with exact truth.
+    """Edits of one of ``SLICES``, with exact truth; another ``seed`` is another, equally long data set.
 
-    Args:
-        name: one of ``SLICES``.
-        split: ``test``, or ``dev`` for whatever is chosen by looking at results.
-        seed: another seed is another, equally long data set.
-        size: number of samples.
-        resolution: pixels a side.
+    ``split`` is ``test``, or ``dev`` for whatever is chosen by looking at results.
     """
 
     def __init__(
