@@ -14,6 +14,7 @@ from editmgt.codec import Codec
 from editmgt.config.schema import Edits, Prepare
 from editmgt.data import cache
 from editmgt.data.bad_rows import BadRow, BadRows
+from editmgt.data.batches import checked
 from editmgt.data.cache import TEXTS, codes_folder, part_path, part_record
 from editmgt.data.edit_data import cache_facts, make_transform, open_all
 from editmgt.data.encoding import collate, encode
@@ -143,69 +144,43 @@ class _Encoder:
 
     def make(self, path: Path, first: int, tables: list[Any]) -> None:
         """Encode the rows in ``tables``, of which ``first`` is the first one's number, and write them."""
-        numbers: list[int] = []
-        variants: list[int] = []
-        texts: list[int] = []
-        buckets: list[int] = []
+        places: list[tuple[int, int, int, int]] = []  # row, variant, text, bucket
         waiting: dict[int, list[tuple[int, View]]] = {}  # of each bucket, with their places in the part
         encoded: dict[int, dict[str, Tensor]] = {}
         lines: list[str] = []
         for row, table in enumerate(tables, start=first):
             try:
-                pair = self.rows.decode(table)
-                self.transform.check(pair)
+                pair = checked(self.rows, row, table, self.transform, self.bad)
             except BadRow as error:
-                self.bad.bad(self.rows.name, row, error)
                 lines.append(to_csv([(self.rows.name, row, error.reason, error.detail)]))
                 continue
-            self.bad.good(self.rows.name, row)
             bucket = self.transform.bucket(self.rows.size(table))
             for variant in range(self.transform.variants):
                 views = waiting.setdefault(bucket, [])
-                views.append((len(numbers), self.transform(pair, variant, bucket)))
-                numbers.append(row)
-                variants.append(variant)
-                texts.append(self.text_numbers[pair.text])
-                buckets.append(bucket)
+                views.append((len(places), self.transform(pair, variant, bucket)))
+                places.append((row, variant, self.text_numbers[pair.text], bucket))
                 if len(views) == self.batch_size:
                     encoded |= self._encode_all(waiting.pop(bucket))
         for views in waiting.values():
             encoded |= self._encode_all(views)
-        cache.write_part(path, self._table(numbers, variants, texts, buckets, encoded), bad=lines)
+        cache.write_part(path, self._table(places, encoded), bad=lines)
 
-    def _table(
-        self,
-        numbers: list[int],
-        variants: list[int],
-        texts: list[int],
-        buckets: list[int],
-        encoded: dict[int, dict[str, Tensor]],
-    ) -> Any:
+    def _table(self, places: list[tuple[int, int, int, int]], encoded: dict[int, dict[str, Tensor]]) -> Any:
         if not encoded:  # every row is bad: an empty part, in the columns of the others
             blank = Image.new("RGB", self.transform.sizes[0])
             pair = Pair(blank if self.rows.has_source else None, blank, None, "")
-            return self._table([0], [0], [0], [0], self._encode_all([(0, self.transform(pair, 0))])).slice(
-                0, 0
-            )
-        arrays = {name: [encoded[place][name] for place in range(len(numbers))] for name in encoded[0]}
-        return cache.code_table(numbers, variants, texts, buckets, arrays)
+            made = self._encode_all([(0, self.transform(pair, 0))])
+            return self._table([(0, 0, 0, 0)], made).slice(0, 0)
+        arrays = {name: [encoded[place][name] for place in range(len(places))] for name in encoded[0]}
+        return cache.code_table(places, arrays)
 
     def _encode_all(self, views: list[tuple[int, View]]) -> dict[int, dict[str, Tensor]]:
-        made = self._encode([view for _, view in views])
-        return {place: {name: value[i] for name, value in made.items()} for i, (place, _) in enumerate(views)}
-
-    def _encode(self, views: list[View]) -> dict[str, Tensor]:
-        device = self.codec.vqvae.device
-        batch = collate(views, [], self.codec.downsampling)
-        moved = {name: value.to(device) for name, value in batch.items() if isinstance(value, Tensor)}
-        encoded = {name: value.cpu() for name, value in encode(moved, self.codec, None).items()}
         smallest = (
             torch.int16 if self.codec.codebook_size <= torch.iinfo(torch.int16).max + 1 else torch.int32
         )
-        return {
-            name: value.to(smallest) if value.dtype == torch.long else value
-            for name, value in encoded.items()
-        }
+        batch = collate([view for _, view in views], [])
+        made = {name: value.cpu().to(smallest) for name, value in encode(batch, self.codec, None).items()}
+        return {place: {name: value[i] for name, value in made.items()} for i, (place, _) in enumerate(views)}
 
 
 @torch.inference_mode()

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from editmgt.config.schema import Dataset
+from editmgt.config.schema import Dataset, Edits
+from editmgt.data.rows import EditRows
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 TYPES = ["add", "remove", "replace", "color", "style", "background change", "motion change"]
@@ -171,3 +172,10 @@ def data_config(datasets: dict[str, dict[str, Any]], hf_cache: Path, **changes: 
         "token_cache": None,
         "cache_dir": str(hf_cache),
     } | changes
+
+
+def edit_rows(
+    name: str, described: dict[str, Any], cache: Path, kind: str = "editor", **changes: Any
+) -> EditRows:
+    """A dataset that :func:`spec` describes, opened."""
+    return EditRows(name, Edits.model_validate(data_config({name: described}, cache, **changes)), kind)

@@ -6,18 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from edit_files import crispedit, data_config, dataset, encoded, picture, schemas, spec, write
+from edit_files import crispedit, data_config, edit_rows, encoded, picture, schemas, spec, write
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from editmgt.config.schema import Edits
 from editmgt.data.bad_rows import BadRows
-from editmgt.data.batches import PROBLEM, Mixture, PairBatches, Share
+from editmgt.data.batches import PROBLEM, Mixture, PairBatches
 from editmgt.data.edit_data import EditData, open_all
-from editmgt.data.order import BLOCK, counts, drawn, mixed, shuffled
+from editmgt.data.order import BLOCK, Share, counts, drawn, mixed, shuffled
 from editmgt.data.pixels import PixelBatches
-from editmgt.data.rows import EditRows
 from editmgt.data.scenes import SceneDataset
 from editmgt.data.transform import Transform
 
@@ -26,8 +25,8 @@ TRANSFORM = Transform(sizes=((32, 32),), crops=1, flip=False, min_side=8, max_as
 
 @given(seed=st.integers(0, 99), size=st.integers(1, 50), epoch=st.integers(0, 5))
 def test_an_epoch_is_a_permutation(seed: int, size: int, epoch: int) -> None:
-    rows, epochs = shuffled(seed, torch.arange(epoch * size, (epoch + 1) * size), size)
-    assert sorted(rows.tolist()) == list(range(size)) and (epochs == epoch).all()
+    drawn_ = [shuffled(seed, position, size) for position in range(epoch * size, (epoch + 1) * size)]
+    assert sorted(drawn_) == [(row, epoch) for row in range(size)]
 
 
 @given(
@@ -39,9 +38,8 @@ def test_a_mixture_holds_its_ratios_and_counts_its_draws(seed: int, ratios: list
     shares = counts(ratios)
     assert sum(shares) == BLOCK
     assert all(abs(n - BLOCK * r / sum(ratios)) < 1 for n, r in zip(shares, ratios, strict=True))
-    choices, draws = mixed(seed, ratios, torch.arange(start, start + 40))
     expected = drawn(seed, ratios, start)
-    for choice, draw in zip(choices.tolist(), draws.tolist(), strict=True):
+    for choice, draw in (mixed(seed, ratios, position) for position in range(start, start + 40)):
         assert draw == expected[choice]
         expected[choice] += 1
     assert drawn(seed, ratios, BLOCK) == list(shares)
@@ -63,16 +61,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def batches(
     files: Path, tmp_path: Path, share: Share, streaming: bool, seed: int = 0, max_share: float = 0.5
 ) -> PairBatches:
-    rows = EditRows(
-        "crispedit",
-        dataset(files / "*.parquet"),
-        kind="editor",
-        streaming=streaming,
-        max_pixels=10_000,
-        cache_dir=files,
-    )
+    rows = edit_rows("crispedit", spec(files / "*.parquet"), files, streaming=streaming)
     mixture = Mixture(seed, (1.0,), () if streaming else (np.arange(9),), 1)
-    return PairBatches([rows], [mixture], TRANSFORM, 4, BadRows(tmp_path / "bad.csv", max_share), share)
+    return PairBatches([rows], [mixture], TRANSFORM, BadRows(tmp_path / "bad.csv", max_share), share)
 
 
 def said(made: PairBatches, count: int, workers: int = 0) -> list[list[str]]:
@@ -98,7 +89,6 @@ def test_a_batch_holds_the_pictures(files: Path, tmp_path: Path) -> None:
     assert batch["source_pixels"].shape == batch["target_pixels"].shape == (4, 3, 32, 32)
     assert batch["source_pixels"].dtype == torch.uint8
     assert (batch["source_pixels"] == batch["target_pixels"]).all()  # as these files were made
-    assert batch["edit_mask"].shape == (4, 8, 8) and batch["edit_mask"].all()
     assert batch["index"].tolist() == [0, 1, 2, 3] and batch["global_size"] == 4
 
 
@@ -106,15 +96,7 @@ def test_a_batch_holds_the_pictures(files: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("readers", [1, 2, 3, 4, 5])
 def test_a_stream_gives_every_row_to_one_reader_an_epoch(files: Path, readers: int, size: int | None) -> None:
     """Whether the files divide evenly among the readers (1, 2) or not (3, 4, 5: more than there are files)."""
-    rows = EditRows(
-        "crispedit",
-        dataset(files / "*.parquet"),
-        kind="editor",
-        streaming=True,
-        max_pixels=10_000,
-        cache_dir=files,
-        size=size,
-    )
+    rows = edit_rows("crispedit", spec(files / "*.parquet"), files, streaming=True, train_size=size)
     orders = [
         [
             table.column("instruction")[0].as_py()
@@ -160,21 +142,18 @@ def test_a_stream_of_which_every_row_is_held_out_is_told(files: Path, tmp_path: 
 
 def test_datasets_are_mixed_by_ratio(files: Path, tmp_path: Path) -> None:
     write(schemas(4)["crispedit"], tmp_path / "other.parquet")
-    settings = {"kind": "editor", "streaming": False, "max_pixels": 10_000, "cache_dir": tmp_path}
-    both = [
-        EditRows(name, dataset(path), **settings)  # type: ignore[arg-type]
-        for name, path in (("a", files / "0.parquet"), ("b", tmp_path / "other.parquet"))
-    ]
+    paths = {"a": files / "0.parquet", "b": tmp_path / "other.parquet"}
+    both = [edit_rows(name, spec(path), tmp_path) for name, path in paths.items()]
     mixture = Mixture(3, (3.0, 1.0), (np.arange(4), np.arange(4)), 1)
-    made = PairBatches(both, [mixture], TRANSFORM, 4, BadRows(tmp_path / "bad.csv", 0.5), Share(40, 0, 0, 1))
+    made = PairBatches(both, [mixture], TRANSFORM, BadRows(tmp_path / "bad.csv", 0.5), Share(40, 0, 0, 1))
     texts = [text for batch in said(made, 5) for text in batch]
     assert 130 < sum(text.startswith("row") for text in texts) < 170
 
 
 def test_processes_share_a_codecs_pictures() -> None:
     scenes = SceneDataset("train", size=6, resolution=32)
-    whole = next(iter(PixelBatches(scenes, 8, 1)))
-    parts = [next(iter(PixelBatches(scenes, 8, 1, rank, 2))) for rank in range(2)]
+    whole = next(iter(PixelBatches(scenes, Share(4, 1))))
+    parts = [next(iter(PixelBatches(scenes, Share(4, 1, rank, 2)))) for rank in range(2)]
     assert [parts[i % 2]["ids"][i // 2] for i in range(4)] == whole["ids"]
     assert torch.equal(parts[1]["pixels"][:2], whole["pixels"][2:4])
 

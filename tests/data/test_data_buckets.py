@@ -4,11 +4,10 @@ from dataclasses import replace
 from itertools import islice, pairwise
 from math import log
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from edit_files import crispedit, dataset, encoded, picture, spec, write
+from edit_files import crispedit, edit_rows, encoded, picture, spec, write
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -18,9 +17,10 @@ from torch.utils.data import DataLoader
 from editmgt.config.problems import problems
 from editmgt.config.schema import Edits, Model
 from editmgt.data.bad_rows import BadRows
-from editmgt.data.batches import Mixture, PairBatches, Share, bucketed, with_a_good_one
+from editmgt.data.batches import Mixture, PairBatches, bucketed, with_a_good_one
 from editmgt.data.buckets import bucket_sizes, bucket_steps, nearest_bucket
 from editmgt.data.edit_data import EditData
+from editmgt.data.order import Share
 from editmgt.data.rows import EditRows
 from editmgt.data.transform import Pair, Transform
 from editmgt.prepare import prepare
@@ -124,21 +124,14 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def batches(files: Path, tmp_path: Path, share: Share) -> PairBatches:
-    rows = EditRows(
-        "mine",
-        dataset(files / "*.parquet"),
-        kind="editor",
-        streaming=False,
-        max_pixels=10_000,
-        cache_dir=tmp_path,
-    )
+    rows = edit_rows("mine", spec(files / "*.parquet"), tmp_path)
     transform = Transform(bucket_sizes(ASPECTS, 32, 4), 1, False, 8, 0.2)
     sizes = rows.sizes()
     assert sizes[[0, 1, 2, 7]].tolist() == [[48, 40], [44, 90], [44, 90], [0, 0]]
     buckets = np.array([transform.bucket((w, h)) if w else 1 for w, h in sizes.tolist()])
     mixtures = bucketed(Mixture(0, (1.0,), (np.arange(40),), 1), [buckets])
     assert [mixture.share for mixture in mixtures] == pytest.approx([11 / 40, 20 / 40, 9 / 40])
-    return PairBatches([rows], mixtures, transform, 4, BadRows(tmp_path / "bad.csv", 0.5), share)
+    return PairBatches([rows], mixtures, transform, BadRows(tmp_path / "bad.csv", 0.5), share)
 
 
 def said(made: PairBatches, steps: int, workers: int = 0) -> list[tuple[tuple[int, ...], list[str]]]:
@@ -196,15 +189,9 @@ def test_a_mixture_keeps_its_ratios_over_shapes() -> None:
 
 
 def test_sizes_are_read_once(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    arguments: dict[str, Any] = {
-        "kind": "editor",
-        "streaming": False,
-        "max_pixels": 1,
-        "cache_dir": tmp_path,
-    }
-    first = EditRows("mine", dataset(files / "*.parquet"), **arguments).sizes()
+    first = edit_rows("mine", spec(files / "*.parquet"), tmp_path, max_pixels=1).sizes()
     monkeypatch.setattr(EditRows, "size", None)
-    assert (EditRows("mine", dataset(files / "*.parquet"), **arguments).sizes() == first).all()
+    assert (edit_rows("mine", spec(files / "*.parquet"), tmp_path, max_pixels=1).sizes() == first).all()
 
 
 def test_training_from_the_cache_is_training_from_pixels(

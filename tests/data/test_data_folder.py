@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from edit_files import dataset, encoded, picture, white_square
+from edit_files import edit_rows, encoded, picture, spec, white_square
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -47,13 +47,7 @@ def said(file: Any, instruction: str = "make it red", **rest: Any) -> dict[str, 
 
 
 def trained_on(path: Path, cache: Path) -> EditRows:
-    settings: dict[str, Any] = {
-        "kind": "editor",
-        "streaming": False,
-        "max_pixels": 10_000,
-        "cache_dir": cache,
-    }
-    return EditRows("mine", dataset(path, columns=COLUMNS), **settings)
+    return edit_rows("mine", spec(path, columns=COLUMNS), cache)
 
 
 def judged_by(path: Path) -> list[EditSample]:
@@ -68,7 +62,7 @@ def both(path: Path, cache: Path) -> list[EditSample]:
     samples, rows = judged_by(path), trained_on(path, cache)
     assert len(rows) == len(samples)
     for index, sample in enumerate(samples):
-        pair = rows.pair(index)
+        pair = rows.decode(rows.dataset[index])
         assert (pair.text, pair.edit_type) == (sample.instruction, sample.edit_type)
         assert np.array_equal(np.asarray(pair.source), sample.source)
         assert np.array_equal(np.asarray(pair.target), sample.target)
@@ -178,10 +172,10 @@ def test_a_target_of_another_size(tmp_path: Path) -> None:
     assert sample.edit_mask is not None and sample.edit_mask.mean() == 16 * 16 / (48 * 40)
     transform = Transform(((32, 32),), 1, False, 8, 0.1)
     trained = trained_on(path, tmp_path)
-    view = transform(trained.pair(0), 0)
+    view = transform(trained.decode(trained.dataset[0]), 0)
     assert view.edit_mask.any() and not view.edit_mask.all()
     with pytest.raises(BadRow, match="aspect ratios differ: 48x40 and 96x48"):
-        transform.check(trained.pair(1))
+        transform.check(trained.decode(trained.dataset[1]))
     with pytest.raises(ValueError, match="aspect ratios differ: 48x40 and 96x48"):
         rows[1]
 
@@ -277,15 +271,10 @@ def test_captions_alone_train_a_base(tmp_path: Path) -> None:
     path = make(
         tmp_path / "mine", {"a.png": 1, "b.png": 2}, [{"file": name, "caption": f"a {name}"} for name in "ab"]
     )
-    settings: dict[str, Any] = {
-        "kind": "base",
-        "streaming": False,
-        "max_pixels": 10_000,
-        "cache_dir": tmp_path,
-    }
-    rows = EditRows("mine", dataset(path, columns=COLUMNS), **settings)
+    rows = edit_rows("mine", spec(path, columns=COLUMNS), tmp_path, kind="base")
     assert (
-        rows.texts() == ["a a", "a b"] and rows.pair(1).target.size == Image.open(path / "target/b.png").size
+        rows.texts() == ["a a", "a b"]
+        and rows.decode(rows.dataset[1]).target.size == Image.open(path / "target/b.png").size
     )
     with pytest.raises(UserError, match='line 1: it needs "instruction", what to change; line 2'):
         judged_by(path)

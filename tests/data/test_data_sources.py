@@ -12,6 +12,7 @@ from edit_files import (
     cells,
     crispedit,
     dataset,
+    edit_rows,
     encoded,
     picture,
     schemas,
@@ -22,9 +23,7 @@ from edit_files import (
 from omegaconf import OmegaConf
 from PIL import Image
 
-from editmgt.config.schema import Dataset
 from editmgt.data.bad_rows import BadRow, BadRows, told
-from editmgt.data.rows import EditRows
 from editmgt.data.sources import identity
 from editmgt.errors import UserError
 
@@ -35,27 +34,22 @@ def columns_of(name: str) -> dict[str, str | None]:
     return dict(OmegaConf.load(CONF / f"{name}.yaml").datasets[name].columns)
 
 
-def opened(name: str, dataset: dict[str, object], cache: Path, **changes: object) -> EditRows:
-    settings = {"kind": "editor", "streaming": False, "max_pixels": 10_000, "cache_dir": cache} | changes
-    return EditRows(name, Dataset.model_validate(dataset), **settings)  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize("name", sorted(schemas(1)))
 def test_each_published_schema(name: str, tmp_path: Path) -> None:
     """Two files, by pattern, read by position and as a stream, under the columns of conf/data."""
     for part in range(2):
         write(schemas(2, first=2 * part)[name], tmp_path / "data" / f"train-{part:05d}-of-00002.parquet")
     dataset = spec(tmp_path / "data" / "train-*.parquet", columns=columns_of(name))
-    rows = opened(name, dataset, tmp_path)
+    rows = edit_rows(name, dataset, tmp_path)
     assert len(rows) == 4 and len(rows.texts()) == 4
     streamed = [
         rows_.decode(table)
-        for rows_ in [opened(name, dataset, tmp_path, streaming=True)]
+        for rows_ in [edit_rows(name, dataset, tmp_path, streaming=True)]
         for _, tables in rows_.parts(2, [0, 1])
         for table in tables
     ]
     for index in range(4):
-        for pair in (rows.pair(index), streamed[index]):
+        for pair in (rows.decode(rows.dataset[index]), streamed[index]):
             assert pair.text == f"make the red circle number {index} blue"
             assert pair.source is not None
             assert (np.asarray(pair.source) == np.asarray(picture(2 * index))).all()
@@ -67,7 +61,8 @@ def test_each_published_schema(name: str, tmp_path: Path) -> None:
                 assert pair.mask is None
             assert pair.edit_type == (TYPES[index] if name in ("crispedit", "anyedit") else "")
     if name == "instructpix2pix":
-        caption = opened(name, dataset, tmp_path, kind="base").pair(1)
+        captions = edit_rows(name, dataset, tmp_path, kind="base")
+        caption = captions.decode(captions.dataset[1])
         assert caption.text == "picture 1" and caption.source is None
 
 
@@ -75,19 +70,19 @@ def test_masks_that_say_nothing_are_bad_rows(tmp_path: Path) -> None:
     table = schemas(2)["magicbrush"].drop_columns("mask_img")
     table = table.append_column("mask_img", cells([picture(0), Image.new("RGB", (48, 40))]))
     columns = columns_of("magicbrush")
-    rows = opened("magicbrush", spec(write(table, tmp_path / "a.parquet"), columns=columns), tmp_path)
+    rows = edit_rows("magicbrush", spec(write(table, tmp_path / "a.parquet"), columns=columns), tmp_path)
     for index, said in enumerate(("has colours but no transparent hole", "has no transparent hole")):
         with pytest.raises(BadRow, match=f"unreadable hole: The mask {said}"):
-            rows.pair(index)
+            rows.decode(rows.dataset[index])
     with pytest.raises(UserError, match=r"columns\.mask=mask_img and columns\.hole=mask_img both say"):
-        opened("mine", spec(tmp_path / "a.parquet", columns=columns | {"mask": "mask_img"}), tmp_path)
+        edit_rows("mine", spec(tmp_path / "a.parquet", columns=columns | {"mask": "mask_img"}), tmp_path)
 
 
 def test_a_directory_as_downloaded_from_the_hub(tmp_path: Path) -> None:
     write(schemas(2)["magicbrush"], tmp_path / "hub" / "data" / "train-00000-of-00001.parquet")
     write(schemas(3)["magicbrush"], tmp_path / "hub" / "data" / "dev-00000-of-00001.parquet")
     dataset = spec(tmp_path / "hub", columns=columns_of("magicbrush"))
-    assert len(opened("magicbrush", dataset, tmp_path)) == 2
+    assert len(edit_rows("magicbrush", dataset, tmp_path)) == 2
 
 
 def make_folder(path: Path) -> Path:
@@ -109,7 +104,7 @@ def make_folder(path: Path) -> Path:
 @pytest.mark.parametrize("streaming", [False, True])
 def test_a_folder_of_your_own(tmp_path: Path, streaming: bool) -> None:
     dataset = spec(make_folder(tmp_path / "mine"), columns=columns_of("folder"))
-    rows = opened("folder", dataset, tmp_path, streaming=streaming)
+    rows = edit_rows("folder", dataset, tmp_path, streaming=streaming)
     [(_, tables)] = rows.parts(10, [0])
     first, second = rows.decode(tables[0]), rows.decode(tables[1])
     assert (first.text, first.mask, first.edit_type) == ("make it red", None, "")
@@ -135,12 +130,12 @@ def test_bad_rows_are_told_apart(tmp_path: Path) -> None:
     ]
     said = ["x", "x", "x", "x", b"\xff\xfe", "  ", "x", "x"]
     table = crispedit([*sources], [picture(1)] * 8, [*said])
-    rows = opened("crispedit", spec(write(table, tmp_path / "a.parquet")), tmp_path)
+    rows = edit_rows("crispedit", spec(write(table, tmp_path / "a.parquet")), tmp_path)
     assert rows.texts() == ["x", "x", "x", "x", None, None, "x", "x"]
     found = []
     for index in range(8):
         try:
-            pair = rows.pair(index)
+            pair = rows.decode(rows.dataset[index])
             found.append(str(pair.source.size if pair.source else None))
         except BadRow as error:
             found.append(error.reason)
@@ -192,7 +187,7 @@ def test_mistakes_are_one_line(tmp_path: Path, streaming: bool, monkeypatch: pyt
         (whole, {"instruction": None}, r"columns.instruction=null"),
     ):
         with pytest.raises(UserError, match=message) as caught:
-            opened("mine", spec(path, columns=COLUMNS | columns), tmp_path, streaming=streaming)
+            edit_rows("mine", spec(path, columns=COLUMNS | columns), tmp_path, streaming=streaming)
         assert "\n" not in str(caught.value)
 
 
@@ -206,14 +201,14 @@ def test_a_path_of_the_form_of_a_hub_id_is_a_path(
     write(schemas(2)["crispedit"], tmp_path / "tab" / "spark.parquet" / "part-0.parquet")
     monkeypatch.chdir(tmp_path)
     for path, count in (("tab/bytes.parquet", 3), ("tab/b*.parquet", 3), ("tab/spark.parquet", 2)):
-        [(_, tables)] = opened("mine", spec(path), tmp_path, streaming=streaming).parts(10, [0])
+        [(_, tables)] = edit_rows("mine", spec(path), tmp_path, streaming=streaming).parts(10, [0])
         assert len(tables) == count
     for path, message in (
         ("tab/t.csv", r"path=tab/t\.csv is no directory here, no parquet file"),
         ("tab/none.parquet", r"path=tab/none\.parquet cannot be read: Unable to find"),
     ):
         with pytest.raises(UserError, match=message):
-            opened("mine", spec(path), tmp_path, streaming=streaming)
+            edit_rows("mine", spec(path), tmp_path, streaming=streaming)
 
 
 def test_identity_follows_the_files_not_their_place(tmp_path: Path) -> None:
@@ -284,7 +279,7 @@ def test_parquet_on_any_file_system(tmp_path: Path, streaming: bool, monkeypatch
     table = schemas(3)["crispedit"]
     empty = table.set_column(table.column_names.index("type"), "type", pa.nulls(3))  # no type as yet
     fsspec.filesystem("memory").pipe(f"{place}/train-0.parquet", write(empty, file).read_bytes())
-    rows = opened("crispedit", spec(f"memory:/{place}/*.parquet"), tmp_path, streaming=streaming)
+    rows = edit_rows("crispedit", spec(f"memory:/{place}/*.parquet"), tmp_path, streaming=streaming)
     [(_, tables)] = rows.parts(10, [0])
     assert [rows.decode(table).text for table in tables] == rows.texts()
     assert [rows.decode(table).edit_type for table in tables] == [""] * 3 + TYPES[:3]

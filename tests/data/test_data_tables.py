@@ -9,11 +9,22 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from edit_files import COLUMNS, cells, data_config, encoded, picture, schemas, spec, white_square, write
+from edit_files import (
+    COLUMNS,
+    cells,
+    data_config,
+    edit_rows,
+    encoded,
+    picture,
+    schemas,
+    spec,
+    white_square,
+    write,
+)
 
 from editmgt.benchmarks.pictures import picture as benchmark_picture
 from editmgt.benchmarks.table_rows import open_table
-from editmgt.config.schema import Dataset, Edits
+from editmgt.config.schema import Edits
 from editmgt.data.bad_rows import BadRow
 from editmgt.data.edit_data import open_all
 from editmgt.data.rows import EditRows
@@ -29,14 +40,7 @@ def changed(column: str, values: pa.Array) -> pa.Table:
 
 
 def opened(dataset: dict[str, Any], cache: Path, streaming: bool) -> EditRows:
-    return EditRows(
-        "mine",
-        Dataset.model_validate(dataset),
-        kind="editor",
-        streaming=streaming,
-        max_pixels=10_000,
-        cache_dir=cache / "hf",
-    )
+    return edit_rows("mine", dataset, cache / "hf", streaming=streaming)
 
 
 def told(rows: EditRows) -> list[str]:
@@ -292,7 +296,7 @@ def test_splits_together_start_from_their_tables_folder(tmp_path: Path, split: s
     for name in ("train", "test"):
         write(table, tmp_path / f"{name}.parquet")
     rows = opened(spec(tmp_path, split=split), tmp_path / "cache", False)
-    assert len(rows) == 6 and {rows.pair(row).target.size for row in range(6)} == {(48, 40)}
+    assert len(rows) == 6 and {rows.decode(rows.dataset[row]).target.size for row in range(6)} == {(48, 40)}
 
 
 def test_a_directory_with_other_files_beside_the_table(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from editmgt import training
-from editmgt.config.schema import Train
+from editmgt.config.schema import Model, Train
 from editmgt.editing import Editor
 from editmgt.training import LAST
 
@@ -104,6 +104,11 @@ def _small(bundle: Path, cache: Path, trainer: dict[str, Any]) -> dict[str, Any]
         }
         | trainer,
     }
+
+
+def recipe(**changes: Any) -> Model:
+    """How that model learns."""
+    return Model.model_validate(configuration(Path(), Path())["model"] | changes)
 
 
 def train(config: dict[str, Any], directory: Path, **options: Any) -> Path:

@@ -8,8 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from editmgt.training.loss import masked_cross_entropy
-from editmgt.training.masking import draw_drops, draw_masks, drop_conditions, hide_edits, hide_whole
+from editmgt.training.masking import (
+    draw_drops,
+    draw_masks,
+    drop_conditions,
+    hide_edits,
+    hide_whole,
+    masked_cross_entropy,
+)
 
 
 @given(seed=st.integers(0, 2**31), batch=st.integers(1, 8), length=st.integers(1, 300))

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 import torch
-from small_training import HANGS, configuration, stop_after, train, weights
+from small_training import HANGS, configuration, recipe, stop_after, train, weights
 
 from editmgt.codec import Codec, fold
 from editmgt.config.schema import Train
+from editmgt.data.order import Share
 from editmgt.data.scene_tokens import TokenBatches, tokenized
 from editmgt.data.scenes import SceneDataset
 from editmgt.editing import Editor
@@ -194,7 +195,7 @@ def test_dropout_reaches_the_model_at_its_inputs(tiny_editor: Editor, probabilit
         tiny_editor.text_encoder,
         lambda groups: torch.optim.SGD(groups, lr=0.1),
         pixels_per_code=4,
-        condition_dropout=probability,
+        recipe=recipe(condition_dropout=probability),
     )
     seen: list[torch.Tensor] = []
     handle = module.text_encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
@@ -202,7 +203,7 @@ def test_dropout_reaches_the_model_at_its_inputs(tiny_editor: Editor, probabilit
     grid = torch.zeros(2, 8, 8, dtype=torch.long)
     batch = {"input_ids": ids, "target_tokens": grid, "source_tokens": grid}
     module.log = lambda *_args, **_kwargs: None  # type: ignore[method-assign]
-    module._trainer = SimpleNamespace(global_step=0)  # type: ignore[assignment]
+    module._trainer = SimpleNamespace(global_step=0, accumulate_grad_batches=1)  # type: ignore[assignment]
     module.training_step(batch | {"index": torch.arange(2), "global_size": torch.tensor(2)}, 0)
     handle.remove()
     expected = module.empty_ids.expand(2, -1) if probability else ids
@@ -216,6 +217,7 @@ def test_weights_decay_but_for_vectors_and_embeddings(tiny_editor: Editor) -> No
         tiny_editor.text_encoder,
         lambda groups: torch.optim.SGD(groups, lr=0.1, weight_decay=0.5),
         pixels_per_code=4,
+        recipe=recipe(),
     )
     module._trainer = SimpleNamespace(estimated_stepping_batches=2)  # type: ignore[assignment]
     groups = module.configure_optimizers()["optimizer"].param_groups
@@ -311,11 +313,14 @@ def test_a_finished_codec_learns_to_draw_its_codes_and_keeps_them(
 def test_batches_depend_on_seed_and_step_alone_and_ranks_share_them() -> None:
     tensors = {"input_ids": torch.arange(10)[:, None]}
     whole = [
-        batch["input_ids"].flatten() for batch, _ in zip(TokenBatches(tensors, 4, 0), range(5), strict=False)
+        batch["input_ids"].flatten()
+        for batch, _ in zip(TokenBatches(tensors, 0, Share(4)), range(5), strict=False)
     ]
-    later = next(iter(TokenBatches(tensors, 4, 0, start_step=3)))["input_ids"].flatten()
+    later = next(iter(TokenBatches(tensors, 0, Share(4, 3))))["input_ids"].flatten()
     assert (later == whole[3]).all()
-    parts = [next(iter(TokenBatches(tensors, 4, 0, 3, rank, 2)))["input_ids"].flatten() for rank in (0, 1)]
+    parts = [
+        next(iter(TokenBatches(tensors, 0, Share(4, 3, rank, 2))))["input_ids"].flatten() for rank in (0, 1)
+    ]
     assert (torch.stack(parts, dim=1).flatten() == whole[3]).all()
     epoch = torch.cat(whole)[:10]
     assert sorted(epoch.tolist()) == list(range(10))

@@ -9,7 +9,7 @@ import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
-from small_training import configuration, train
+from small_training import configuration, recipe, train
 
 from editmgt.config.schema import Scenes
 from editmgt.data.scene_data import SceneData
@@ -158,6 +158,7 @@ def test_the_dev_loss_does_not_depend_on_batches_or_processes(tiny_editor: Edito
         tiny_editor.text_encoder,
         lambda groups: torch.optim.SGD(groups, lr=0.1),
         pixels_per_code=tiny_editor.codec.downsampling,
+        recipe=recipe(),
     )
 
     def loss(batches: list[dict[str, torch.Tensor]]) -> tuple[float, int]:

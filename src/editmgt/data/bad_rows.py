@@ -24,9 +24,8 @@ class BadRow(Exception):
 class BadRows:
     """The count of one process.
 
-    Args:
-        log: CSV file (dataset, row, reason, detail) that bad rows are appended to, by all processes; made when needed.
-        max_share: largest share of bad rows that a run goes on with, in [0, 1].
+    Bad rows are appended to the CSV file ``log`` (dataset, row, reason, detail) by all processes; a run goes on with a share of
+    them of at most ``max_share``, in [0, 1].
     """
 
     def __init__(self, log: Path, max_share: float) -> None:
@@ -40,11 +39,7 @@ class BadRows:
         self._good.add((dataset, row))
 
     def bad(self, dataset: str, row: int | str, error: BadRow) -> None:
-        """Count and name a row that could not; seeing it again changes nothing.
-
-        Raises:
-            UserError: when this is one too many.
-        """
+        """Count and name a row that could not, once; a ``UserError`` when it is one too many."""
         if (dataset, row) in self._bad:
             return
         self._bad.add((dataset, row))

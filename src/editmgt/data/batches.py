@@ -5,72 +5,48 @@ number, their names as ``ids``, so that a resumed run goes on where it stopped; 
 batch a process takes every ``world_size``-th sample. A row that is bad is stood in for by the next good one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from editmgt.data.bad_rows import BadRow, BadRows
 from editmgt.data.buckets import bucket_steps
 from editmgt.data.cache import TokenCache
 from editmgt.data.encoding import collate
-from editmgt.data.order import BLOCK, drawn, mixed, shuffled
+from editmgt.data.order import BLOCK, Share, drawn, mixed, shuffled
 from editmgt.data.rows import EditRows
 from editmgt.data.transform import Pair, Transform, View
 from editmgt.errors import UserError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 PROBLEM = "problem"  # a batch with this key holds a user's mistake met in a loading process, and nothing else
 
 
 @dataclass(frozen=True)
-class Share:
-    """A process's part of every global batch."""
-
-    global_batch: int
-    start_step: int
-    rank: int
-    world_size: int
-
-    def index(self) -> Tensor:
-        """Return this process's places in a global batch."""
-        return torch.arange(self.rank, self.global_batch, self.world_size)
-
-
-@dataclass(frozen=True)
 class Mixture:
-    """How rows are drawn.
-
-    Attributes:
-        seed: of the order.
-        ratios: of the datasets; see :func:`editmgt.data.order.mixed`.
-        rows: for each dataset the rows that are trained on, ascending.
-        variants: views of a pair; they are shown in turn, another one every epoch.
-        bucket: the shape of these rows' crops, see :mod:`editmgt.data.buckets`.
-        share: of all steps, those that these rows are drawn in, in proportion to the other buckets' shares.
-    """
+    """How rows are drawn."""
 
     seed: int
-    ratios: tuple[float, ...]
-    rows: tuple[NDArray[np.int64], ...]
-    variants: int
-    bucket: int = 0
-    share: float = 1.0
+    ratios: tuple[float, ...]  # of the datasets, see :func:`editmgt.data.order.mixed`
+    rows: tuple[NDArray[np.int64], ...]  # of each dataset those that are trained on, ascending
+    variants: int  # views of a pair, shown in turn: another one every epoch
+    bucket: int = 0  # the shape of these rows' crops, see :mod:`editmgt.data.buckets`
+    share: float = 1.0  # of all steps those that draw these rows, in proportion to the other buckets' shares
 
-    def draw(self, positions: Tensor) -> list[tuple[int, int, int]]:
+    def draw(self, positions: Iterable[int]) -> list[tuple[int, int, int]]:
         """Return (dataset, place in its ``rows``, variant) at each position of the endless order."""
         found = []
-        for dataset, draw in zip(
-            *(part.tolist() for part in mixed(self.seed, self.ratios, positions)), strict=True
-        ):
-            rows = self.rows[dataset]
-            places, epochs = shuffled(self.seed + dataset, torch.tensor([draw]), len(rows))
-            found.append((dataset, int(places), (int(places) + int(epochs)) % self.variants))
+        for position in positions:
+            dataset, draw = mixed(self.seed, self.ratios, position)
+            place, epoch = shuffled(self.seed + dataset, draw, len(self.rows[dataset]))
+            found.append((dataset, place, (place + epoch) % self.variants))
         return found
 
 
@@ -114,7 +90,7 @@ def _draws(mixtures: Sequence[Mixture], share: Share) -> Iterator[tuple[int, lis
     shares = [mixture.share for mixture in mixtures]
     for chosen, before in bucket_steps(mixtures[0].seed, shares, start, stride):
         mixture = mixtures[chosen]
-        yield mixture.bucket, mixture.draw(before * share.global_batch + share.index())
+        yield mixture.bucket, mixture.draw(share.positions(before))
 
 
 class _Sample(NamedTuple):
@@ -126,16 +102,8 @@ class _Sample(NamedTuple):
 class PairBatches(IterableDataset[dict[str, Any]]):
     """Batches of pixels (see :func:`editmgt.data.encoding.collate`), decoded as they are needed, on any number of workers.
 
-    Of streams at most one: ``datasets`` gives each worker some of the files, and none where there are fewer.
-
-    Args:
-        datasets: read by position, or as streams.
-        mixtures: what is drawn, one of each bucket; a stream takes the first one's ratios and seed alone.
-        transform: makes views of pairs.
-        downsampling: pixels per code.
-        bad: counts and names what cannot be used.
-        share: this process's part.
-        held_out: digests of stream rows that are not trained on.
+    Of streams at most one: ``datasets`` gives each worker some of the files, and none where there are fewer. A stream takes the
+    first mixture's ratios and seed alone, and leaves out the rows whose digests are ``held_out``.
     """
 
     def __init__(
@@ -143,13 +111,12 @@ class PairBatches(IterableDataset[dict[str, Any]]):
         datasets: Sequence[EditRows],
         mixtures: Sequence[Mixture],
         transform: Transform,
-        downsampling: int,
         bad: BadRows,
         share: Share,
         held_out: frozenset[str] = frozenset(),
     ) -> None:
         self.datasets, self.mixtures, self.transform = datasets, mixtures, transform
-        self.downsampling, self.bad, self.share, self.held_out = downsampling, bad, share, held_out
+        self.bad, self.share, self.held_out = bad, share, held_out
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         try:
@@ -158,12 +125,9 @@ class PairBatches(IterableDataset[dict[str, Any]]):
             yield {PROBLEM: str(error)}
 
     def _batches(self) -> Iterator[dict[str, Any]]:
-        share, index = self.share, self.share.index()
         for samples in self._streamed_steps() if self.datasets[0].streaming else self._drawn_steps():
-            views: list[View] = [sample.view for sample in samples]
-            batch = collate(views, [sample.text for sample in samples], self.downsampling)
-            batch["ids"] = [sample.name for sample in samples]
-            yield batch | {"index": index, "global_size": torch.tensor(share.global_batch)}
+            views, texts, names = zip(*samples, strict=True)
+            yield self.share.placed(collate(views, texts) | {"ids": list(names)})
 
     def _drawn_steps(self) -> Iterator[list[_Sample]]:
         rows = {mixture.bucket: mixture.rows for mixture in self.mixtures}
@@ -173,7 +137,7 @@ class PairBatches(IterableDataset[dict[str, Any]]):
             yield [self._good(bucket, (rows[bucket][draw[0]], every[draw[0]]), *draw) for draw in draws]
 
     def _streamed_steps(self) -> Iterator[list[_Sample]]:
-        size = len(self.share.index())
+        size = len(self.share.positions())
         streamed = self._streamed(self.share.start_step * size)
         while True:
             yield list(islice(streamed, size))
@@ -183,7 +147,8 @@ class PairBatches(IterableDataset[dict[str, Any]]):
     ) -> _Sample:
         for row in (int(some[(place + i) % len(some)]) for some in rows for i in range(len(some))):
             try:
-                pair = checked_pair(self.datasets[dataset], row, self.transform, self.bad)
+                table = self.datasets[dataset].dataset[row]
+                pair = checked(self.datasets[dataset], row, table, self.transform, self.bad)
             except BadRow:
                 continue
             name = f"{self.datasets[dataset].name}-{row}"
@@ -199,7 +164,7 @@ class PairBatches(IterableDataset[dict[str, Any]]):
             for number, rows in enumerate(self.datasets)
         ]
         while True:
-            choice, draw = (int(part) for part in mixed(seed, ratios, torch.tensor([position])))
+            choice, draw = mixed(seed, ratios, position)
             pair, digest = next(streams[choice])
             view = self.transform(pair, draw % self.transform.variants)
             yield _Sample(view, pair.text, f"{self.datasets[choice].name}-{digest}")
@@ -222,12 +187,9 @@ class PairBatches(IterableDataset[dict[str, Any]]):
                     continue
                 waiting += 1
                 try:
-                    pair = rows.decode(table)
-                    self.transform.check(pair)
-                except BadRow as error:
-                    self.bad.bad(rows.name, name, error)
+                    pair = checked(rows, name, table, self.transform, self.bad)
+                except BadRow:
                     continue
-                self.bad.good(rows.name, name)
                 for _ in range(waiting):
                     yield pair, name
                 waiting, any_good = 0, True
@@ -253,10 +215,9 @@ class CachedBatches(IterableDataset[dict[str, Any]]):
         }
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        share, index = self.share, self.share.index()
         names = self.cache.index["datasets"]
         rows = {mixture.bucket: mixture.rows for mixture in self.mixtures}
-        for bucket, draws in _draws(self.mixtures, share):
+        for bucket, draws in _draws(self.mixtures, self.share):
             chosen = [
                 (dataset, self._row(self._trained[bucket][dataset], rows[bucket][dataset][place]))
                 for dataset, place, _ in draws
@@ -265,9 +226,8 @@ class CachedBatches(IterableDataset[dict[str, Any]]):
                 (dataset, self._view(dataset, row, variant))
                 for (dataset, row), (*_, variant) in zip(chosen, draws, strict=True)
             ]
-            batch: dict[str, Any] = dict(self.cache.read(places))
-            batch["ids"] = [f"{names[dataset]}-{row}" for dataset, row in chosen]
-            yield batch | {"index": index, "global_size": torch.tensor(share.global_batch)}
+            ids = [f"{names[dataset]}-{row}" for dataset, row in chosen]
+            yield self.share.placed(self.cache.read(places) | {"ids": ids})
 
     def _row(self, trained: NDArray[np.int64], row: int) -> int:
         """The row, or the next good one that is trained on."""
@@ -278,13 +238,13 @@ class CachedBatches(IterableDataset[dict[str, Any]]):
         return int(np.searchsorted(self._good[dataset], row)) * self.mixtures[0].variants + variant
 
 
-def checked_pair(rows: EditRows, row: int, transform: Transform, bad: BadRows) -> Pair:
-    """Return row ``row``, decoded and fit to be used; a bad one is counted before ``BadRow`` goes on."""
+def checked(rows: EditRows, name: int | str, row: "pa.Table", transform: Transform, bad: BadRows) -> Pair:
+    """Return a row, decoded and fit to be used; a bad one is counted, by its ``name``, before ``BadRow`` goes on."""
     try:
-        pair = rows.pair(row)
+        pair = rows.decode(row)
         transform.check(pair)
     except BadRow as error:
-        bad.bad(rows.name, row, error)
+        bad.bad(rows.name, name, error)
         raise
-    bad.good(rows.name, row)
+    bad.good(rows.name, name)
     return pair

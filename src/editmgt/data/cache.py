@@ -6,7 +6,7 @@ by ``datasets``, and ``part-00000.json``, written after it: a part without one d
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,20 +106,15 @@ def text_table(texts: Sequence[str], values: dict[str, Tensor]) -> "pa.Table":
 
 
 def code_table(
-    rows: Sequence[int],
-    variants: Sequence[int],
-    texts: Sequence[int],
-    buckets: Sequence[int],
-    arrays: Mapping[str, Sequence[Tensor]],
+    places: Sequence[tuple[int, int, int, int]], arrays: Mapping[str, Sequence[Tensor]]
 ) -> "pa.Table":
-    """Return encoded views, a row each: row, variant, index of the text, bucket, and tensors [h, w], in their types."""
+    """Return encoded views: of each its row, variant, index of the text and bucket, and tensors [h, w], in their types."""
     import pyarrow as pa
 
+    kinds = {"row": pa.int64(), "variant": pa.int32(), "text": pa.int64(), "bucket": pa.int32()}
     columns: dict[str, Any] = {
-        "row": pa.array(rows, pa.int64()),
-        "variant": pa.array(variants, pa.int32()),
-        "text": pa.array(texts, pa.int64()),
-        "bucket": pa.array(buckets, pa.int32()),
+        name: pa.array(values, kinds[name])
+        for name, values in zip(kinds, zip(*places, strict=True), strict=True)
     }
     for name, tensors in arrays.items():
         ends = np.cumsum([0, *(tensor.numel() for tensor in tensors)], dtype=np.int32)
@@ -130,15 +125,12 @@ def code_table(
 
 
 class TokenCache:
-    """A finished cache, for reading.
+    """A finished cache, for reading; a ``UserError`` for one that is missing, unfinished or stale.
 
     Args:
         directory: made by ``python -m editmgt.prepare``.
         facts: what this run would make it with.
         grids: rows and columns of codes, of each bucket.
-
-    Raises:
-        UserError: for a cache that is missing, unfinished or stale.
     """
 
     def __init__(self, directory: Path, facts: dict[str, Any], grids: Sequence[tuple[int, int]]) -> None:
@@ -177,14 +169,14 @@ class TokenCache:
         """Return the rows of a dataset that could be encoded, in order; each is here once per variant."""
         return np.unique(self._codes[dataset].data.table.column("row").to_numpy())
 
-    def read(self, places: Sequence[tuple[int, int]]) -> dict[str, Tensor]:
+    def read(self, places: Sequence[tuple[int, int]]) -> dict[str, Any]:
         """Return a batch of one bucket, given each sample's dataset and position among its encoded views."""
         tables = [self._codes[dataset][position] for dataset, position in places]
-        batch: dict[str, Tensor] = {}
+        batch: dict[str, Any] = {}
         grid = self.grids[tables[0].column("bucket")[0].as_py()]
-        for name in tables[0].column_names[4:]:
+        for name in (name for name in tables[0].column_names if name.endswith("_tokens")):
             values = torch.from_numpy(np.stack([_values(table, name) for table in tables]))
-            batch[name] = (values if name == "edit_mask" else values.long()).view(-1, *grid)
+            batch[name] = values.long().view(-1, *grid)
         texts = [self._texts[table.column("text")[0].as_py()] for table in tables]
         for name, shape in self.text_shapes.items():
             values = torch.from_numpy(np.stack([_values(table, name) for table in texts]))
@@ -204,16 +196,14 @@ class TokenCache:
 def finish(
     directory: Path, names: Sequence[str], rows: Sequence[int], parts: dict[str, int], max_bad_share: float
 ) -> int:
-    """Write ``index.json`` if every part is there, else return how many are not.
+    """Write ``index.json`` if every one of ``parts`` (their number by folder) is there, else return how many are not.
 
-    ``parts`` holds the number of parts of each folder. What the records name as bad goes to ``bad_rows.csv``.
-
-    Raises:
-        UserError: where more than ``max_bad_share`` of all rows are bad, however many processes and runs made them.
+    What the records name as bad goes to ``bad_rows.csv``: a ``UserError`` where it is more than ``max_bad_share`` of all rows,
+    however many processes and runs made them.
     """
     records: dict[str, dict[str, Any]] = {}
     missing = 0
-    for path in _all_parts(directory, parts):
+    for path in [part_path(directory, folder, part) for folder in parts for part in range(parts[folder])]:
         try:
             records[path.relative_to(directory).as_posix()] = read_json(path.with_suffix(".json"))
         except (OSError, ValueError):
@@ -241,12 +231,6 @@ def finish(
         },
     )
     return 0
-
-
-def _all_parts(directory: Path, parts: dict[str, int]) -> Iterator[Path]:
-    for folder, number in parts.items():
-        for part in range(number):
-            yield part_path(directory, folder, part)
 
 
 def _fixed_lists(array: NDArray[Any]) -> "pa.Array":

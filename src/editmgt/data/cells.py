@@ -62,11 +62,7 @@ def storage(found: "pa.DataType") -> str:
 def locate(value: Any, folders: Sequence[Path]) -> Any:
     """Return a cell whose path, where it holds one, is taken from its table's folder, not from the working directory.
 
-    Args:
-        folders: those that the tables lie in; without any the cell stays as it is.
-
-    Raises:
-        UserError: for a relative path where there are several: which one it starts from is not known.
+    A relative path where there are several ``folders`` is a ``UserError``; without any the cell stays as it is.
     """
     if isinstance(value, Mapping):
         value = value.get("bytes") if value.get("bytes") is not None else value.get("path")
@@ -83,10 +79,8 @@ def locate(value: Any, folders: Sequence[Path]) -> Any:
 def open_picture(value: Any, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Decode a cell: a PIL picture, a ``{"bytes", "path"}`` pair, encoded bytes, base64 (also a data: URL), or a path.
 
-    ``name`` is what an error calls it; a picture of more than ``max_pixels`` is refused before it is decoded.
-
-    Raises:
-        UserError: of one short line, for whatever is no picture.
+    ``name`` is what an error calls it; a picture of more than ``max_pixels`` is refused before it is decoded. Whatever is no
+    picture is a ``UserError`` of one short line.
     """
     value = locate(value, ())
     if isinstance(value, Image.Image):

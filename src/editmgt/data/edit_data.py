@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -14,40 +15,36 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+import editmgt
 from editmgt.codec import Codec
 from editmgt.config.schema import Edits
-from editmgt.data import buckets as buckets_source
-from editmgt.data import cells as cells_source
-from editmgt.data import rows as rows_source
-from editmgt.data import transform as transform_source
 from editmgt.data.bad_rows import BadRow, BadRows, told
 from editmgt.data.batches import (
     PROBLEM,
     CachedBatches,
     Mixture,
     PairBatches,
-    Share,
     bucketed,
-    checked_pair,
+    checked,
     no_good_row,
     with_a_good_one,
 )
 from editmgt.data.buckets import bucket_sizes
 from editmgt.data.cache import TokenCache
 from editmgt.data.encoding import collate, encode
+from editmgt.data.order import Share
 from editmgt.data.rows import EditRows
 from editmgt.data.sample import EditPair
 from editmgt.data.scene_tokens import dev_batches
 from editmgt.data.sources import identity
 from editmgt.data.transform import Pair, Transform, View
-from editmgt.editing import images as images_source
-from editmgt.editing import masks as masks_source
-from editmgt.editing import picture_files as files_source
 from editmgt.editing.cuts import count_line
 from editmgt.errors import UserError
 from editmgt.text import TextEncoder
 
 BAD_ROWS = "bad_rows.csv"
+# What makes crops of rows.
+_SOURCE = {"data": ("transform", "buckets", "rows", "cells"), "editing": ("images", "masks", "picture_files")}
 _PROBE = (
     "Make the 2 hats on the left RED, quickly! Jaded zombies acted quaintly; kept driving their oxen forward. "
     "The cat’s “ﬁne” hat &amp; ＭＯＲＥ."
@@ -55,18 +52,10 @@ _PROBE = (
 
 
 class EditData(LightningDataModule):
-    """Training and dev pairs of the datasets in ``data``.
+    """Training and dev pairs of the datasets in ``data``, for a model of ``kind`` editor, base or codec (which needs no parts).
 
-    Dev rows are spread evenly over each dataset (of a stream: its first ones) and never trained on.
-
-    Args:
-        kind: ``editor``, ``base`` or ``codec``.
-        codec: None for ``codec``.
-        text: None for ``codec``.
-        data: the datasets, and how they are read.
-        pixels_per_cell: sides of crops are multiples of it.
-        text_learns: whether the text encoder trains along: then batches hold token ids, not states.
-        directory: of the training; ``bad_rows.csv`` is written there.
+    Dev rows are spread evenly over each dataset (of a stream: its first ones) and never trained on. Bad rows are told in
+    ``directory``. Where ``text_learns``, batches hold token ids, not states. Sides of crops are multiples of ``pixels_per_cell``.
     """
 
     def __init__(
@@ -113,27 +102,12 @@ class EditData(LightningDataModule):
 
     def train_dataloader(self) -> Iterable[dict[str, Any]]:
         """Batches from the step that the trainer has reached."""
-        assert self.trainer is not None
-        trainer, size = self.trainer, self.data.batch_size
-        if size % trainer.world_size:
-            raise UserError(
-                f"data.batch_size={size} must be a multiple of the {trainer.world_size} processes."
-            )
-        start = trainer.global_step * trainer.accumulate_grad_batches
-        share = Share(size, start, trainer.global_rank, trainer.world_size)
+        share, mixtures = Share.of(self.trainer, self.data.batch_size), self._mixtures()
         batches: Any
         if self.cache is not None:
-            batches = CachedBatches(self.cache, self._mixtures(), share)
+            batches = CachedBatches(self.cache, mixtures, share)
         else:
-            batches = PairBatches(
-                self.datasets,
-                self._mixtures(),
-                self.transform,
-                self._downsampling(),
-                self.bad,
-                share,
-                self.held_out,
-            )
+            batches = PairBatches(self.datasets, mixtures, self.transform, self.bad, share, self.held_out)
         return DataLoader(batches, batch_size=None, num_workers=self.data.num_workers)
 
     def val_dataloader(self) -> Iterable[dict[str, Any]]:
@@ -164,7 +138,7 @@ class EditData(LightningDataModule):
             pixels = [batch[name] for name in ("source_pixels", "target_pixels") if name in batch]
             return {"pixels": torch.cat(pixels).float() / 255, "ids": batch["ids"]}
         assert self.codec is not None
-        return encode(batch, self.codec, self.text)
+        return encode(batch, self.codec.to(batch["target_pixels"].device), self.text)
 
     def teardown(self, stage: str) -> None:
         """Say what was left out."""
@@ -197,43 +171,31 @@ class EditData(LightningDataModule):
             buckets[buckets < 0] = np.bincount(known).argmax()
         return buckets.clip(0)
 
-    def _downsampling(self) -> int:
-        return 1 if self.codec is None else self.codec.downsampling
-
     def _split(self) -> list[EditPair]:
         """Choose dev rows, and the training rows without them; return the dev pairs."""
         each = max(1, self.data.dev_size // len(self.datasets))
-        samples, held_out, train_rows = [], set(), []
+        samples, held_out, train_rows = [], set[str](), []
+        named: Iterable[tuple[int | str, Any]]
         for rows in self.datasets:
+            count = (self.data.train_size or each * 10) if rows.streaming else len(rows)
+            few = min(each, max(1, count // 10))
             if rows.streaming:
-                few = min(each, _tenth(self.data.train_size or each * 10))
                 tables = list(islice(rows, few + 1))
-                if len(tables) < 2:
-                    raise _too_few(rows, len(tables))
-                few = min(few, len(tables) - 1)  # of a short stream one row is left to learn from
-                for table in tables[:few]:
-                    name = rows.digest(table)
-                    held_out.add(name)
-                    try:
-                        pair = rows.decode(table)
-                        self.transform.check(pair)
-                    except BadRow as error:
-                        self.bad.bad(rows.name, name, error)
-                    else:
-                        samples.append(self._sample(f"{rows.name}-{name}", pair))
-                continue
-            count = len(rows)
+                count = len(tables)
+                named = [(rows.digest(table), table) for table in tables[:-1]]  # one is left to learn from
+                held_out |= {str(name) for name, _ in named}
+            else:
+                dev = np.unique(np.arange(few) * count // few)
+                train_rows.append(np.setdiff1d(np.arange(count), dev))
+                named = ((row, rows.dataset[row]) for row in dev.tolist())
             if count < 2:
-                raise _too_few(rows, count)
-            few = min(each, _tenth(count))
-            dev = np.unique(np.arange(few) * count // few)
-            train_rows.append(np.setdiff1d(np.arange(count), dev))
-            for row in dev.tolist():
-                try:
-                    pair = checked_pair(rows, row, self.transform, self.bad)
-                except BadRow:
-                    continue
-                samples.append(self._sample(f"{rows.name}-{row}", pair))
+                raise UserError(
+                    f"data.datasets.{rows.name} holds {count} rows: one to learn from, one to judge by."
+                )
+            for name, table in named:
+                with suppress(BadRow):
+                    pair = checked(rows, name, table, self.transform, self.bad)
+                    samples.append(self._sample(f"{rows.name}-{name}", pair))
         self.held_out, self._train_rows = frozenset(held_out), tuple(train_rows)
         if not samples:
             raise UserError(
@@ -263,24 +225,10 @@ class EditData(LightningDataModule):
         for sample in self.dev_samples:
             source = None if self.kind == "base" else sample.source
             view = View(source, sample.target, sample.edit_mask)
-            batch = collate([view], [sample.instruction], self.codec.downsampling)
-            device = self.codec.vqvae.device
-            moved = {
-                name: value.to(device) if isinstance(value, Tensor) else value
-                for name, value in batch.items()
-            }
             parts = shapes.setdefault(sample.target.shape, {})
-            for name, tensor in encode(moved, self.codec, self.text).items():
+            for name, tensor in encode(collate([view], [sample.instruction]), self.codec, self.text).items():
                 parts.setdefault(name, []).append(tensor.cpu())
         return [{name: torch.cat(tensors) for name, tensors in parts.items()} for parts in shapes.values()]
-
-
-def _too_few(rows: EditRows, count: int) -> UserError:
-    return UserError(f"data.datasets.{rows.name} holds {count} rows: one to learn from, one to judge by.")
-
-
-def _tenth(count: int) -> int:
-    return max(1, count // 10)
 
 
 def make_transform(data: Edits, pixels_per_cell: int) -> Transform:
@@ -291,38 +239,18 @@ def make_transform(data: Edits, pixels_per_cell: int) -> Transform:
 
 def open_all(data: Edits, kind: str) -> list[EditRows]:
     """Open every dataset, in their order."""
-    return [
-        EditRows(
-            name,
-            spec,
-            kind=kind,
-            streaming=data.streaming,
-            max_pixels=data.max_pixels,
-            cache_dir=Path(data.cache_dir),
-            size=data.train_size,
-        )
-        for name, spec in data.datasets.items()
-    ]
+    return [EditRows(name, data, kind) for name in data.datasets]
 
 
 def cache_facts(data: Edits, kind: str, codec: Codec, text: TextEncoder, text_learns: bool) -> dict[str, Any]:
     """Return everything that cached codes and texts depend on, by the names that a stale cache is refused with."""
-    transform = data.model_dump(
-        include={
-            "resolution",
-            "aspect_buckets",
-            "crops",
-            "flip",
-            "min_side",
-            "max_aspect_change",
-            "max_pixels",
-            "train_size",
-        }
-    )
+    transform = data.model_dump(include={
+        "resolution", "aspect_buckets", "crops", "flip", "min_side", "max_aspect_change", "max_pixels", "train_size",
+    })  # fmt: skip
     code = hashlib.sha256()
-    data_source = (transform_source, buckets_source, rows_source, cells_source)
-    for module in (*data_source, images_source, masks_source, files_source):
-        code.update(Path(str(module.__file__)).read_bytes())
+    for room, names in _SOURCE.items():
+        for name in names:
+            code.update((Path(editmgt.__file__).parent / room / f"{name}.py").read_bytes())
     return {
         "model.kind": kind,
         "data.datasets": list(data.datasets),

@@ -19,9 +19,7 @@ from editmgt.errors import UserError, nearest
 from editmgt.paths import is_file_name, within
 
 INDEX = "instructions.jsonl"
-MAX_ASPECT_CHANGE = (
-    0.1  # a target of another size is compared at its own; beyond this difference in shape it is not
-)
+MAX_ASPECT_CHANGE = 0.1  # a target of another shape by more than this is compared with nothing
 _FOLDERS = {"source": "source", "target": "target", "mask": "masks"}
 _TEXTS = ("instruction", "caption", "type")
 _KEYS = ("file", *_TEXTS)
@@ -51,16 +49,10 @@ def is_folder(path: Path) -> bool:
 
 
 def read_folder(path: Path, key: str, needs: Collection[str]) -> list[FolderRow]:
-    """Return the rows in the order of the lines.
+    """Return the rows in the order of the lines; each has what it ``needs`` of ``source``, ``target`` and ``instruction``.
 
-    Args:
-        path: the directory.
-        key: the setting that names it, for errors.
-        needs: ``source``, ``target``, ``instruction``: what every row must have.
-
-    Raises:
-        UserError: for another layout, lines that cannot be read, and files and lines that do not belong to each
-            other; the first mistakes are named.
+    A ``UserError``, which begins with the setting ``key``, for another layout, lines that cannot be read, and files and lines
+    that do not belong to each other; the first mistakes are named.
     """
     folders = [folder for name, folder in _FOLDERS.items() if name in needs]
     if not is_folder(path) or any(not (path / folder).is_dir() for folder in folders):

@@ -1,37 +1,67 @@
 """Which row comes when: pure functions of (seed, position), so that a resumed run goes on where it stopped."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from editmgt.errors import UserError
+
+if TYPE_CHECKING:
+    from lightning import Trainer
+
 BLOCK = 1000  # a mixture holds its ratios exactly in every so many samples
 
 
-def shuffled(seed: int, positions: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Return the row in [0, size) at each position of an endless shuffle, and its epoch; both int64 like ``positions``.
+@dataclass(frozen=True)
+class Share:
+    """A process's part of every global batch: every ``world_size``-th sample."""
 
-    Every epoch is a new permutation: each row comes once in it.
-    """
-    epochs = positions // size
-    rows = [
-        _permutation(seed, int(epoch), size)[int(position) % size]
-        for epoch, position in zip(epochs, positions, strict=True)
-    ]
-    return torch.stack(rows), epochs
+    global_batch: int
+    start_step: int = 0
+    rank: int = 0
+    world_size: int = 1
+
+    @classmethod
+    def of(cls, trainer: "Trainer | None", batch_size: int, per_row: int = 1) -> "Share":
+        """Return this process's, from the step the trainer has reached; a ``UserError`` where batches cannot be shared out evenly."""
+        assert trainer is not None
+        if batch_size % (per_row * trainer.world_size):
+            twice = "twice " if per_row == 2 else ""
+            raise UserError(
+                f"data.batch_size={batch_size} must be a multiple of {twice}the {trainer.world_size} processes."
+            )
+        step = trainer.global_step * trainer.accumulate_grad_batches
+        return cls(batch_size // per_row, step, trainer.global_rank, trainer.world_size)
+
+    def positions(self, step: int = 0) -> range:
+        """Return this process's positions in the endless order at a step; at the first one they are its places in a batch."""
+        return range(step * self.global_batch + self.rank, (step + 1) * self.global_batch, self.world_size)
+
+    def placed(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Return a batch with each sample's place in the global one, ``index``, and its ``global_size``."""
+        return batch | {
+            "index": torch.arange(self.rank, self.global_batch, self.world_size),
+            "global_size": torch.tensor(self.global_batch),
+        }
 
 
-def mixed(seed: int, ratios: Sequence[float], positions: Tensor) -> tuple[Tensor, Tensor]:
-    """Return which dataset each position draws from, and how many draws of that dataset came before it."""
+def shuffled(seed: int, position: int, size: int) -> tuple[int, int]:
+    """Return the row in [0, size) at a position of an endless shuffle, and its epoch, in which each row comes once."""
+    epoch, place = divmod(position, size)
+    return int(_permutation(seed, epoch, size)[place]), epoch
+
+
+def mixed(seed: int, ratios: Sequence[float], position: int) -> tuple[int, int]:
+    """Return which dataset a position draws from, and how many draws of that dataset came before it."""
     shares = counts(ratios)
-    choices, draws = [], []
-    for position in positions.tolist():
-        block, place = divmod(position, BLOCK)
-        choice, before = _block(seed, block, shares)
-        choices.append(choice[place])
-        draws.append(block * shares[int(choice[place])] + before[place])
-    return torch.stack(choices), torch.stack(draws)
+    block, place = divmod(position, BLOCK)
+    choice, before = _block(seed, block, shares)
+    dataset = int(choice[place])
+    return dataset, block * shares[dataset] + int(before[place])
 
 
 def drawn(seed: int, ratios: Sequence[float], position: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from itertools import count, islice
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from editmgt.config.schema import Dataset
+from editmgt.config.schema import Edits
 from editmgt.data.bad_rows import BadRow
 from editmgt.data.cells import is_missing, locate, open_picture, picture_size, storage
 from editmgt.data.sources import identity, open_dataset, told
@@ -31,38 +32,16 @@ _SHUFFLE_BUFFER = 1000  # rows a stream is shuffled over
 
 
 class EditRows:
-    """One dataset of ``data.datasets``.
+    """One dataset of ``data.datasets``; of a stream there is no length and no row by position.
 
-    Args:
-        name: its key there.
-        spec: its path, split, revision and columns.
-        streaming: read as it goes; then there is no length and no row by position.
-        kind: ``editor`` reads instructions and sources, ``base`` captions alone, ``codec`` pictures alone.
-        max_pixels: a larger picture makes its row bad.
-        size: the first rows alone; None: all of them.
-        cache_dir: where ``datasets`` keeps its memory-mapped copies.
+    ``kind`` says what is read: ``editor`` instructions and sources, ``base`` captions alone, ``codec`` pictures alone.
     """
 
-    def __init__(
-        self,
-        name: str,
-        spec: Dataset,
-        *,
-        kind: str,
-        streaming: bool,
-        max_pixels: int,
-        cache_dir: Path,
-        size: int | None = None,
-    ) -> None:
-        self.name, self.max_pixels = name, max_pixels
-        self.streaming, self.cache_dir, self.spec = streaming, cache_dir, spec
+    def __init__(self, name: str, data: Edits, kind: str) -> None:
+        spec, size = data.datasets[name], data.train_size
+        self.name, self.spec, self.max_pixels = name, spec, data.max_pixels
+        self.streaming, self.cache_dir = data.streaming, Path(data.cache_dir)
         self.columns: dict[str, str | None] = spec.columns.model_dump()
-        needed = {"editor": ("source", "target", "instruction"), "base": ("target", "caption")}
-        for use in needed.get(kind, ("target",)):
-            if self.columns[use] is None:
-                raise UserError(
-                    f"data.datasets.{name}.columns.{use}=null, but a model of kind {kind} learns from it."
-                )
         if spec.columns.mask is not None and spec.columns.hole is not None:
             raise UserError(
                 f"data.datasets.{name}.columns.mask={spec.columns.mask} and columns.hole={spec.columns.hole} "
@@ -70,11 +49,11 @@ class EditRows:
             )
         self.has_source = kind != "base" and spec.columns.source is not None
         self.text_column = {"editor": "instruction", "base": "caption"}.get(kind)
-        opened = open_dataset(name, spec, streaming, cache_dir)
+        opened = open_dataset(name, spec, self.streaming, self.cache_dir)
         dataset: Any = opened.rows
         self.place, self.folders, self.first_alone = opened.place, opened.folders, size is not None
         if size is not None:
-            dataset = dataset.take(size if streaming else min(size, len(dataset)))
+            dataset = dataset.take(size if self.streaming else min(size, len(dataset)))
         self.dataset = dataset
 
     def __len__(self) -> int:
@@ -83,10 +62,6 @@ class EditRows:
     def __iter__(self) -> Iterator["pa.Table"]:
         """Every row in the files' order, undecoded."""
         return told(self.place, self.dataset)
-
-    def pair(self, index: int) -> Pair:
-        """Return row ``index``, decoded; ``BadRow`` where that cannot be done."""
-        return self.decode(self.dataset[index])
 
     def texts(self) -> list[str | None]:
         """Return the text of every row, without touching the pictures."""
@@ -207,22 +182,16 @@ class EditRows:
 
     def _rgb(self, row: "pa.Table", use: str) -> Image.Image:
         picture = self._picture(row, use)
-        try:
+        with _readable(use):
             return upright_rgb(picture)
-        except UserError as error:
-            raise BadRow(f"unreadable {use}", str(error)) from error
 
     def _picture(self, row: "pa.Table", use: str) -> Image.Image:
         column = self.columns[use]
         value = locate(_value(row, column), self.folders)
         if is_missing(value):
             raise BadRow(f"no {use}")
-        try:
+        with _readable(use):
             return open_picture(value, f"column {column}", self.max_pixels)
-        except TooManyPixels as error:
-            raise BadRow("too large", str(error)) from error
-        except UserError as error:
-            raise BadRow(f"unreadable {use}", str(error)) from error
 
     def _mask(self, row: "pa.Table") -> Image.Image | None:
         """What may change in white, the rest in black."""
@@ -230,11 +199,20 @@ class EditRows:
         if is_missing(_value(row, self.columns[use])):
             return None
         picture = self._picture(row, use)
-        try:
+        with _readable(use):
             white = may_change(read_mask(picture, hole=use == "hole"))
-        except UserError as error:
-            raise BadRow(f"unreadable {use}", str(error)) from error
         return Image.fromarray(white.astype(np.uint8) * 255)
+
+
+@contextmanager
+def _readable(use: str) -> Iterator[None]:
+    """Make a row bad whose picture cannot be read."""
+    try:
+        yield
+    except TooManyPixels as error:
+        raise BadRow("too large", str(error)) from error
+    except UserError as error:
+        raise BadRow(f"unreadable {use}", str(error)) from error
 
 
 def _value(row: "pa.Table", column: str | None) -> Any:

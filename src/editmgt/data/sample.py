@@ -14,12 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reading:
-    """One thing an instruction may mean.
-
-    Attributes:
-        target: uint8 [H, W, 3].
-        edit_mask: bool [H, W], True where source and target differ.
-    """
+    """One thing an instruction may mean: a target, uint8 [H, W, 3], and where it differs from the source, bool [H, W]."""
 
     target: NDArray[np.uint8]
     edit_mask: NDArray[np.bool_]
@@ -70,11 +65,7 @@ class EditSample:
 
 @dataclass(frozen=True, kw_only=True)
 class EditPair(EditSample):
-    """A sample to learn from: its target and where it differs are known.
-
-    Attributes:
-        source_scene, target_scene: the scene graphs, where the pictures were rendered from them.
-    """
+    """A sample to learn from: its target is known, where it differs, and of what is rendered the scene graphs."""
 
     target: NDArray[np.uint8]
     edit_mask: NDArray[np.bool_]

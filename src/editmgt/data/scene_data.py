@@ -10,37 +10,26 @@ from torch.utils.data import DataLoader
 
 from editmgt.codec import Codec
 from editmgt.config.schema import Scenes
+from editmgt.data.order import Share
 from editmgt.data.pixels import PixelBatches
 from editmgt.data.sample import EditPair
 from editmgt.data.scene_tokens import TokenBatches, dev_batches, tokenized
 from editmgt.data.scenes import SceneDataset
-from editmgt.errors import UserError
 from editmgt.text import TextEncoder
 
 _DEV_SIZE = 256
 
 
 class SceneData(LightningDataModule):
-    """Training and dev scenes, tokenized once into ``data.cache_dir``; a codec (``kind`` codec) reads pixels instead.
-
-    Args:
-        kind: ``editor``, ``base`` or ``codec``.
-        data: which scenes, and how many of them are a step.
-    """
+    """Training and dev scenes, tokenized once into ``data.cache_dir``; a codec (``kind`` codec) reads pixels instead."""
 
     def __init__(self, kind: str, codec: Codec | None, text: TextEncoder | None, data: Scenes) -> None:
         super().__init__()
         self.kind, self.codec, self.text, self.data = kind, codec, text, data
-        lessons = data.lessons.model_dump()
         self.train_scenes = SceneDataset(
-            "train",
-            data.seed,
-            data.train_size,
-            data.resolution,
-            data.world,
-            lessons=lessons,
-            wrong_pairs=data.wrong_pairs,
-        )
+            "train", data.seed, data.train_size, data.resolution, data.world,
+            lessons=data.lessons.model_dump(), wrong_pairs=data.wrong_pairs,
+        )  # fmt: skip
         self.dev_scenes = SceneDataset("dev", 0, _DEV_SIZE, data.resolution, data.world)
 
     def prepare_data(self) -> None:
@@ -56,22 +45,13 @@ class SceneData(LightningDataModule):
 
     def train_dataloader(self) -> Iterable[dict[str, Tensor]]:
         """Batches from the step that the trainer has reached."""
-        assert self.trainer is not None
-        step = self.trainer.global_step * self.trainer.accumulate_grad_batches
-        size, world_size = self.data.batch_size, self.trainer.world_size
-        rank, each = (
-            self.trainer.global_rank,
-            2 if self.kind == "codec" else 1,
-        )  # of a scene a codec reads two pictures
-        if size % (each * world_size):
-            two = "twice " if each == 2 else ""
-            raise UserError(f"data.batch_size={size} must be a multiple of {two}the {world_size} processes.")
+        codec, scenes = self.kind == "codec", self.train_scenes
+        share = Share.of(self.trainer, self.data.batch_size, per_row=2 if codec else 1)
         batches: Any
-        if self.kind == "codec":
-            batches = PixelBatches(self.train_scenes, size, step, rank, world_size)
+        if codec:
+            batches = PixelBatches(scenes, share)
         else:
-            tokens, seed, name = self._tokens(self.train_scenes), self.data.seed, self.train_scenes.name
-            batches = TokenBatches(tokens, size, seed, step, rank, world_size, name)
+            batches = TokenBatches(self._tokens(scenes), self.data.seed, share, scenes.name)
         return DataLoader(batches, batch_size=None)
 
     def val_dataloader(self) -> Iterable[dict[str, Tensor]]:
@@ -84,7 +64,7 @@ class SceneData(LightningDataModule):
     def dev_batches(self, rank: int = 0, world_size: int = 1) -> list[dict[str, Tensor]]:
         """The dev scenes' batches; of all but a codec's, one process's part of each."""
         if self.kind == "codec":
-            return list(PixelBatches(self.dev_scenes, self.data.batch_size).once())
+            return list(PixelBatches(self.dev_scenes, Share(self.data.batch_size // 2)).once())
         return dev_batches(self._tokens(self.dev_scenes), self.data.batch_size, rank, world_size)
 
     def _tokens(self, scenes: SceneDataset) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from editmgt.codec import Codec
-from editmgt.data.order import shuffled
+from editmgt.data.encoding import collate, encode
+from editmgt.data.order import Share, shuffled
 from editmgt.data.scenes import SceneDataset
+from editmgt.data.transform import View
 from editmgt.editing.cuts import count_line
 from editmgt.files import write_atomic
 from editmgt.lock import locked
@@ -56,35 +59,23 @@ def _encode(
         samples = [scenes[i] for i in range(start, min(start + _CHUNK, len(scenes)))]
         texts = [sample.instruction if kind == "editor" else sample.target_caption for sample in samples]
         read += texts
-        made = {"input_ids": text.tokenize(texts)}
-        for name, pictures in (
-            ("target_tokens", [sample.target for sample in samples]),
-            ("source_tokens", [sample.source for sample in samples] if kind == "editor" else []),
-        ):
-            if pictures:
-                pixels = torch.stack([torch.from_numpy(picture).permute(2, 0, 1) for picture in pictures])
-                made[name] = codec.encode(pixels.to(codec.vqvae.device) / 255).cpu()
-        for name, tensor in made.items():
-            parts.setdefault(name, []).append(tensor)
+        sources = [sample.source if kind == "editor" else None for sample in samples]
+        views = [
+            View(source, sample.target, sample.edit_mask)
+            for source, sample in zip(sources, samples, strict=True)
+        ]
+        for name, tensor in encode(collate(views, texts), codec, text).items():
+            parts.setdefault(name, []).append(tensor.cpu())
     return {name: torch.cat(tensors) for name, tensors in parts.items()}, read
 
 
 def _key(scenes: SceneDataset, codec: Codec, text: TextEncoder, kind: str) -> str:
     """A name that changes with anything the codes depend on: world, codec, tokenizer, and the drawing code."""
     digest = hashlib.sha256()
-    facts = (scenes.split, scenes.seed, scenes.size, scenes.resolution, scenes.world, scenes.edit_types)
-    digest.update(
-        repr(
-            (
-                facts,
-                scenes.lessons,
-                scenes.wrong_pairs,
-                kind,
-                text.length,
-                [sorted(words.items()) for words in text.vocabularies],
-            )
-        ).encode()
-    )
+    drawn = (scenes.split, scenes.seed, scenes.size, scenes.resolution, scenes.world, scenes.edit_types)
+    words = [sorted(vocabulary.items()) for vocabulary in text.vocabularies]
+    facts = (drawn, scenes.lessons, scenes.wrong_pairs, kind, text.length, words)
+    digest.update(repr(facts).encode())
     for tensor in codec.state_dict().values():
         digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
     for source in sorted((Path(__file__).parent / "scenes").glob("*.py")):
@@ -95,34 +86,20 @@ def _key(scenes: SceneDataset, codec: Codec, text: TextEncoder, kind: str) -> st
 class TokenBatches(IterableDataset[dict[str, Any]]):
     """Endless batches, each a pure function of (seed, step), so that a resumed run goes on where it stopped.
 
-    Every epoch is a new permutation. Of each global batch a process takes every ``world_size``-th sample; ``ids`` has their
-    names.
+    Every epoch is a new permutation; ``ids`` has the samples' names.
     """
 
     def __init__(
-        self,
-        tensors: dict[str, Tensor],
-        global_batch: int,
-        seed: int,
-        start_step: int = 0,
-        rank: int = 0,
-        world_size: int = 1,
-        name: Callable[[int], str] = str,
+        self, tensors: dict[str, Tensor], seed: int, share: Share, name: Callable[[int], str] = str
     ) -> None:
-        self.name = name
-        self.tensors, self.global_batch, self.seed = tensors, global_batch, seed
-        self.start_step, self.rank, self.world_size = start_step, rank, world_size
+        self.tensors, self.seed, self.share, self.name = tensors, seed, share, name
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        step, size = self.start_step, len(self.tensors["input_ids"])
-        while True:
-            index = torch.arange(self.rank, self.global_batch, self.world_size)
-            positions = torch.arange(step * self.global_batch, (step + 1) * self.global_batch)
-            rows = shuffled(self.seed, positions[index], size)[0]
+        for step in count(self.share.start_step):
+            positions, size = self.share.positions(step), len(self.tensors["input_ids"])
+            rows = [shuffled(self.seed, position, size)[0] for position in positions]
             batch: dict[str, Any] = {name: tensor[rows] for name, tensor in self.tensors.items()}
-            batch["ids"] = [self.name(row) for row in rows.tolist()]
-            yield batch | {"index": index, "global_size": torch.tensor(self.global_batch)}
-            step += 1
+            yield self.share.placed(batch | {"ids": [self.name(row) for row in rows]})
 
 
 def dev_batches(

@@ -26,23 +26,19 @@ if TYPE_CHECKING:
 _HUB = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 _BATCH = 100  # rows read at a time; of its own accord ``datasets`` stops at a row group without any
 _HERE = "file://"  # begins the address of a file on this machine
-_TAIL = (
-    16 * 1024
-)  # bytes at the end of a file that is told by them; a parquet file keeps its statistics there
+_TAIL = 16 * 1024  # bytes at the end of a file that tell it; a parquet file keeps its statistics there
 #: Tables with statistics, and compressed files: what changes in them changes their size or their end.
 _TOLD_BY_THEIR_END = {".parquet", ".arrow", ".png", ".jpg", ".jpeg", ".webp", ".zip", ".tar", ".gz"}
 
 
 class Opened(NamedTuple):
-    """Rows that come as Arrow tables, so that nothing is decoded unasked.
-
-    ``place`` is the key and the path, for errors; ``folders`` are those of the tables, where relative paths in
-    the rows start (none: of tables that are not on this machine).
-    """
+    """Rows that come as Arrow tables, so that nothing is decoded unasked."""
 
     rows: "Dataset | IterableDataset"
-    place: str
-    folders: Sequence[Path]
+    place: str  # the key and the path, for errors
+    folders: Sequence[
+        Path
+    ]  # of the tables: relative paths in the rows start there; none of tables that are elsewhere
 
 
 class Column(NamedTuple):
@@ -54,14 +50,11 @@ class Column(NamedTuple):
 
 
 def open_dataset(name: str, spec: "schema.Dataset", streaming: bool, cache_dir: Path) -> Opened:
-    """Open a dataset of ``data.datasets``.
+    """Open a dataset of ``data.datasets``; a ``UserError`` where it is not there, broken, or without a column as it should be.
 
     ``spec.path`` is a directory (a ``folder``, or whatever ``datasets`` reads), parquet files (a name or pattern on
     any fsspec path), or a repository on the hub. Of parquet files the columns of ``spec`` alone are read. ``streaming``
     reads as it goes instead of making a memory-mapped copy in ``cache_dir``.
-
-    Raises:
-        UserError: for a path that is not there, cannot be fetched or is broken, or lacks a column or has one of another type.
     """
     import datasets
 

@@ -22,16 +22,12 @@ _SIDED = re.compile(
 
 @dataclass(frozen=True)
 class Pair:
-    """A row whose pictures are decoded: upright RGB, the mask black and white.
+    """A row whose pictures are decoded: upright RGB, the mask black and white."""
 
-    ``source`` is None for text-to-image, ``mask`` where the dataset has none. ``text`` is the instruction, or for
-    text-to-image the caption.
-    """
-
-    source: Image.Image | None
+    source: Image.Image | None  # None for text-to-image
     target: Image.Image
     mask: Image.Image | None
-    text: str
+    text: str  # the instruction, or for text-to-image the caption
     edit_type: str = ""
 
 
@@ -51,21 +47,15 @@ class Transform:
     The crop is chosen on the source. Target and mask of another size are stretched to the source's, which keeps what
     lies at the same relative place together; where aspect ratios differ by more than ``max_aspect_change`` the row is
     bad. Each crop is one resampling from the original pixels.
-
-    Args:
-        sizes: (width, height) of the views, see :func:`editmgt.data.buckets.bucket_sizes`.
-        crops: places along the longer side: 1 the centre, more: evenly from end to end.
-        flip: also show every crop mirrored, unless the text speaks of sides, turns or writing, or is not plain English
-            letters (then nobody here can tell).
-        min_side: a picture with a shorter side is bad.
-        max_aspect_change: relative, such as 0.1.
     """
 
-    sizes: tuple[Size, ...]
-    crops: int
-    flip: bool
-    min_side: int
-    max_aspect_change: float
+    sizes: tuple[Size, ...]  # (width, height) of the views, see :func:`editmgt.data.buckets.bucket_sizes`
+    crops: int  # places along the longer side: 1 the centre, more: evenly from end to end
+    flip: (
+        bool  # also every crop mirrored, unless the text speaks of sides, turns or writing, or cannot be told
+    )
+    min_side: int  # a picture with a shorter side is bad
+    max_aspect_change: float  # relative, such as 0.1
 
     @property
     def variants(self) -> int:

@@ -1,6 +1,5 @@
 """The Lightning callbacks that a configuration names."""
 
-from functools import partial
 from typing import Any
 
 from lightning.pytorch.callbacks import Callback
@@ -20,9 +19,5 @@ def callback_problems(nodes: dict[str, Any] | None) -> list[str]:
     found = []
     for name, node in (nodes or {}).items():
         callback, arguments = class_and_arguments(node, CALLBACKS)
-        found += argument_problems(f"callbacks.{name}", callback, arguments, partial(_make, callback))
+        found += argument_problems(f"callbacks.{name}", callback, arguments, callback)
     return found
-
-
-def _make(callback: type[Callback], arguments: dict[str, Any]) -> Callback:
-    return callback(**arguments)

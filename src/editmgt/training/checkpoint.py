@@ -1,6 +1,5 @@
 """Checkpoints to go on from: written whole, and looked at before a training does."""
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +41,7 @@ _MATTERS = {
 
 
 class MadeWith(Callback):
-    """Keeps in a checkpoint what a training runs with, and tells where the one that goes on from it does otherwise.
-
-    Args:
-        facts: name -> value, of the names in ``_MATTERS``.
-    """
+    """Keeps ``facts``, named as in ``_MATTERS``, in a checkpoint, and tells where who goes on from it has others."""
 
     def __init__(self, facts: dict[str, str]) -> None:
         self.facts = facts
@@ -74,23 +69,11 @@ class MadeWith(Callback):
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Return the weights in a training's checkpoint, left on the disk until they are used.
-
-    Raises:
-        UserError: for a file that is no whole checkpoint.
-    """
+    """Return a training checkpoint's weights, left on the disk until they are used; a ``UserError`` for another file."""
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["state_dict"]
         return {str(name): tensor for name, tensor in weights.items()}
-    except (
-        OSError,
-        RuntimeError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        pickle.UnpicklingError,
-    ) as error:
+    except Exception as error:  # a broken file makes torch and pickle raise a dozen kinds
         raise UserError(f"resume={path} cannot be read: it is no whole checkpoint of a training.") from error
 
 

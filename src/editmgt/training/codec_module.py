@@ -28,6 +28,8 @@ from editmgt.metrics.image import psnr
 from editmgt.training.optimizers import MakeOptimizer
 from editmgt.training.schedule import warmup_then_decay
 
+_COMMITMENT = 0.25  # weight of the commitment loss
+_DECAY = 0.97  # of the running means that codes follow
 _KMEANS_ROUNDS = 10
 _TWINS = 0.1  # distance of codes below which only one is kept; they lie on a sphere of radius 4 or so
 _ANCHOR = 256.0  # far above any signal, and exact in half precision
@@ -35,19 +37,12 @@ _DEAD = 0.05  # a code whose running count of assigned latents a step falls belo
 
 
 class CodecModule(LightningModule):
-    """Reconstruction and commitment loss for a VQModel.
+    """Reconstruction and commitment loss for a VQModel of one level, whose group norms have one group (else a ``UserError``).
 
     Args:
-        vqvae: the model to train.
-        optimizer: given parameter groups, makes the optimiser.
         warmup_steps: steps of linear warm-up; afterwards the learning rate decays linearly to zero.
         continuous_steps: first steps, which run without quantisation.
-        commitment: weight of the commitment loss.
-        codebook_decay: decay of the running means that codes follow.
         seed: of where codes start, and where unused ones go.
-
-    Raises:
-        UserError: for a VQModel with several levels or group norms of several groups.
     """
 
     usage: Tensor
@@ -59,8 +54,6 @@ class CodecModule(LightningModule):
         optimizer: MakeOptimizer,
         warmup_steps: int = 50,
         continuous_steps: int = 800,
-        commitment: float = 0.25,
-        codebook_decay: float = 0.97,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -72,8 +65,7 @@ class CodecModule(LightningModule):
             )
         self.vqvae = vqvae
         self.make_optimizer = optimizer
-        self.warmup_steps, self.continuous_steps = warmup_steps, continuous_steps
-        self.commitment, self.codebook_decay, self.seed = commitment, codebook_decay, seed
+        self.warmup_steps, self.continuous_steps, self.seed = warmup_steps, continuous_steps, seed
         _start_as_identity(vqvae)
         _see_one_patch(vqvae.encoder)
         codebook = vqvae.quantize.embedding.weight
@@ -89,8 +81,7 @@ class CodecModule(LightningModule):
         if self.global_step >= self.continuous_steps:
             latents_BCHW, commitment = self._quantize(latents_BCHW)
         decoded = unfold(self.vqvae.decoder(self.vqvae.post_quant_conv(latents_BCHW)).float(), self.vqvae)
-        loss = F.smooth_l1_loss(decoded, batch["pixels"], beta=0.2)
-        loss = loss + self.commitment * commitment
+        loss = F.smooth_l1_loss(decoded, batch["pixels"], beta=0.2) + _COMMITMENT * commitment
         self.log_dict(
             {
                 "train/loss": loss,
@@ -142,8 +133,8 @@ class CodecModule(LightningModule):
     def _update_codebook(self, flat: Tensor, codes: Tensor, generator: torch.Generator) -> None:
         counts = torch.bincount(codes, minlength=len(self.usage)).to(flat.dtype)
         sums = torch.zeros_like(self.latent_sums).index_add_(0, codes, flat)
-        self.usage.lerp_(counts, 1 - self.codebook_decay)
-        self.latent_sums.lerp_(sums, 1 - self.codebook_decay)
+        self.usage.lerp_(counts, 1 - _DECAY)
+        self.latent_sums.lerp_(sums, 1 - _DECAY)
         dead = self.usage < _DEAD
         self.usage[dead] = 1.0
         self.latent_sums[dead] = _drawn(flat, int(dead.sum()), generator)

@@ -14,13 +14,7 @@ from editmgt.training.schedule import warmup_then_decay
 
 
 class DecoderModule(LightningModule):
-    """Lowers the squared error of a codec's round trip; encoder and codebook are frozen.
-
-    Args:
-        codec: the codec to improve.
-        optimizer: given parameter groups, makes the optimiser.
-        warmup_steps: steps of linear warm-up; afterwards the learning rate decays linearly to zero.
-    """
+    """Lowers the squared error of a codec's round trip; encoder and codebook are frozen."""
 
     def __init__(self, codec: Codec, optimizer: MakeOptimizer, warmup_steps: int = 50) -> None:
         super().__init__()

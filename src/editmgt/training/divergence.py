@@ -31,11 +31,8 @@ class _Seen(NamedTuple):
 class StopWhenDiverged(Callback):
     """Ends a training whose loss or weights are not finite, before they reach a checkpoint or an editor.
 
-    All processes stop together, at the same batch. On CUDA a loss is looked at while the next batch runs, so that the
-    GPU never waits for it.
-
-    Raises:
-        UserError: naming the step and its samples.
+    All processes stop together, at the same batch, with a ``UserError`` that names the step and its samples. On CUDA a loss
+    is looked at while the next batch runs, so that the GPU never waits for it.
     """
 
     def __init__(self) -> None:

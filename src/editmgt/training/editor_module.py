@@ -1,7 +1,7 @@
 """The LightningModule around the transformer and its text encoder."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from lightning import LightningModule
@@ -9,16 +9,19 @@ from torch import Tensor, nn
 
 from editmgt.model import AESTHETIC_SCORE, MGTransformer
 from editmgt.text import TextEncoder, TextStates
-from editmgt.training.loss import masked_cross_entropy
 from editmgt.training.masking import (
     draw_drops,
     draw_masks,
     drop_conditions,
     hide_edits,
     hide_whole,
+    masked_cross_entropy,
     masks_of,
 )
 from editmgt.training.schedule import warmup_then_decay
+
+if TYPE_CHECKING:
+    from editmgt.config.schema import Model
 
 _WEIGHTS = ("state_dict", "current_model_state")  # of a checkpoint; the second beside a running mean
 
@@ -33,19 +36,10 @@ class EditorModule(LightningModule):
     processes changes neither the masks nor the loss.
 
     Args:
-        transformer: trained.
-        text_encoder: trained along, or frozen.
-        optimizer: given parameter groups, makes the optimiser.
         pixels_per_code: a side of a code, for the micro conditions.
-        warmup_steps: steps of linear warm-up.
-        decay_fraction: last part of the run, in [0, 1], in which the learning rate falls to zero.
-        condition_dropout: probability in [0, 1] that a sample's instruction is dropped.
-        full_masking: probability in [0, 1] that a sample is hidden whole, as sampling begins.
-        edit_masking: probability in [0, 1] that a sample's changed tokens are all hidden (``masking.hide_edits``).
-        train_text_encoder: whether the text encoder learns too.
+        recipe: how it learns.
         seed: of masks and drops.
         reference_attends: what the source's tokens attend to, where they join the attention.
-        accumulate: batches that make one step of the optimiser, each with masks of its own.
         teacher: a module whose predictions are learnt in the place of the codes; itself it does not learn.
     """
 
@@ -57,36 +51,26 @@ class EditorModule(LightningModule):
         text_encoder: TextEncoder,
         optimizer: Callable[[Iterable[dict[str, Any]]], torch.optim.Optimizer],
         pixels_per_code: int,
-        warmup_steps: int = 100,
-        decay_fraction: float = 0.5,
-        condition_dropout: float = 0.1,
-        full_masking: float = 0.0,
-        edit_masking: float = 0.0,
-        train_text_encoder: bool = True,
+        recipe: "Model",
         seed: int = 0,
         reference_attends: str = "everything",
-        accumulate: int = 1,
         teacher: "EditorModule | None" = None,
     ) -> None:
         super().__init__()
         self.teacher = None if teacher is None else teacher.requires_grad_(False)
         self.transformer = transformer
-        self.text_encoder = text_encoder.requires_grad_(train_text_encoder)
+        self.text_encoder = text_encoder.requires_grad_(recipe.train_text_encoder)
         self.make_optimizer = optimizer
         self.pixels_per_code = pixels_per_code
-        self.warmup_steps, self.decay_fraction = warmup_steps, decay_fraction
-        self.condition_dropout = condition_dropout
-        self.full_masking, self.edit_masking = full_masking, edit_masking
-        self.seed, self.accumulate = seed, accumulate
-        self.reference_attends = reference_attends
+        self.recipe, self.seed, self.reference_attends = recipe, seed, reference_attends
         self._empty: TextStates | None = None
         self.register_buffer("empty_ids", text_encoder.tokenize([""])[0], persistent=False)
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """The loss of one step."""
-        drawn = self.global_step * self.accumulate + batch_idx % self.accumulate
-        seed = self.seed * 1_000_003 + drawn
-        loss = self._loss(batch, seed, self.condition_dropout, self.full_masking, self.edit_masking)
+        batches = self.trainer.accumulate_grad_batches  # that make one step, each with masks of its own
+        drawn = self.global_step * batches + batch_idx % batches
+        loss = self._loss(batch, torch.Generator().manual_seed(self.seed * 1_000_003 + drawn))
         # Each process holds its part of the sum; Lightning averages gradients, so the parts count in full.
         self.log("train/loss", loss, prog_bar=True, sync_dist=True)
         return loss
@@ -120,21 +104,13 @@ class EditorModule(LightningModule):
         loss = masked_cross_entropy(logits, target_BHW[counted_BHW], 1.0)
         return torch.stack([loss, counted_BHW.sum()])
 
-    def _loss(
-        self,
-        batch: dict[str, Tensor],
-        seed: int,
-        condition_dropout: float,
-        full_masking: float,
-        edit_masking: float,
-    ) -> Tensor:
+    def _loss(self, batch: dict[str, Tensor], generator: torch.Generator) -> Tensor:
         target_BHW, index_B = batch["target_tokens"], batch["index"].cpu()
         size, shape = int(batch["global_size"]), target_BHW.shape[1:]
-        generator = torch.Generator().manual_seed(seed)
         mask_GL, ratio_G = draw_masks(generator, size, shape.numel())
-        drop_G = draw_drops(generator, size, condition_dropout)
-        hide_G = draw_drops(generator, size, edit_masking)
-        mask_GL, ratio_G = hide_whole(mask_GL, draw_drops(generator, size, full_masking))
+        drop_G = draw_drops(generator, size, self.recipe.condition_dropout)
+        hide_G = draw_drops(generator, size, self.recipe.edit_masking)
+        mask_GL, ratio_G = hide_whole(mask_GL, draw_drops(generator, size, self.recipe.full_masking))
         mask_BHW = mask_GL[index_B].view(-1, *shape).to(self.device)
         ratio_B = ratio_G[index_B].to(self.device)
         if "source_tokens" in batch:
@@ -150,12 +126,7 @@ class EditorModule(LightningModule):
         return masked_cross_entropy(logits, wanted, hidden_in_each_process)
 
     def _logits(
-        self,
-        batch: dict[str, Tensor],
-        mask_BHW: Tensor,
-        at_BHW: Tensor,
-        ratio_B: Tensor,
-        drop_B: Tensor,
+        self, batch: dict[str, Tensor], mask_BHW: Tensor, at_BHW: Tensor, ratio_B: Tensor, drop_B: Tensor
     ) -> Tensor:
         """Logits [M, V] of tokens of a batch, its target hidden under the masks and conditions dropped."""
         hidden_BHW = batch["target_tokens"].masked_fill(mask_BHW, self.transformer.mask_token_id)
@@ -205,15 +176,13 @@ class EditorModule(LightningModule):
     def configure_optimizers(self) -> Any:
         """The optimiser, without weight decay on biases, norms and embeddings, and its schedule."""
         embeddings = {module.weight for module in self.modules() if isinstance(module, nn.Embedding)}
-        decayed: list[Tensor] = []
-        kept: list[Tensor] = []
-        for parameter in self.parameters():
-            if parameter.requires_grad:
-                (kept if parameter.ndim < 2 or parameter in embeddings else decayed).append(parameter)
+        learnt = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        kept = [parameter for parameter in learnt if parameter.ndim < 2 or parameter in embeddings]
+        decayed = [parameter for parameter in learnt if parameter.ndim > 1 and parameter not in embeddings]
         groups: list[dict[str, Any]] = [{"params": decayed}, {"params": kept, "weight_decay": 0.0}]
         optimizer = self.make_optimizer(groups)
         total = self.trainer.estimated_stepping_batches
-        return warmup_then_decay(optimizer, self.warmup_steps, total, self.decay_fraction)
+        return warmup_then_decay(optimizer, self.recipe.warmup_steps, total, self.recipe.decay_fraction)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Leave what is frozen out: a language model is ten gigabytes that the start of the training has already."""

@@ -1,4 +1,4 @@
-"""Which tokens a training step hides, and whose condition it drops: pure functions.
+"""Which tokens a training step hides, whose condition it drops, and the loss: pure functions.
 
 Shapes: B samples, H W code grid, L tokens a sample, T text tokens.
 """
@@ -7,6 +7,7 @@ from math import pi
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 def draw_masks(generator: torch.Generator, batch: int, length: int) -> tuple[Tensor, Tensor]:
@@ -60,3 +61,12 @@ def draw_drops(generator: torch.Generator, batch: int, probability: float) -> Te
 def drop_conditions(input_ids_BT: Tensor, drop_B: Tensor, empty_T: Tensor) -> Tensor:
     """Replace the texts of dropped samples by the empty text, which guidance uses at inference."""
     return torch.where(drop_B[:, None], empty_T, input_ids_BT)
+
+
+def masked_cross_entropy(logits_MV: Tensor, wanted: Tensor, denominator: float) -> Tensor:
+    """Cross-entropy summed over the hidden tokens, divided by ``denominator`` (how many the step hides in all).
+
+    ``wanted`` are their codes [M], or the probabilities [M,V] that a teacher gives every code.
+    The denominator is the caller's, so that processes of one step weigh every hidden token alike.
+    """
+    return F.cross_entropy(logits_MV.float(), wanted, reduction="sum") / denominator

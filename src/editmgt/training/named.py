@@ -5,22 +5,18 @@ from collections.abc import Callable
 from types import NoneType
 from typing import Any, get_args
 
-from editmgt.errors import nearest
+from editmgt.errors import first_line, nearest
 from editmgt.settings.mistakes import show
 
 _VARIADIC = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
 
 
 def argument_problems(
-    key: str, made: type, arguments: dict[str, Any], use: Callable[[dict[str, Any]], object]
+    key: str, made: type, arguments: dict[str, Any], use: Callable[..., object]
 ) -> list[str]:
-    """Return a line for every argument that ``made`` does not have or refuses.
+    """Return a line for every argument, of those at ``key`` in the configuration, that ``made`` does not have or refuses.
 
-    Args:
-        key: where the arguments lie in the configuration, for the messages.
-        made: the class.
-        arguments: by name.
-        use: makes one of the class with arguments, and tries it; whatever it raises is what is wrong with them.
+    ``use`` makes one of the class with arguments, and tries it; whatever it raises is what is wrong with them.
     """
     parameters = inspect.signature(made).parameters
     known = [name for name, p in parameters.items() if p.kind not in _VARIADIC and name != "params"]
@@ -68,10 +64,9 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _reason(use: Callable[[dict[str, Any]], object], arguments: dict[str, Any]) -> str | None:
+def _reason(use: Callable[..., object], arguments: dict[str, Any]) -> str | None:
     try:
-        use(arguments)
+        use(**arguments)
     except Exception as error:  # a class may raise anything over what it is given
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        return lines[0]
+        return first_line(error)
     return None

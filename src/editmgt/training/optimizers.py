@@ -30,7 +30,7 @@ def optimizer_problems(node: dict[str, Any]) -> list[str]:
     """Return a line for every argument of ``model.optimizer`` that its class does not have or refuses."""
     optimizer, arguments = class_and_arguments(node, OPTIMIZERS)
 
-    def step(arguments: dict[str, Any]) -> None:
+    def step(**arguments: Any) -> None:
         """One step on two small weights: some values are refused there, and not before."""
         weights = [nn.Parameter(torch.zeros(shape)) for shape in ((2, 2), (2,))]
         for weight in weights:

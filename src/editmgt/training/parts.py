@@ -108,14 +108,8 @@ def teacher_parts(
 ) -> tuple[MGTransformer, TextEncoder, str]:
     """Transformer, text encoder and ``reference_attends`` of the editor ``name``, in float32.
 
-    An equal text encoder that stays frozen serves both.
-
-    Args:
-        text_learns: the text encoder of what it teaches trains along.
-        texts_encoded: batches hold the states of texts instead of token ids.
-
-    Raises:
-        UserError: where codes, token ids, states of texts or time steps mean something else to it than to what it teaches.
+    An equal text encoder that stays frozen (not ``text_learns``) serves both. A ``UserError`` where codes, token ids, states of
+    texts (where batches hold those: ``texts_encoded``) or time steps mean something else to it than to what it teaches.
     """
     teacher = bundle.read(name)
     if teacher.timestep_convention != "mask_ratio":

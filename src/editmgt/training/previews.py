@@ -15,11 +15,8 @@ from editmgt.data.scene_data import SceneData
 from editmgt.editing import Editor, EditSettings
 from editmgt.errors import UserError
 from editmgt.evaluation import evaluate
-from editmgt.files import read_json, write_json
+from editmgt.results import RunDirectory
 from editmgt.training.editor_module import EditorModule
-
-PROGRESS = "progress.json"
-_METRICS = ("edit/success",)
 
 
 class Previews(Callback):
@@ -34,11 +31,11 @@ class Previews(Callback):
         directory: Path,
     ) -> None:
         self.editor, self.settings, self.samples = editor, settings, samples
-        self.data, self.directory = data, directory
+        self.data, self.run = data, RunDirectory(directory)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Measure the editor that training starts from; a resumed run keeps its first measurement."""
-        if trainer.is_global_zero and "before" not in self._stored():
+        if trainer.is_global_zero and "before" not in self.run.progress():
             self._record("before", trainer, cast(EditorModule, pl_module))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -46,20 +43,16 @@ class Previews(Callback):
         if trainer.is_global_zero and not trainer.interrupted:
             self._record("after", trainer, cast(EditorModule, pl_module))
 
-    def _stored(self) -> dict[str, dict[str, float]]:
-        path = self.directory / PROGRESS
-        return read_json(path) if path.exists() else {}
-
     def _record(self, when: str, trainer: Trainer, module: EditorModule) -> None:
         module.eval()
         measured = evaluate(
-            self.editor, self.samples, self.settings, self.directory / f"dev_{when}", metrics=_METRICS
+            self.editor, self.samples, self.settings, self.run.path / f"dev_{when}", metrics=["edit/success"]
         )
         loss = self._dev_loss(trainer, module)
         if not isfinite(loss):
             raise UserError(f"The dev loss {when} training is {loss}: these weights can learn nothing.")
         record = {"dev loss": loss, f"dev success (n={measured['n']})": measured["edit/success"]}
-        write_json(self.directory / PROGRESS, self._stored() | {when: record})
+        self.run.write_progress(self.run.progress() | {when: record})
         module.train()
 
     def _dev_loss(self, trainer: Trainer, module: EditorModule) -> float:

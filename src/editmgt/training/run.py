@@ -35,16 +35,10 @@ from editmgt.weights import find
 def train(
     config: schema.Train, training_dir: Path, *, resume: Path | None = None, logger: Logger | bool = False
 ) -> Path:
-    """Train as ``config`` says and return the directory of the finished bundle.
+    """Train as ``config`` says, from the checkpoint ``resume`` if there is one; return the directory of the finished bundle.
 
     Checkpoints go to ``training_dir/checkpoints`` (plain containers and tensors: they load with ``weights_only=True``). The
     bundle appears in ``training_dir/editor`` whole or not at all.
-
-    Args:
-        config: the composed configuration.
-        training_dir: exists or is made.
-        resume: a checkpoint to go on from.
-        logger: Lightning's.
     """
     precision, _ = resolve_precision(config.trainer.accelerator, config.trainer.precision)
     seed_everything(config.seed, workers=True, verbose=False)
@@ -54,9 +48,11 @@ def train(
     module, data, callbacks, save = make(config, training_dir)
     if resume is not None:
         check_fits(resume, module)
+    streams = isinstance(config.data, schema.Edits) and config.data.streaming
+    facts = {"trainer.precision": precision} | ({"datasets": version("datasets")} if streams else {})
     callbacks = [
         StopWhenDiverged(),
-        MadeWith(_facts(precision, config.data)),
+        MadeWith(facts),
         *chosen_callbacks(config.callbacks),  # before the previews, which measure what they leave
         *callbacks,
     ]
@@ -76,12 +72,6 @@ def train(
         temporary.rename(finished)
     trainer.strategy.barrier()
     return finished
-
-
-def _facts(precision: str, data: schema.Scenes | schema.Edits) -> dict[str, str]:
-    """What a checkpoint does not show: see :class:`MadeWith`."""
-    streams = isinstance(data, schema.Edits) and data.streaming
-    return {"trainer.precision": precision} | ({"datasets": version("datasets")} if streams else {})
 
 
 def _trainer(
@@ -179,23 +169,17 @@ def _editor_run(
         )
         # in training mode, too: nothing in it drops out, and Lightning warns of what is not
         teacher = EditorModule(
-            theirs, reads, optimizer, codec.downsampling, reference_attends=attends
+            theirs, reads, optimizer, codec.downsampling, model, reference_attends=attends
         ).train()
     module = EditorModule(
         transformer.train(),
         text.train(),
         optimizer,
-        pixels_per_code=codec.downsampling,
-        warmup_steps=model.warmup_steps,
-        decay_fraction=model.decay_fraction,
-        condition_dropout=model.condition_dropout,
-        full_masking=model.full_masking,
-        edit_masking=model.edit_masking,
-        train_text_encoder=model.train_text_encoder,
-        seed=config.seed,
-        reference_attends=settings.reference_attends,
-        accumulate=config.trainer.accumulate_grad_batches,
-        teacher=teacher,
+        codec.downsampling,
+        model,
+        config.seed,
+        settings.reference_attends,
+        teacher,
     )
     editor = Editor(codec, text, transformer, settings, timestep_convention="mask_ratio")
     data = _data(config, directory, codec, text, editor.pixels_per_cell)

@@ -48,11 +48,7 @@ class LineLogger(Logger):
 
 
 def main(directory: Path) -> None:
-    """Train what ``directory/config.yaml`` says, from the checkpoint it names or its last one.
-
-    Raises:
-        UserError: for a configuration that ``train.py`` would refuse: the file may have been changed since.
-    """
+    """Train what ``directory/config.yaml`` says, if it is still valid, from the checkpoint it names or its last one."""
     loaded: Any = OmegaConf.to_container(OmegaConf.load(directory / "config.yaml"), resolve=True)
     tell(problems(loaded))
     config = Train.model_validate(loaded)
