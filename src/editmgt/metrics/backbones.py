@@ -32,11 +32,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 
 
 class Backbones:
-    """One network of each kind, by the settings of ``metrics.<kind>``; nothing is read before it is asked for.
-
-    Args:
-        settings: kind -> its settings, see :data:`DEFAULTS`; what is left out is the default.
-    """
+    """One network of each kind, by the settings of ``metrics.<kind>`` (else :data:`DEFAULTS`); none is read before it is asked for."""
 
     def __init__(self, settings: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         given = settings or {}
@@ -47,9 +43,7 @@ class Backbones:
     def files(self, kind: str) -> tuple[Path, ...]:
         """Return the files of the kind's weights, downloaded where they have to be; they are looked for once.
 
-        Raises:
-            MissingWeights: where they are not here and cannot be fetched.
-            UserError: where a configured path or name does not exist.
+        ``MissingWeights`` where they cannot be had, another ``UserError`` where a configured path or name does not exist.
         """
         if kind not in self._files:
             try:

@@ -5,17 +5,20 @@ Shapes: B batch, 3 RGB, H W pixels, D features. Regions are bool with True where
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from editmgt.errors import UserError, nearest
-from editmgt.metrics.features import ImageFeatures, cosine, cosine_metric, to_images, undefined_where
+from editmgt.metrics.features import ImageFeatures, cosine_metric, to_images
 from editmgt.metrics.image import blackened
 from editmgt.metrics.network_weights import MissingWeights, configured, from_hub, in_directory
 
+_clip_metric = partial(cosine_metric, backbone="clip")
 _CONFIG, _WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"  # as open_clip publishes them
 
 
@@ -99,38 +102,34 @@ class CLIP(ImageFeatures):
             return self.network.encode_text(tokens).float()
 
 
-@cosine_metric(
+@_clip_metric(
     "clip/i",
     description="CLIP-I: cosine of the features of edited and target",
     source="MagicBrush, evaluation/image_eval.py",
     reads=("edited", "target"),
-    backbone="clip",
 )
-@cosine_metric(
+@_clip_metric(
     "clip/i_source",
     description="CLIP-I against the source: cosine of the features of edited and source; doing nothing scores 1",
     source="Emu Edit (CLIP_im)",
     reads=("edited", "source"),
-    backbone="clip",
 )
 def clip_image_similarity(edited_B3HW: Tensor, reference_B3HW: Tensor, network: CLIP) -> Tensor:
     """Return CLIP-I [B] in [-1, 1]: the cosine of two pictures' features (MagicBrush, Emu Edit)."""
-    return cosine(network(edited_B3HW), network(reference_B3HW))
+    return F.cosine_similarity(network(edited_B3HW), network(reference_B3HW))
 
 
-@cosine_metric(
+@_clip_metric(
     "clip/t",
     description="CLIP-T: cosine of the features of edited and the target's caption; not defined without a caption",
     source="MagicBrush, evaluation/image_eval.py; Emu Edit (CLIP_out); PIE-Bench, which prints 100 times this",
     reads=("edited", "target_caption"),
-    backbone="clip",
 )
-@cosine_metric(
+@_clip_metric(
     "clip/t_inside",
     description="clip/t with all that is outside the edit mask black; not defined where the mask is empty",
     source="PIE-Bench (edited part), which prints 100 times this",
     reads=("edited", "target_caption", "edit_mask"),
-    backbone="clip",
 )
 def clip_text_similarity(
     edited_B3HW: Tensor, captions: Sequence[str], region_BHW: Tensor | None = None, *, network: CLIP
@@ -144,16 +143,16 @@ def clip_text_similarity(
     if region_BHW is not None:
         edited_B3HW = blackened(edited_B3HW, region_BHW)
         missing_B = missing_B | ~region_BHW.flatten(1).any(dim=1)
-    return undefined_where(missing_B, cosine(network(edited_B3HW), network.text(captions)))
+    similarity_B = F.cosine_similarity(network(edited_B3HW), network.text(captions))
+    return torch.where(missing_B, torch.nan, similarity_B)
 
 
-@cosine_metric(
+@_clip_metric(
     "clip/dir",
     description="cosine of the way from source to edited and the way from the source's to the target's caption, among "
     "unit features; 0 where nothing changed, not defined where the captions are equal or missing",
     source="Gal et al. 2021; InstructPix2Pix, metrics/clip_similarity.py",
     reads=("edited", "source", "source_caption", "target_caption"),
-    backbone="clip",
 )
 def clip_direction(
     edited_B3HW: Tensor,
@@ -172,15 +171,12 @@ def clip_direction(
     missing_B = edited_B3HW.new_tensor(
         [not a.strip() or not b.strip() or a == b for a, b in pairs], dtype=torch.bool
     )
-    moved_BD = _unit(network(edited_B3HW)) - _unit(network(source_B3HW))
-    asked_BD = _unit(network.text(target_captions)) - _unit(network.text(source_captions))
+    moved_BD = F.normalize(network(edited_B3HW)) - F.normalize(network(source_B3HW))
+    asked_BD = F.normalize(network.text(target_captions)) - F.normalize(network.text(source_captions))
     # Equal pictures differ by rounding, which has a direction too.
     same_B = (edited_B3HW == source_B3HW).flatten(1).all(dim=1)
-    return undefined_where(missing_B, cosine(moved_BD, asked_BD).masked_fill(same_B, 0))
-
-
-def _unit(features_BD: Tensor) -> Tensor:
-    return torch.nn.functional.normalize(features_BD, dim=1)
+    along_B = F.cosine_similarity(moved_BD, asked_BD).masked_fill(same_B, 0)
+    return torch.where(missing_B, torch.nan, along_B)
 
 
 def _as_published(settings: Mapping[str, Any]) -> dict[str, Any]:

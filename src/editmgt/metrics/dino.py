@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from editmgt.errors import UserError
-from editmgt.metrics.features import ImageFeatures, cosine, cosine_metric, to_images
+from editmgt.metrics.features import ImageFeatures, cosine_metric, to_images
 from editmgt.metrics.network_weights import configured, from_hub, in_directory
 from editmgt.metrics.registry import metric
 
@@ -122,7 +122,7 @@ class DINO(ImageFeatures):
 )
 def dino_similarity(edited_B3HW: Tensor, reference_B3HW: Tensor, network: DINO) -> Tensor:
     """Return the cosine [B] in [-1, 1] of two pictures' class tokens (MagicBrush, Emu Edit)."""
-    return cosine(network(edited_B3HW), network(reference_B3HW))
+    return torch.nn.functional.cosine_similarity(network(edited_B3HW), network(reference_B3HW))
 
 
 @metric(

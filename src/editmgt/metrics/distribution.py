@@ -5,6 +5,7 @@ Shapes: N M pictures of each set, D features, B batch, 3 RGB, H W pixels.
 
 import io
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ from editmgt.errors import UserError
 from editmgt.metrics.features import ImageFeatures, to_bytes
 from editmgt.metrics.network_weights import MissingWeights, configured, from_torch_cache, read_tensors
 from editmgt.metrics.registry import metric
+
+_set_metric = partial(
+    metric, reads=("edited", "target"), backbone="inception", default=False, of_set=True, direction="lower"
+)
 
 
 class Inception(ImageFeatures):
@@ -56,18 +61,13 @@ class Inception(ImageFeatures):
         return self.network(to_bytes(pixels_B3HW))[0]
 
 
-@metric(
+@_set_metric(
     "set/fid",
-    direction="lower",
     low=0,
     high=None,
     description="Frechet distance between the Inception features of all edited pictures and of all targets (sources, "
     "where there are no targets); biased upwards for small sets, so compare at equal n",
     source="Heusel et al. 2017",
-    reads=("edited", "target"),
-    backbone="inception",
-    default=False,
-    of_set=True,
 )
 def fid(first_ND: Tensor, second_MD: Tensor) -> Tensor:
     """Return the Frechet distance, at least 0, of two sets of features as Gaussians (Heusel et al. 2017).
@@ -84,17 +84,12 @@ def fid(first_ND: Tensor, second_MD: Tensor) -> Tensor:
     return (distance - 2 * overlap).clamp(min=0).to(first_ND.dtype)
 
 
-@metric(
+@_set_metric(
     "set/kid",
-    direction="lower",
     low=None,
     high=None,
     description="kernel distance between the same features, unbiased: it may be under 0",
     source="Binkowski et al. 2018",
-    reads=("edited", "target"),
-    backbone="inception",
-    default=False,
-    of_set=True,
 )
 def kid(
     first_ND: Tensor, second_MD: Tensor, subsets: int = 100, subset_size: int = 1000, seed: int = 0

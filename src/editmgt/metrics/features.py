@@ -57,13 +57,3 @@ def to_images(pixels_B3HW: Tensor) -> list[Image.Image]:
 
 #: :func:`metric` with the facts of a cosine of features.
 cosine_metric = partial(metric, direction="higher", low=-1, high=1, default=False)
-
-
-def cosine(first_BD: Tensor, second_BD: Tensor) -> Tensor:
-    """Return the cosine of the angle between rows [B], in [-1, 1]."""
-    return torch.nn.functional.cosine_similarity(first_BD, second_BD, dim=1)
-
-
-def undefined_where(missing_B: Tensor, values_B: Tensor) -> Tensor:
-    """Return the values with NaN, "not defined", where ``missing`` is True."""
-    return torch.where(missing_B, torch.nan, values_B)

@@ -12,9 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_WINDOW = (
-    5  # SSIM's Gaussian window reaches this many pixels to each side (Wang et al. 2004: 11x11, sigma 1.5)
-)
+_WINDOW = 5  # pixels that SSIM's Gaussian window reaches to each side (Wang et al. 2004: 11x11, sigma 1.5)
 _SIGMA = 1.5
 _C1, _C2 = 0.01**2, 0.03**2
 
@@ -29,9 +27,8 @@ def region_mean(values_B3HW: Tensor, region_BHW: Tensor | None = None) -> Tensor
             f"region {tuple(region_BHW.shape)} does not fit pictures {tuple(per_pixel_BHW.shape)}"
         )
     weights_BHW = region_BHW.to(per_pixel_BHW.dtype)
-    return (per_pixel_BHW * weights_BHW).flatten(1).sum(dim=1) / weights_BHW.flatten(1).sum(
-        dim=1
-    )  # 0/0 is NaN
+    # 0/0 is NaN
+    return (per_pixel_BHW * weights_BHW).flatten(1).sum(dim=1) / weights_BHW.flatten(1).sum(dim=1)
 
 
 def l1(edited_B3HW: Tensor, reference_B3HW: Tensor, region_BHW: Tensor | None = None) -> Tensor:

@@ -4,6 +4,8 @@ Shapes: B batch, h w the map's own grid, H W pixels, N = H * W. Masks are bool w
 change something. NaN is "not defined", as everything is of a map that is not finite.
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -11,12 +13,12 @@ from torch.nn import functional as F
 from editmgt.editing.hold import scores_at_codes
 from editmgt.metrics.registry import metric
 
+share_metric = partial(metric, low=0, high=1)
 
-@metric(
+
+@share_metric(
     "localization/auc",
     direction="higher",
-    low=0,
-    high=1,
     description="area under the ROC curve of the editor's map (of model.localization.source) against the edit mask, at pixels; "
     "not defined where the mask is empty or full",
     source="Mann-Whitney U over its maximum",
@@ -40,11 +42,9 @@ def localization_auc(localization_Bhw: Tensor, edit_mask_BHW: Tensor) -> Tensor:
     return torch.where(_finite(scores_BN), auc_B, torch.nan)
 
 
-@metric(
+@share_metric(
     "localization/iou",
     direction="higher",
-    low=0,
-    high=1,
     description="intersection over union of the edit mask and the pixels whose score is at least the hold threshold; "
     "not defined where the mask is empty, or under a hold rule without a threshold",
     source="Jaccard index",
@@ -62,11 +62,9 @@ def localization_iou(localization_Bhw: Tensor, edit_mask_BHW: Tensor, threshold:
     return torch.where(truth_BN.any(dim=1) & _finite(scores_BN), iou_B, torch.nan)
 
 
-@metric(
+@share_metric(
     "localization/iou_best",
     direction="higher",
-    low=0,
-    high=1,
     description="localization/iou at the threshold that suits each sample best, by its truth: an upper bound; "
     "not defined where the mask is empty or full",
     source="Jaccard index",
@@ -100,10 +98,8 @@ def pointing_game(localization_Bhw: Tensor, edit_mask_BHW: Tensor) -> Tensor:
     return torch.where(_mixed(truth_BN) & _finite(scores_BN), share_B, torch.nan)
 
 
-def reliability(
-    localization_Bhw: Tensor, edit_mask_BHW: Tensor, bins: int = 10
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return, by bin of scores over [0, 1], sums over pixels to draw a reliability curve from, each [bins].
+def reliability(localization_Bhw: Tensor, edit_mask_BHW: Tensor, bins: int = 10) -> Tensor:
+    """Return, by bin of scores over [0, 1], sums over pixels to draw a reliability curve from, [3,bins].
 
     The scores, the pixels in the mask, and the pixels: mean score against share in the mask is the curve, and a
     calibrated map lies on the diagonal. Batches add up. Scores that resizing brought out of range count as 0 or
@@ -114,19 +110,13 @@ def reliability(
     scores_BN, truth_BN = scores_BN[finite_B], truth_BN[finite_B]
     scores_N = scores_BN.flatten().clamp(0, 1)
     index_N = (scores_N * bins).long().clamp(max=bins - 1)
-    sums = (
-        torch.zeros(bins, dtype=torch.float64).index_add_(0, index_N, values_N)
-        for values_N in (scores_N, truth_BN.flatten(), torch.ones_like(scores_N))
-    )
-    scores, hits, counts = sums
-    return scores, hits, counts
+    values_3N = torch.stack([scores_N, truth_BN.flatten(), torch.ones_like(scores_N)])
+    return torch.zeros(3, bins, dtype=torch.float64).index_add_(1, index_N, values_3N)
 
 
-@metric(
+@share_metric(
     "localization/held",
     direction="neither",
-    low=0,
-    high=1,
     description="fraction of tokens that region hold decided: near 1, nothing could change; 0 with hold off",
     source="this project",
     reads=("held",),

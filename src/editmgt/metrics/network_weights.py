@@ -35,11 +35,7 @@ def in_directory(key: str, directory: Path, names: Sequence[str]) -> tuple[Path,
 
 
 def from_hub(key: str, repository: str, names: Sequence[str]) -> tuple[Path, ...]:
-    """Return files of a repository: from the Hugging Face cache, else downloaded where that is allowed.
-
-    Raises:
-        MissingWeights: where both fail; it names the files and says where to put them.
-    """
+    """Return files of a repository, from the cache or downloaded; ``MissingWeights``, which says where to put them, else."""
     from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 
     cached = [try_to_load_from_cache(repository, name) for name in names]
@@ -84,11 +80,7 @@ def from_torch_cache(key: str, url: str) -> Path:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a ``.safetensors`` file or of a PyTorch checkpoint, on the CPU.
-
-    Raises:
-        UserError: for a file that is broken, or that is more than tensors.
-    """
+    """Return the tensors of a safetensors file or PyTorch checkpoint, on the CPU; a ``UserError`` for anything else."""
     import torch
     from safetensors.torch import load_file
 

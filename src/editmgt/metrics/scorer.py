@@ -22,21 +22,15 @@ if TYPE_CHECKING:
 
 
 class Scorer:
-    """Metrics by name, with their networks loaded.
+    """Metrics by name (None: the default ones), with their networks loaded.
 
-    Args:
-        names: names in ``REGISTRY``; None for the default ones.
-        backbones: where the networks come from.
-        required: whether a metric that cannot have its weights is an error, or is left out.
+    Those whose weights cannot be had are left out, or where they are ``required`` a ``UserError``: a line each, naming the
+    file and where to put it. So are an unknown name and broken weights.
 
     Attributes:
         names: the metrics with a value per sample, in order.
         sets: the metrics with one value for all samples.
         not_run: name -> why, for each metric that was left out.
-
-    Raises:
-        UserError: for an unknown name, weights that are broken, or ``required`` ones that cannot be had (a
-            line each, naming the file and where to put it).
     """
 
     def __init__(

@@ -4,6 +4,8 @@ Shapes: B batch, 3 RGB, H W pixels. Pictures are floats in [0, 1], masks are boo
 may change something. NaN is "not defined".
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -13,14 +15,15 @@ from editmgt.metrics.registry import metric
 SUCCESS_RATIO = 0.5
 STRICT_RATIO = 0.25
 VISIBLE = 0.05  # a pixel that differs by more than this (mean over RGB) is seen to
-UNTOUCHED = (
-    0.004  # share of a picture's pixels that may be seen to differ where nothing should: the smallest edit's
-)
+UNTOUCHED = 0.004  # share of a picture that may be seen to differ where nothing should: the smallest edit's
 _OURS = "this project"
 _EDIT = ("edited", "source", "target", "edit_mask")
 _RATIO = "r = mean|edited - target| / mean|source - target| over the edit mask"
 _SEEN = "differs from codec(source) by more than .05 (mean over RGB)"
 _NOOP = f"where nothing should change, 1 where at most .004 of the picture {_SEEN}"
+_success_metric = partial(
+    metric, direction="higher", low=0, high=1, source=_OURS, reads=(*_EDIT, "source_codec")
+)
 
 
 @metric(
@@ -44,14 +47,9 @@ def edit_ratio(
     return torch.where(distance_B > 0, l1(edited_B3HW, target_B3HW, edit_mask_BHW) / distance_B, torch.nan)
 
 
-@metric(
+@_success_metric(
     "edit/success",
-    direction="higher",
-    low=0,
-    high=1,
     description=f"1 where r <= .5, else 0, with {_RATIO}; {_NOOP}",
-    source=_OURS,
-    reads=(*_EDIT, "source_codec"),
 )
 def edit_success(
     edited_B3HW: Tensor,
@@ -78,14 +76,9 @@ def edit_success(
     return torch.where(noop_B, _verdict(changed_B, UNTOUCHED), success_B)
 
 
-@metric(
+@_success_metric(
     "edit/success_strict",
-    direction="higher",
-    low=0,
-    high=1,
     description=f"1 where r <= .25, else 0, with {_RATIO}; {_NOOP}",
-    source=_OURS,
-    reads=(*_EDIT, "source_codec"),
 )
 def edit_success_strict(
     edited_B3HW: Tensor,
