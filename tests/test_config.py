@@ -94,6 +94,12 @@ def test_a_protocols_metrics_give_way_to_an_experiments(tmp_path: Path) -> None:
         assert config.metrics == compose("train", overrides=["metrics=perceptual"]).metrics
 
 
+def test_a_column_that_a_model_learns_from_is_named() -> None:
+    changes = ["data.datasets.folder.path=.", "data.datasets.folder.columns.instruction=null"]
+    told = "data.datasets.folder.columns.instruction=null, but a model of kind editor learns from it."
+    assert told in wrong(composed("train", "data=folder", *changes))
+
+
 def test_the_published_layout_of_ultraedit() -> None:
     """As its card says: splits FreeForm_0, FreeForm_1 ...; ``mask_image`` is null in every row."""
     dataset = composed("train", "data=ultraedit")["data"]["datasets"]["ultraedit"]

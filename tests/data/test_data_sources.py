@@ -184,7 +184,6 @@ def test_mistakes_are_one_line(tmp_path: Path, streaming: bool, monkeypatch: pyt
         (tmp_path / "nowhere", {}, r"nowhere is no directory here"),
         ("nobody/nothing", {}, r"data.datasets.mine.path=nobody/nothing cannot be read"),
         (whole, {"target": "output"}, r"columns.target=output: there is no such column; .*'output_img'\?"),
-        (whole, {"instruction": None}, r"columns.instruction=null"),
     ):
         with pytest.raises(UserError, match=message) as caught:
             edit_rows("mine", spec(path, columns=COLUMNS | columns), tmp_path, streaming=streaming)
