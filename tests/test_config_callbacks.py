@@ -15,7 +15,6 @@ MEAN = ("callbacks=ema",)
 STOP = (f"+callbacks.stop._target_={KIND}.EarlyStopping", "+callbacks.stop.monitor=dev/loss")
 BEST = (f"+callbacks.best._target_={KIND}.ModelCheckpoint", "+callbacks.best.monitor=dev/loss")
 TIMER = (f"+callbacks.clock._target_={KIND}.Timer", "+callbacks.clock.duration=00:00:10:00")
-CODEC = ("experiment=tiny_codec", "+callbacks.stop.mode=max")
 
 
 def told(*overrides: str) -> list[str]:
@@ -112,13 +111,26 @@ def test_what_is_watched_is_logged(watch: tuple[str, ...]) -> None:
     assert "must be one of train/psnr, dev/psnr" in line
 
 
+@pytest.mark.parametrize("watch", [STOP, BEST], ids=["stop", "best"])
+def test_the_better_end_of_what_is_watched(watch: tuple[str, ...]) -> None:
+    """Lightning's default is that less is better."""
+    name = watch[0].split(".")[1]
+    [line] = told(*watch, f"+callbacks.{name}.mode=max")
+    assert line.startswith(f"callbacks.{name}.mode=max ") and line.endswith(f"set callbacks.{name}.mode=min.")
+    psnr = ("experiment=tiny_codec", *watch, f"callbacks.{name}.monitor=dev/psnr")
+    [line] = told(*psnr)
+    assert line.startswith(f"callbacks.{name}.mode=min ") and line.endswith(f"set callbacks.{name}.mode=max.")
+    assert told(*psnr, f"+callbacks.{name}.mode=max") == []
+
+
 def test_early_stopping_looks_when_the_dev_loss_is_measured() -> None:
     [line] = told(*STOP, "trainer.val_check_interval=null")
     assert line.startswith("callbacks.stop=") and "trainer.val_check_interval=null" in line
     [line] = told(*STOP, "+callbacks.stop.check_on_train_epoch_end=true")
     assert line.startswith("callbacks.stop.check_on_train_epoch_end=true ")
     codec = ("model=tiny_codec", "init_from=null", "data=folder", "data.datasets.folder.path=.")
-    [line] = told(*codec, "benchmark=scenes", *STOP, "callbacks.stop.monitor=dev/psnr")
+    psnr = ("callbacks.stop.monitor=dev/psnr", "+callbacks.stop.mode=max")
+    [line] = told(*codec, "benchmark=scenes", *STOP, *psnr)
     assert line.startswith("callbacks.stop=") and "data=folder" in line
 
 

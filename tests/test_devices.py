@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from editmgt.devices import check_accelerator, check_strategy, find_device
+from editmgt.devices import check_accelerator, check_strategy, find_device, resolve_devices
 from editmgt.errors import UserError
 
 
@@ -16,12 +16,29 @@ def test_a_device_is_found_or_refused_by_name() -> None:
 
 
 def test_a_trainer_is_given_what_the_machine_has() -> None:
-    check_accelerator("cpu", 8)
-    check_accelerator("auto", "auto")
+    check_accelerator("cpu", 8, "32-true")
+    check_accelerator("auto", 1, "32-true")
     with pytest.raises(UserError, match=r"trainer\.accelerator=cuda trainer\.devices=99: this machine has"):
-        check_accelerator("cuda", 99)
+        check_accelerator("cuda", 99, "32-true")
     with pytest.raises(UserError, match=r"trainer\.devices=9999: at most \d+ processes train on"):
-        check_accelerator("cpu", 9999)
+        check_accelerator("cpu", 9999, "32-true")
+
+
+@pytest.mark.parametrize("accelerator", ["cpu", "auto"])
+def test_half_precision_needs_a_gpu(accelerator: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lightning would train in bfloat16 there, and the run's files say 16-mixed."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(UserError, match=r"^trainer\.precision=16-mixed needs a GPU: on a CPU .* bf16-mixed"):
+        check_accelerator(accelerator, 1, "16-mixed")
+
+
+def test_all_devices_are_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lightning would start the command once more for each other GPU."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    assert [resolve_devices(kind, "auto") for kind in ("gpu", "auto", "cpu")] == [4, 4, 1]
+    assert resolve_devices("gpu", 2) == 2
 
 
 @pytest.mark.parametrize(

@@ -42,5 +42,7 @@ def test_files_of_a_directory_are_also_those_behind_links(tmp_path: Path) -> Non
     (own / "linked").symlink_to(other)
     (own / "again").symlink_to(other)
     (own / "part" / "round").symlink_to(own)
+    (own / ".cache").mkdir()
+    (own / ".cache" / "notes").write_text("of a download")
     names = [path.relative_to(own).as_posix() for path in files_below(own)]
     assert names == ["a", "again/c", "linked/c", "part/b"]

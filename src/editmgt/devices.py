@@ -29,22 +29,33 @@ def find_device(key: str, name: str) -> torch.device:
     return device
 
 
-def check_accelerator(accelerator: str, devices: int | str) -> None:
-    """Raise a ``UserError`` where this machine has not what ``trainer.accelerator`` and ``trainer.devices`` ask for."""
+def resolve_devices(accelerator: str, devices: int | str) -> int:
+    """Return ``trainer.devices`` as a number; ``auto`` is all GPUs that are seen here, or one process without any."""
+    if devices != "auto":
+        return int(devices)
+    return max(1, torch.cuda.device_count()) if _kind(accelerator) == "cuda" else 1
+
+
+def check_accelerator(accelerator: str, devices: int, precision: str) -> None:
+    """Raise a ``UserError`` where this machine has not what ``trainer.accelerator``, ``.devices`` and ``.precision`` ask for."""
     cuda, mps = torch.cuda.device_count(), int(torch.backends.mps.is_available())
     found = {"cuda": cuda, "mps": mps, "gpu": cuda or mps, "auto": cuda or mps or None}.get(accelerator)
-    wanted = 1 if devices == "auto" else int(devices)
     asked = f"trainer.accelerator={accelerator} trainer.devices={devices}"
-    if found is not None and found < wanted:
+    if found is not None and found < devices:
         raise UserError(f"{asked}: this machine has {found} such; trainer=cpu trains without.")
     cores = os.cpu_count() or 1
-    if found is None and wanted > max(cores, _PROCESSES):
+    if found is None and devices > max(cores, _PROCESSES):
         raise UserError(
             f"{asked}: at most {max(cores, _PROCESSES)} processes train on the {cores} CPU cores here."
         )
+    if precision == "16-mixed" and _kind(accelerator) == "cpu":
+        raise UserError(
+            "trainer.precision=16-mixed needs a GPU: on a CPU Lightning would take bf16-mixed in its place. "
+            "trainer.precision=auto takes what the CPU computes."
+        )
 
 
-def check_strategy(accelerator: str, devices: int | str, strategy: str) -> None:
+def check_strategy(accelerator: str, devices: int, strategy: str) -> None:
     """Raise a ``UserError`` where ``trainer.strategy`` cannot run on what this machine has, and name what is missing."""
     kind = _kind(accelerator)
     lacking = []

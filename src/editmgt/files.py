@@ -93,13 +93,18 @@ def write_json(path: Path | str, value: Any) -> None:
 
 
 def files_below(directory: Path) -> list[Path]:
-    """Return the files of a directory and of its folders, sorted, also of folders that are links to elsewhere."""
+    """Return the files of a directory and of its folders, sorted, also of folders that are links to elsewhere.
+
+    Of hidden files and folders (git's, a download's notes) there are none.
+    """
     found = []
     for folder, folders, names in os.walk(directory, followlinks=True):
         here = Path(folder).resolve()
         # links to a folder that they lie in would lead round and round
-        folders[:] = [name for name in folders if not here.is_relative_to((here / name).resolve())]
-        found += [path for name in names if (path := Path(folder) / name).is_file()]
+        folders[:] = [
+            name for name in folders if name[0] != "." and not here.is_relative_to((here / name).resolve())
+        ]
+        found += [path for name in names if name[0] != "." and (path := Path(folder) / name).is_file()]
     return sorted(found)
 
 

@@ -107,3 +107,11 @@ def editing_files(path: Path) -> Iterator[str]:
             for name in [module] if module else [alias.name for alias in node.names]:
                 found = SOURCE / "editing" / f"{name}.py"
                 yield found.name if found.is_file() else "__init__.py"
+
+
+def test_notes_of_a_download_are_no_weights(tiny_bundle: Path, tmp_path: Path) -> None:
+    """Of ``hf download --local-dir``, with the time; they differ from machine to machine."""
+    downloaded = copytree(tiny_bundle, tmp_path / "downloaded")
+    (downloaded / ".cache").mkdir()
+    (downloaded / ".cache" / "model.metadata").write_text("of today")
+    assert weights_digest(str(downloaded)) == weights_digest(str(tiny_bundle))

@@ -43,6 +43,13 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return call
 
 
+def test_torchrun_is_told_how_processes_are_started(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of its processes would run the whole command."""
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    [line] = told("train", "trainer=ddp", "trainer.accelerator=cpu")
+    assert line.startswith("torchrun would run this command several times") and "trainer.devices=N" in line
+
+
 def test_accelerators_and_strategies_of_every_cell(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)

@@ -161,6 +161,25 @@ def test_every_group_can_be_chosen(group: str) -> None:
     assert cell.overrides == (group,)
 
 
+@pytest.mark.parametrize(
+    ("argument", "multirun", "line"),
+    [
+        ("hydra.run.dir=x", True, "hydra.run.dir=x: with -m the directory is named by hydra.sweep.dir."),
+        (
+            "hydra.sweep.dir=x",
+            False,
+            "hydra.sweep.dir=x: without -m the directory is named by hydra.run.dir.",
+        ),
+        ("hydra.sweep.subdir=x", True, "hydra.sweep.subdir=x is not supported: cells name"),
+        ("hydra.job.chdir=true", False, "hydra.job.chdir=true is not supported: cells name"),
+    ],
+)
+def test_hydras_directories(argument: str, multirun: bool, line: str) -> None:
+    """What would be read by nobody, or lead a cell away from its plan."""
+    [found] = told("evaluate", argument, multirun=multirun)
+    assert found.startswith(line)
+
+
 def test_a_callback_that_writes_to_a_logger_needs_one() -> None:
     rates = "+callbacks.rate._target_=lightning.pytorch.callbacks.LearningRateMonitor"
     [line] = told("train", rates, "logger=none")

@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -10,9 +11,12 @@ from omegaconf import OmegaConf
 
 from editmgt.config.schema import Train
 from editmgt.errors import UserError
+from editmgt.results import RunDirectory
 from editmgt.stores.fingerprint import training_fingerprint
+from editmgt.stores.identity import identify, training_directory
 from editmgt.sweeps.compose import compose_all
 from editmgt.sweeps.plan import cell_name, create, make_plan, read_layers
+from editmgt.sweeps.todo import outlook
 
 CONF = Path(__file__).parent.parent.parent / "conf"
 
@@ -151,3 +155,58 @@ def test_the_same_sweep_has_the_same_directory_and_a_run_a_new_one(
     assert plan([named], False).directory == runs[0]  # the very command goes on there
     with pytest.raises(UserError, match="not empty"):
         plan([named, "sampler.steps=3"], False)
+
+
+def test_a_directory_may_refer_to_settings_and_be_changed_in_conf(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_bundle: Path
+) -> None:
+    """Hydra reads it again for each cell, and must then find the directory that was planned."""
+    monkeypatch.setenv("SCRATCH", str(tmp_path))
+    base = [f"checkpoint='{tiny_bundle}'", "seed=3", "name=mine"]
+
+    def planned(conf: Path, multirun: bool, *more: str) -> Path:
+        return make_plan(
+            "evaluate", compose_all(conf, "evaluate", [*base, *more], multirun), multirun
+        ).directory
+
+    assert planned(CONF, False, "hydra.run.dir='${oc.env:SCRATCH}/${name}-${seed}'") == tmp_path / "mine-3"
+    sweep = ("model.region_hold=true,false", "hydra.sweep.dir='${oc.env:SCRATCH}/${name}'")
+    assert planned(CONF, True, *sweep) == tmp_path / "mine"
+    with pytest.raises(UserError, match="Environment variable 'NOT_THERE' not found"):
+        planned(CONF, False, "hydra.run.dir='${oc.env:NOT_THERE}/x'")
+    conf = copytree(CONF, tmp_path / "conf")
+    text = (conf / "evaluate.yaml").read_text()
+    (conf / "evaluate.yaml").write_text(text.replace("dir: outputs/", "dir: /elsewhere/"))
+    assert planned(conf, False) == Path("/elsewhere/runs/mine")
+    assert planned(conf, True, sweep[0]).parent == Path("/elsewhere/sweeps")
+
+
+def test_a_plan_says_continue_of_what_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_bundle: Path
+) -> None:
+    """Rows of other code or weights are not: that cell begins again."""
+    monkeypatch.chdir(tmp_path)
+    arguments = [f"checkpoint='{tiny_bundle}'", "debug=few", "model.region_hold=true,false"]
+    composition = compose_all(CONF, "evaluate", arguments, True)
+    plan = make_plan("evaluate", composition, True)
+    for name, cell, code in zip(
+        plan.cells, composition.cells, ({}, {"protocol_fingerprint": "x"}), strict=True
+    ):
+        RunDirectory(plan.cell_directory(name)).write_status("running", **(identify(cell.config) | code))
+    first, second = outlook(plan, composition).splitlines()[1:]
+    assert first.split() == ["continue", "region_hold-true"] and second.split() == [
+        "run",
+        "region_hold-false",
+    ]
+
+
+def test_what_is_not_reused_is_its_owners_alone(config: dict[str, Any]) -> None:
+    """Two directories of one name, or a new one in the place of one that was deleted, share nothing."""
+    alone = Train.model_validate(config | {"reuse": False})
+    first, second = (training_directory(alone, Path(name)) for name in ("a/run", "b/run"))
+    assert first.is_relative_to("a/run") and second.is_relative_to("b/run")
+
+
+def test_equal_numbers_make_one_training(config: dict[str, Any]) -> None:
+    whole, fraction = (changed(config, "model.optimizer.weight_decay", value) for value in (1, 1.0))
+    assert fingerprint_of(whole) == fingerprint_of(fraction)

@@ -51,6 +51,14 @@ def test_the_command_line_wins() -> None:
     assert study.seeds == [5] and study.baseline["sampler.steps"] == 2 and study.acts_through == {}
 
 
+@pytest.mark.parametrize("files", ["hold_and_consolidation,speed", "localization_layers,speed"])
+def test_two_studies_are_two_sweeps(files: str) -> None:
+    """The first one's factors would be swept in all of them; where it has none, the second's would not be."""
+    with pytest.raises(UserError) as refused:
+        compose_all(CONF, "evaluate", [f"experiment={files}"], True)
+    assert str(refused.value).startswith(f"experiment={files}: a sweep answers one study")
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

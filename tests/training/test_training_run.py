@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 from small_training import HANGS, configuration, recipe, stop_after, train, weights
 
 from editmgt.codec import Codec, fold
@@ -84,6 +85,37 @@ def test_a_checkpoint_of_another_architecture_is_refused(tiny_bundle: Path, tmp_
         said.startswith(f"resume={checkpoint} is the checkpoint of another training: ") and "\n" not in said
     )
     assert "is not there" in said
+
+
+def test_a_checkpoint_whose_optimiser_has_other_groups_is_refused(tiny_bundle: Path, tmp_path: Path) -> None:
+    """As one that was made when other weights decayed."""
+    config = configuration(tiny_bundle, tmp_path / "cache", max_steps=1)
+    train(config, tmp_path / "run")
+    checkpoint = tmp_path / "run" / LAST
+    stored = torch.load(checkpoint, weights_only=True)
+    decayed, kept = (group["params"] for group in stored["optimizer_states"][0]["param_groups"])
+    kept.append(decayed.pop())
+    torch.save(stored, checkpoint)
+    with pytest.raises(
+        UserError, match=r"is the checkpoint of another training: its optimiser has groups of \["
+    ):
+        train(config, tmp_path / "run", resume=checkpoint)
+
+
+def test_a_schedulers_tasks_are_not_the_trainings_processes(
+    tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a job of SLURM with several tasks, each may run cells of a sweep."""
+    for name, value in (("NTASKS", "4"), ("PROCID", "1"), ("JOB_NAME", "sweep"), ("JOB_ID", "7")):
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    monkeypatch.setattr(
+        rank_zero_only, "rank", 1
+    )  # as Lightning reads it of SLURM_PROCID when it is imported
+    config = Train.model_validate(
+        configuration(tiny_bundle, tmp_path / "cache", max_steps=1, log_every_n_steps=1)
+    )
+    training_run.train(config, tmp_path / "run", logger=LineLogger(tmp_path / LOG))
+    assert "train/loss" in (tmp_path / LOG).read_text()
 
 
 def test_who_is_taught_by_itself_has_nothing_to_learn(tiny_bundle: Path, tmp_path: Path) -> None:
@@ -185,6 +217,22 @@ def test_a_running_mean_of_what_learns_resumes(tiny_bundle: Path, tmp_path: Path
     resumed = weights(train(config, tmp_path / "half", resume=checkpoint))
     for name, tensor in weights(whole).items():
         torch.testing.assert_close(resumed[name], tensor, msg=name)
+
+
+@pytest.mark.parametrize("begins", [{"update_starting_at_step": 3}, {"update_every_n_steps": 3}])
+def test_a_training_that_ends_before_its_running_mean_keeps_what_it_learnt(
+    tiny_bundle: Path, tmp_path: Path, begins: dict[str, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Early stopping ends it, as a clock may; the mean is then of no step, or of the first alone."""
+    config = configuration(tiny_bundle, tmp_path / "cache", max_steps=4, val_check_interval=2)
+    kind = "lightning.pytorch.callbacks"
+    stop = {"_target_": f"{kind}.EarlyStopping", "monitor": "dev/loss", "stopping_threshold": 1e6}
+    config["callbacks"] = {"stop": stop}
+    trained = weights(train(config, tmp_path / "alone"))
+    config["callbacks"]["ema"] = {"_target_": f"{kind}.EMAWeightAveraging", "decay": 0.999, **begins}
+    averaged = weights(train(config, tmp_path / "averaged"))
+    assert "ended at step 2, before its running mean of weights" in capsys.readouterr().out
+    assert all(torch.equal(trained[name], tensor) for name, tensor in averaged.items())
 
 
 @pytest.mark.parametrize("probability", [0.0, 1.0])

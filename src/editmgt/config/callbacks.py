@@ -19,7 +19,7 @@ def idle_callbacks(config: Train) -> list[str]:
     for name, node in (config.callbacks or {}).items():
         key, kind = f"callbacks.{name}", node["_target_"].rpartition(".")[2]
         called = f"{key}={node['_target_']}"
-        found += _unlogged(key, node, config)
+        found += _watched(key, node, config)
         if kind in _NEED_A_LOGGER and config.logger.name == "none":
             found.append(
                 f"{called} writes to a logger, and logger=none is none: logger=csv or logger=wandb is one."
@@ -33,13 +33,18 @@ def idle_callbacks(config: Train) -> list[str]:
     return found
 
 
-def _unlogged(key: str, node: dict[str, Any], config: Train) -> list[str]:
-    """A value to watch that is never there."""
+def _watched(key: str, node: dict[str, Any], config: Train) -> list[str]:
+    """A value to watch that is never there, or whose worse end would be taken for the better one."""
     watched = node.get("monitor")
     of_codec = CODEC_LOGS if config.init_from is None else DECODER_LOGS
     logged: tuple[str, ...] = of_codec if config.model.kind == "codec" else EDITOR_LOGS
-    if watched is None or watched in logged:
+    if watched is None:
         return []
+    if watched in logged:
+        better, mode = "min" if watched.endswith("/loss") else "max", node.get("mode", "min")
+        if mode == better:
+            return []
+        return [f"{key}.mode={mode} would take the worst {watched} for the best: set {key}.mode={better}."]
     return [
         f"{key}.monitor={show(watched)} must be one of {', '.join(logged)}, which this training logs."
         f"{nearest(watched, logged)}"

@@ -1,6 +1,6 @@
 """What follows from the keys of a configuration, as the schema and the settings of an edit declare it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from functools import cache
 from typing import Any
 
@@ -19,7 +19,7 @@ def marked(*marks: Mark) -> frozenset[str]:
     return frozenset(key for key, notes in fields if any(mark in notes for mark in marks))
 
 
-def without(config: Mapping[str, Any], keys: frozenset[str], parent: str = "") -> dict[str, Any]:
+def without(config: Mapping[str, Any], keys: Set[str], parent: str = "") -> dict[str, Any]:
     """Return a configuration without some keys, and without the groups that are empty then."""
     left = {}
     for name, value in config.items():

@@ -143,6 +143,8 @@ def _train_problems(config: Train) -> list[str]:
     found: list[str] = []
     if trainer.max_steps == -1 and trainer.max_time is None:
         found.append("trainer.max_steps=-1 with trainer.max_time=null would never end: set one of them.")
+    if trainer.max_steps == 0:
+        found.append("trainer.max_steps=0 would train nothing: at least 1, or -1 with trainer.max_time.")
     if config.resume is not None and not config.reuse:
         found.append(
             f"resume={config.resume} goes on with a training and reuse=false starts a new one: choose one."

@@ -13,16 +13,11 @@ _CODEC_PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 
 def recipe_problems(config: Train) -> list[str]:
     """Return a line for everything that cannot be learnt as ``config`` says."""
-    values, model, trainer = config.model_dump(), config.model, config.trainer
+    values, model = config.model_dump(), config.model
     found = [
         f"{key}={show(value_of(values, key))} has no effect with {by}={show(value_of(values, by))}: leave one of them out."
         for key, by in asked_in_vain(values).items()
     ]
-    if trainer.precision == "16-mixed" and trainer.accelerator == "cpu":
-        found.append(
-            "trainer.precision=16-mixed needs a GPU: on a CPU Lightning would take bf16-mixed in its place. "
-            "trainer.precision=auto takes what the CPU computes."
-        )
     if model.kind == "codec":
         found += _codec_problems(config)
     else:

@@ -157,14 +157,10 @@ def identity(spec: "schema.Dataset") -> str:
 
 
 def local_files(path: str) -> list[Path]:
-    """Return the files behind a directory or a pattern on this machine; none where the data are elsewhere.
-
-    Of hidden files and folders (git's, a download's notes) there are none.
-    """
+    """Return the files behind a directory or a pattern on this machine; none where the data are elsewhere."""
     root = Path(path)
     if root.is_dir():
-        files = files_below(root)
-        return [file for file in files if not any(part[0] == "." for part in file.relative_to(root).parts)]
+        return files_below(root)
     if root.is_file():  # also one whose name looks like a pattern
         return [root]
     if "://" in path.removeprefix(_HERE):

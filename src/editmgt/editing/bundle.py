@@ -178,6 +178,8 @@ def link(finished: Path, directory: Path, settings: EditSettings | None) -> None
     index = _read_object(finished, INDEX) if (finished / INDEX).is_file() else {}
     own = index.get("edit_settings")
     wanted = own if settings is None else settings.to_dict()
+    directory = directory.parent.resolve() / directory.name  # outputs may be a link to another disk
+    finished = finished.resolve()
     temporary = directory.with_name(f".{directory.name}.{os.getpid()}")
     if wanted == own:
         temporary.unlink(missing_ok=True)

@@ -55,7 +55,7 @@ def add(
     """
     if stream not in TARGETS:
         raise UserError(
-            f"lora stream={stream} must be one of {', '.join(TARGETS)}.{nearest(stream, TARGETS)}"
+            f"model.lora.stream={stream} must be one of {', '.join(TARGETS)}.{nearest(stream, TARGETS)}"
         )
     targets = tuple(targets or TARGETS[stream])
     linears = [name for name, module in transformer.named_modules() if isinstance(module, nn.Linear)]
@@ -63,11 +63,11 @@ def add(
         if not any(f".{name}".endswith(f".{target}") for name in linears):
             known = sorted({name.removesuffix(".0").rsplit(".", 1)[-1] for name in linears})
             raise UserError(
-                f"lora target '{target}' is no linear of the transformer.{nearest(target, known)}"
+                f"model.lora.targets: '{target}' is no linear of the transformer.{nearest(target, known)}"
             )
     if stream == "reference" and (others := set(targets) - set(_QKV)):
         raise UserError(
-            f"lora stream=reference acts on {', '.join(_QKV)} alone, as published, not {', '.join(sorted(others))}."
+            f"model.lora.stream=reference acts on {', '.join(_QKV)} alone, as published, not {', '.join(sorted(others))}."
         )
     config: Any = LoraConfig(r=rank, target_modules=list(targets))
     config.lora_alpha = alpha  # a float, although peft's annotation is narrower

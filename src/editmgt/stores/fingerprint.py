@@ -152,7 +152,7 @@ def _data(data: Scenes | Edits, values: dict[str, Any]) -> dict[str, Any]:
     if isinstance(data, Scenes):
         return values
     # a stream read by a worker has an order of its own
-    kept = values if data.streaming else _without(values, {"num_workers"})
+    kept = values if data.streaming else without(values, {"num_workers"})
     files = {name: [identity(spec), spec.ratio] for name, spec in data.datasets.items()}
     return kept | {"datasets": files, "token_cache": data.token_cache is not None}
 
@@ -163,14 +163,11 @@ def _rows(benchmark: Benchmark) -> dict[str, Any]:
 
     values, digest = benchmark.model_dump(), rows_digest(benchmark)
     if benchmark.judge is not None and benchmark.judge.kind == "pairwise":
-        values = _without(values, {"judge"})  # it compares cells, and no cell's scores are its
-    return values if digest is None else _without(values, {"path"}) | {"rows": digest}
-
-
-def _without(values: dict[str, Any], keys: set[str]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if key not in keys}
+        values = without(values, {"judge"})  # it compares cells, and no cell's scores are its
+    return values if digest is None else without(values, {"path"}) | {"rows": digest}
 
 
 def digest(identity: Any) -> str:
-    """Return the hash of plain JSON values."""
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:LENGTH]
+    """Return the hash of plain JSON values; 1 and 1.0 are one number."""
+    numbers = json.loads(json.dumps(identity), parse_int=float)
+    return hashlib.sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest()[:LENGTH]

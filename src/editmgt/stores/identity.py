@@ -58,9 +58,8 @@ def _finished_with(checkpoint: str, dtype: str, text_encoder_afterwards: str) ->
 
 
 def training_directory(config: Train, owner: Path) -> Path:
-    """Return where a training lives: shared by fingerprint, or with ``reuse=false`` the owner's alone."""
-    fingerprint = training_fingerprint(config)
-    return TRAININGS / (fingerprint if config.reuse else f"{fingerprint}-{owner.name}")
+    """Return where a training lives: shared by fingerprint, or with ``reuse=false`` in its ``owner``, the run or sweep."""
+    return (TRAININGS if config.reuse else owner / TRAININGS.name) / training_fingerprint(config)
 
 
 def in_another_precision(config: Train, owner: Path) -> str:
@@ -77,7 +76,7 @@ def in_another_precision(config: Train, owner: Path) -> str:
 def edits_directory(
     weights: str, editor: "Editor", settings: "EditSettings", config: Config, owner: Path
 ) -> Path:
-    """Return where a benchmark's edits live: shared by fingerprint, or with ``reuse=false`` the owner's alone.
+    """Return where a benchmark's edits live: shared by fingerprint, or with ``reuse=false`` in their ``owner``.
 
     One process at a time has a directory; of two benchmarks neither waits for the other. ``weights`` is the name or the
     directory that ``editor`` was loaded from.
@@ -86,8 +85,7 @@ def edits_directory(
 
     seed, device, dtype = config.edit_seed, editor.device.type, str(editor.transformer.dtype)
     fingerprint = edits_fingerprint(weights_digest(weights), settings, seed, device, dtype)
-    name = f"{config.benchmark.name}-{fingerprint}"
-    return EDITS / (name if config.reuse else f"{name}-{owner.name}")
+    return (EDITS if config.reuse else owner / EDITS.name) / f"{config.benchmark.name}-{fingerprint}"
 
 
 def load_editor(config: Config, weights: str) -> "Editor":

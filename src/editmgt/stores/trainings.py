@@ -65,7 +65,7 @@ def obtain(
             here = sweep and status.get("sweep") == sweep and status.get("cell") != cell
             say(f"training shared with cell {status['cell']}" if here else f"reusing training {name}")
             return directory / EDITOR
-        check_accelerator(config.trainer.accelerator, config.trainer.devices)
+        check_accelerator(config.trainer.accelerator, int(config.trainer.devices), config.trainer.precision)
         if found == "corrupt":
             aside = _aside(directory)
             say(f"training {name} is corrupt: moved to {aside}, training again")
@@ -92,9 +92,8 @@ def log_of(directory: Path) -> str | None:
 
 
 def _train(config: Train, directory: Path, resume: Path | None, logger: Any, lock: int) -> Path:
-    devices = config.trainer.devices
-    if isinstance(devices, int) and devices > 1:
-        return _train_on_many(devices, directory, logger, lock)
+    if int(config.trainer.devices) > 1:
+        return _train_on_many(int(config.trainer.devices), directory, logger, lock)
     from editmgt.training import train
 
     return Path(train(config, directory, resume=resume, logger=logger))

@@ -55,8 +55,9 @@ def check_machine(configs: Sequence[Config]) -> None:
 
     def check(config: Train) -> None:
         trainer = config.trainer
-        check_accelerator(trainer.accelerator, trainer.devices)
-        check_strategy(trainer.accelerator, trainer.devices, trainer.strategy)
+        devices = int(trainer.devices)  # settled
+        check_accelerator(trainer.accelerator, devices, trainer.precision)
+        check_strategy(trainer.accelerator, devices, trainer.strategy)
 
     each(distinct(trains(configs), lambda c: c.trainer), lambda c: "trainer.", check)
 

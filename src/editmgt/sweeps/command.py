@@ -56,6 +56,11 @@ def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        if "TORCHELASTIC_RUN_ID" in os.environ:
+            raise UserError(
+                f"torchrun would run this command several times: python {task}.py ... trainer.devices=N starts the processes "
+                "of a training, and a sweep that is started several times shares its cells out."
+            )
         options = _options(arguments)
         if options.help or options.hydra_help or options.version or options.shell_completion:
             return _status(run)
@@ -277,10 +282,10 @@ def _check_resumed(configs: list[Train]) -> None:
 
     if not configs:
         return
-    from editmgt.training.checkpoint import read_weights
+    from editmgt.training.checkpoint import read_shapes
 
     for path in dict.fromkeys(str(config.resume) for config in configs if config.resume != "auto"):
-        read_weights(Path(path))
+        read_shapes(Path(path))
     asking = [config for config in configs if config.resume == "auto"]
     directories = [training_directory(config, Path()) for config in asking]
     if directories and not any(state(directory) in ("finished", "unfinished") for directory in directories):

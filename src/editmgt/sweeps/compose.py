@@ -1,6 +1,6 @@
 """From a command line to composed, validated cells; every mistake is found here, before any work."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -23,6 +23,7 @@ from editmgt.sweeps.overrides import (
     flatten,
     group_choices,
     group_mistakes,
+    is_group,
     is_hydra,
     keep,
     key_mistakes,
@@ -32,6 +33,7 @@ from editmgt.sweeps.overrides import (
 PLAN_KEY, PLANS = "plan", ("run", "only")  # what to do with a sweep: not a part of any cell
 _OTHER_MACHINES = ("SlurmLauncher", "RayLauncher", "RayAWSLauncher")  # Hydra launchers that run cells there
 _WHOLE = ("experiment=", "debug=")  # groups whose files set up a whole command
+_DIRECTORY = ("hydra.run.dir", "hydra.sweep.dir")  # without -m, and with it
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class Composition:
     Attributes:
         cells: in the order they run; of an adaptive sweep, examples of what it may come to.
         varying: keys that take more than one value.
-        directory: ``hydra.run.dir`` or ``hydra.sweep.dir`` where the user named one.
+        directory: ``hydra.run.dir`` or ``hydra.sweep.dir``, as the first cell has it.
+        named: whether the command line names it, so that it is taken as it is.
         study: what a sweep compares, where its configuration says so.
         sweeps: what the study, and a sweeper that draws, add to the command line.
         adaptive: the sweeper's name where it chooses the cells as it goes; None where they are known.
@@ -60,7 +63,8 @@ class Composition:
 
     cells: tuple[Composed, ...]
     varying: tuple[str, ...]
-    directory: Path | None
+    directory: Path
+    named: bool = False
     study: Study | None = None
     sweeps: tuple[str, ...] = ()
     adaptive: str | None = None
@@ -109,14 +113,23 @@ def compose_all(conf_dir: Path, task: str, arguments: list[str], multirun: bool)
             raise as_one([*mistakes, *(f"{o.input_line} names no value." for o in empty)])
         composer = Composer(conf_dir, task)
         found = [_cell(composer, job, mistakes) for job in jobs]
-    wanted = [str(override.value()) for override in overrides if override.key_or_group == PLAN_KEY]
-    mistakes += _plan_mistakes(wanted, multirun)
-    tell(mistakes)
+        wanted = [str(override.value()) for override in overrides if override.key_or_group == PLAN_KEY]
+        mistakes += [*_plan_mistakes(wanted, multirun), *_directory_mistakes(overrides, multirun)]
+        tell(mistakes)
+        directory = _directory(task, [*hydras, *jobs[0]], multirun)
     cells, notes = zip(*filter(None, found), strict=True)
+    if any(cell.config.study != cells[0].config.study for cell in cells):
+        named = [
+            str(o.input_line) for o in swept if o.is_sweep_override() and is_group(conf_dir, o.key_or_group)
+        ]
+        raise UserError(
+            f"{' '.join(named)}: a sweep answers one study, and these files ask several: run one after the other."
+        )
     composition = Composition(
         cells=cells,
         varying=_varying(jobs),
-        directory=_named_directory(overrides, multirun),
+        directory=directory,
+        named=any(override.key_or_group == _DIRECTORY[multirun] for override in overrides),
         sweeps=(
             *(str(override.input_line) for override in added),
             *(_sampler_seed(full) if adaptive else ()),
@@ -203,13 +216,15 @@ def settle(config: Config) -> str:
 
     Fingerprints, stored configurations and every process of a training then hold one and the same value.
     """
-    from editmgt.devices import emulation_warning, resolve_precision  # late: it imports torch
+    # late: they import torch
+    from editmgt.devices import emulation_warning, resolve_devices, resolve_precision
 
     if isinstance(config, Evaluate):
         asked = config.dtype == "bfloat16"
         return emulation_warning("dtype=bfloat16", config.device) if asked else ""
     if isinstance(config, Train):
         trainer = config.trainer
+        trainer.devices = resolve_devices(trainer.accelerator, trainer.devices)
         precision, note = resolve_precision(trainer.accelerator, trainer.precision)
         trainer.precision = cast(Precision, precision)
         return note
@@ -333,7 +348,21 @@ def _varying(jobs: list[list[str]]) -> tuple[str, ...]:
     return tuple(key for key, texts in values.items() if len(texts) > 1)
 
 
-def _named_directory(overrides: list[Override], multirun: bool) -> Path | None:
-    wanted = "hydra.sweep.dir" if multirun else "hydra.run.dir"
-    named = [str(override.value()) for override in overrides if override.key_or_group == wanted]
-    return Path(named[-1]) if named else None
+def _directory_mistakes(overrides: list[Override], multirun: bool) -> Iterator[str]:
+    """Keys of Hydra's that nobody would read, or by which cells would write elsewhere than the plan says."""
+    right, wrong = _DIRECTORY[multirun], _DIRECTORY[not multirun]
+    for override in overrides:
+        if override.key_or_group == wrong:
+            yield f"{override.input_line}: {'with' if multirun else 'without'} -m the directory is named by {right}."
+        if override.key_or_group in ("hydra.sweep.subdir", "hydra.job.chdir"):
+            yield (
+                f"{override.input_line} is not supported: cells name their own directories and work where the command was "
+                "started."
+            )
+
+
+def _directory(task: str, overrides: list[str], multirun: bool) -> Path:
+    try:
+        return Path(str(OmegaConf.select(composed(task, overrides, hydra=True), _DIRECTORY[multirun])))
+    except OmegaConfBaseException as error:
+        raise UserError(first_line(error)) from error

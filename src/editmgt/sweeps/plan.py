@@ -14,7 +14,6 @@ from editmgt.results.sweep_directory import StoredPlan
 from editmgt.sweeps.changes import changes
 from editmgt.sweeps.compose import Composition
 
-RUNS, SWEEPS = Path("outputs/runs"), Path("outputs/sweeps")
 _LOCK = "plan"  # of a directory: whoever writes its plan
 _LONGEST = 100  # characters of a directory's name
 
@@ -60,15 +59,16 @@ def make_plan(task: str, composition: Composition, multirun: bool) -> Plan:
         UserError: for a directory named by the user that holds something else.
     """
     first = composition.cells[0].config
-    named = composition.directory
+    directory = composition.directory
     if not multirun:
-        plan = Plan(task, named or RUNS / first.name, {"": composition.cells[0].overrides})
+        plan = Plan(task, directory, {"": composition.cells[0].overrides})
         _check_named(plan, composition)
         return plan
     cells = {}
     if composition.adaptive is None:
         cells = {cell_name(cell.overrides, composition.varying): cell.overrides for cell in composition.cells}
-    directory = named or SWEEPS / _sweep_name(task, first.name, composition)
+    if not composition.named:
+        directory = directory.with_name(_sweep_name(task, first.name, composition))
     plan = Plan(task, directory, cells, composition.adaptive is not None)
     _check_named(plan, composition)
     return plan
@@ -77,7 +77,7 @@ def make_plan(task: str, composition: Composition, multirun: bool) -> Plan:
 def _check_named(plan: Plan, composition: Composition) -> None:
     """Raise a ``UserError`` where the user named a directory that holds anything but this very command's work."""
     named = composition.directory
-    if named is None or not named.exists():
+    if not composition.named or not named.exists():
         return
     sweep = SweepDirectory(named)
     if sweep.has_plan():
@@ -109,7 +109,7 @@ def create(plan: Plan, composition: Composition, layers: Iterable[int]) -> Plan:
     Raises:
         UserError: for a named directory that another command took since it was looked at.
     """
-    if not plan.is_sweep and composition.directory is None:
+    if not plan.is_sweep and not composition.named:
         plan = Plan(plan.task, _claim(plan.directory), plan.cells)
     sweep = SweepDirectory(plan.directory)
     stored = StoredPlan(plan.task, plan.adaptive, sorted(layers), _asked_for(plan, composition))

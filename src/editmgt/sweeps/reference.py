@@ -14,8 +14,8 @@ from editmgt.progress import progress_bar
 from editmgt.results import BrokenFile, RunDirectory, SweepDirectory
 from editmgt.results.reference import SHIPPED, Reference
 from editmgt.results.run_directory import METRICS, SAMPLES
-from editmgt.stores.fingerprint import digest, protocol, weights_digest
-from editmgt.stores.identity import edit_settings, load_editor, ready_editor
+from editmgt.stores.fingerprint import weights_digest
+from editmgt.stores.identity import edit_settings, identify, ready_editor
 from editmgt.sweeps.cell import judged
 from editmgt.sweeps.plan import Plan
 from editmgt.sweeps.status import has_results, status_of, was_cut_off
@@ -49,18 +49,18 @@ def _stored_config(directory: Path) -> Config | None:
 
 def _run(plan: Plan, cell: Path, config: Config, out: Reference, say: Callable[[str], None]) -> None:
     own = config.checkpoint if isinstance(config, Evaluate) else str(cell / "checkpoints" / "editor")
+    identity = identify(config)
     if plan.task == "train":
         if SHIPPED in assets.names():
             _once(
                 out.shipped.path,
-                SHIPPED,
-                config,
+                identity | {"training_fingerprint": weights_digest(SHIPPED)},
                 say,
                 lambda to, resume: _shipped(plan, config, to, say, resume),
             )
         else:
             say(f"{SHIPPED} is not there: the table goes without its row")
-    _once(out.controls.path, own, config, say, lambda to, resume: _controls(own, config, to, say, resume))
+    _once(out.controls.path, identity, say, lambda to, resume: _controls(own, config, to, say, resume))
 
 
 def _shipped(plan: Plan, config: Config, out: Path, say: Callable[[str], None], resume: bool) -> None:
@@ -98,17 +98,11 @@ def _controls(own: str, config: Config, out: Path, say: Callable[[str], None], r
 
 def _once(
     out: Path,
-    weights: str,
-    config: Config,
+    identity: dict[str, str | None],
     say: Callable[[str], None],
     work: Callable[[Path, bool], None],
 ) -> None:
     """Do the work of ``out`` unless it is there, whole; one process at a time, as the same sweep may run twice."""
-    settings = edit_settings(config, load_editor(config, weights)).to_dict()
-    identity: dict[str, str | None] = {
-        "training_fingerprint": weights_digest(weights),
-        "protocol_fingerprint": digest(protocol(config, settings)),
-    }
     run = RunDirectory(out)
     with locked(out, lambda: say(f"{out.name}: waiting for another process, which judges them")):
         if status_of(out) == {"state": "done", "error": None, **identity} and _is_whole(out):

@@ -18,7 +18,7 @@ from editmgt.sweeps.changes import changes
 from editmgt.sweeps.checks import trains
 from editmgt.sweeps.compose import Composition
 from editmgt.sweeps.plan import Plan
-from editmgt.sweeps.status import INTERRUPTED, is_done, status_of
+from editmgt.sweeps.status import is_done, status_of, was_cut_off
 
 
 def check_old_results(plan: Plan, composition: Composition) -> None:
@@ -80,13 +80,13 @@ def _trainings(plan: Plan, configs: Iterable[Train]) -> str:
 
 
 def _state(plan: Plan, name: str, config: Config) -> str:
-    directory = plan.cell_directory(name)
-    if is_done(directory, identify(config)):
+    directory, fingerprints = plan.cell_directory(name), identify(config)
+    if is_done(directory, fingerprints):
         return f"done      {name}"
+    if was_cut_off(directory, fingerprints):
+        return f"continue  {name}"
     status = status_of(directory)
-    if status.get("state") == "failed" and status.get("error") != INTERRUPTED:
-        return f"retry     {name} ({status.get('error')})"
-    return f"{'continue' if status else 'run':<9} {name}"
+    return f"retry     {name} ({status['error']})" if status.get("state") == "failed" else f"run       {name}"
 
 
 def _pass(config: Config) -> str:

@@ -8,10 +8,11 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
-from torch import Tensor
 
 from editmgt.errors import UserError
 from editmgt.files import replacing
+from editmgt.settings.mistakes import show
+from editmgt.training.editor_module import EditorModule
 
 
 class WholeFiles(TorchCheckpointIO):
@@ -68,18 +69,23 @@ class MadeWith(Callback):
                 )
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Return a training checkpoint's weights, left on the disk until they are used; a ``UserError`` for another file."""
+def read_shapes(path: Path) -> tuple[dict[str, tuple[int, ...]], list[int]]:
+    """Return the shapes of the weights in a training's checkpoint, and how many each group of its optimiser has.
+
+    Raises:
+        UserError: for a file that is no whole checkpoint.
+    """
     try:
-        weights = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["state_dict"]
-        return {str(name): tensor for name, tensor in weights.items()}
+        stored = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        shapes = {str(name): tuple(tensor.shape) for name, tensor in stored["state_dict"].items()}
+        return shapes, [len(group["params"]) for group in stored["optimizer_states"][0]["param_groups"]]
     except Exception as error:  # a broken file makes torch and pickle raise a dozen kinds
         raise UserError(f"resume={path} cannot be read: it is no whole checkpoint of a training.") from error
 
 
 def check_fits(path: Path, module: LightningModule) -> None:
     """Raise a ``UserError`` where the checkpoint is not one of a training of ``module``; what is frozen may be absent."""
-    stored = {name: tuple(tensor.shape) for name, tensor in read_weights(path).items()}
+    stored, groups = read_shapes(path)
     own = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     learns = {name for name, parameter in module.named_parameters() if parameter.requires_grad}
     wrong = [f"{name} {own[name]} is not there" for name in own if name in learns and name not in stored]
@@ -88,6 +94,10 @@ def check_fits(path: Path, module: LightningModule) -> None:
         for name, shape in stored.items()
         if own.get(name) != shape
     ]
+    if isinstance(module, EditorModule):
+        sizes = [len(group["params"]) for group in module.parameter_groups()]
+        if groups != sizes:
+            wrong.append(f"its optimiser has groups of {show(groups)} weights, which should be {show(sizes)}")
     if wrong:
         more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         raise UserError(f"resume={path} is the checkpoint of another training: {wrong[0]}{more}.")

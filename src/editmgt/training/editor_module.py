@@ -173,14 +173,17 @@ class EditorModule(LightningModule):
             logits_at=logits_at,
         ).logits
 
-    def configure_optimizers(self) -> Any:
-        """The optimiser, without weight decay on biases, norms and embeddings, and its schedule."""
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What learns: with weight decay, and, of biases, norms and embeddings, without."""
         embeddings = {module.weight for module in self.modules() if isinstance(module, nn.Embedding)}
         learnt = [parameter for parameter in self.parameters() if parameter.requires_grad]
         kept = [parameter for parameter in learnt if parameter.ndim < 2 or parameter in embeddings]
         decayed = [parameter for parameter in learnt if parameter.ndim > 1 and parameter not in embeddings]
-        groups: list[dict[str, Any]] = [{"params": decayed}, {"params": kept, "weight_decay": 0.0}]
-        optimizer = self.make_optimizer(groups)
+        return [{"params": decayed}, {"params": kept, "weight_decay": 0.0}]
+
+    def configure_optimizers(self) -> Any:
+        """The optimiser and its schedule."""
+        optimizer = self.make_optimizer(self.parameter_groups())
         total = self.trainer.estimated_stepping_batches
         return warmup_then_decay(optimizer, self.recipe.warmup_steps, total, self.recipe.decay_fraction)
 

@@ -10,6 +10,11 @@ import torch
 from lightning import LightningDataModule, LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.plugins.environments import (
+    ClusterEnvironment,
+    LightningEnvironment,
+    TorchElasticEnvironment,
+)
 
 from editmgt.codec import Codec
 from editmgt.config import edit_values, schema
@@ -42,6 +47,9 @@ def train(
     """
     precision, _ = resolve_precision(config.trainer.accelerator, config.trainer.precision)
     seed_everything(config.seed, workers=True, verbose=False)
+    # what SLURM or MPI say is of tasks of theirs, which train nothing together; torchrun's processes know their ranks
+    environment = TorchElasticEnvironment() if TorchElasticEnvironment.detect() else LightningEnvironment()
+    environment.set_global_rank(0)
     if config.trainer.num_threads:
         torch.set_num_threads(config.trainer.num_threads)
     make = _codec_run if config.model.kind == "codec" else _editor_run
@@ -56,7 +64,7 @@ def train(
         *chosen_callbacks(config.callbacks),  # before the previews, which measure what they leave
         *callbacks,
     ]
-    trainer = _trainer(config.trainer, precision, training_dir, callbacks, logger)
+    trainer = _trainer(config.trainer, precision, training_dir, callbacks, logger, environment)
     for half in (training_dir / LAST).parent.glob(f".{LAST.name}.*"):  # of a process that was killed
         half.unlink(missing_ok=True)
     with telling(trainer):
@@ -80,6 +88,7 @@ def _trainer(
     directory: Path,
     callbacks: list[Callback],
     logger: Logger | bool,
+    environment: ClusterEnvironment,
 ) -> Trainer:
     checkpoint = ModelCheckpoint(
         (directory / LAST).parent,
@@ -109,7 +118,7 @@ def _trainer(
         default_root_dir=directory,
         logger=logger,
         enable_progress_bar=terminal,
-        plugins=[WholeFiles()],
+        plugins=[WholeFiles(), environment],
         callbacks=[*callbacks, checkpoint, Bar(leave=True) if terminal else Lines()],
     )
 
