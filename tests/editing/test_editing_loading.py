@@ -135,6 +135,12 @@ def test_an_editor_of_links_edits_with_settings_of_its_own(tiny_bundle: Path, tm
         found = Editor.from_pretrained(run)
         assert found.settings == settings and run.is_symlink() == (settings == own)
         assert [*run.parent.iterdir()] == [run]
+    (tmp_path / "disk" / "deep" / "run").mkdir(parents=True)
+    (tmp_path / "outputs").symlink_to(tmp_path / "disk" / "deep")
+    for settings in (own, own.override(steps=own.steps + 1)):
+        link(finished, tmp_path / "outputs" / "run" / "editor", settings)
+        assert Editor.from_pretrained(tmp_path / "outputs" / "run" / "editor").settings == settings
+    settings = found.settings
     moved = (tmp_path / "run").rename(tmp_path / "renamed")  # with what they are links to
     assert Editor.from_pretrained(moved / "editor").settings == settings
     assert weights_digest(str(moved / "editor")) == weights_digest(str(finished))

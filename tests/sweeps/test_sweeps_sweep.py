@@ -91,6 +91,10 @@ def test_cells_that_differ_at_inference_share_a_training_and_a_rerun_skips_them(
         assert f"../{name}/samples.png" in (directory / "report" / "report.md").read_text()
     assert run("train", *arguments) == 0
     assert len(trained) == 1 and capsys.readouterr().out.count("done before, skipped") == 2
+    away = Path("outputs/trainings").rename("away")  # a sweep that was moved without them is still whole
+    assert run("train", *arguments) == 0
+    assert len(trained) == 1 and capsys.readouterr().out.count("done before, skipped") == 2
+    away.rename("outputs/trainings")
     rows = directory / "region_hold-true" / "samples.csv"
     whole = rows.read_text()
     rows.write_text("".join(whole.splitlines(keepends=True)[:2]))
