@@ -140,6 +140,19 @@ def test_a_speck_leaves_the_seam_of_a_large_region_as_it_is() -> None:
     assert np.array_equal(found[:, :48], whole_seam(large)[:, :48])
 
 
+def test_many_specks_take_as_few_passes_as_one_whatever_the_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pass over 100 million pixels takes seconds, and a wide seam is halved nine times until a speck has room for it."""
+    region = Image.new("L", (1500, 1500))
+    for left in range(10, 1500, 50):
+        region.paste(255, (left, left, left + 3, left + 3))
+    passes: list[object] = []
+    blur = ImageFilter.BoxBlur
+    monkeypatch.setattr(ImageFilter, "BoxBlur", lambda radius: passes.append(radius) or blur(radius))
+    pasted = paste(Image.new("L", region.size), Image.new("L", region.size, 255), region, (600, 600))
+    assert (np.asarray(pasted)[11::50, 11::50].diagonal() == 255).all()
+    assert len(passes) <= 3
+
+
 sizes = st.tuples(st.integers(1, 70), st.integers(1, 70))
 
 

@@ -111,8 +111,13 @@ def _shown(region: Image.Image, seam: tuple[float, float]) -> Image.Image:
     A speck, a thin stroke or the strip that a mask leaves of a code would else show nothing of the edit.
     """
     shown, narrow = np.asarray(_faded(region, seam)), np.asarray(region) > 0
+    depth = None  # of each pixel in the region: how many away the nearest is that is not of it
     while any(seam) and (narrow := _without_room(narrow, narrow & (shown == 255), seam)).any():
+        depth = ndimage.distance_transform_cdt(region) if depth is None else depth
+        deepest = depth[narrow].max()
         seam = (seam[0] // 2, seam[1] // 2)
+        while min(seam) >= deepest:  # nowhere is there room: to try would take long and change nothing
+            seam = (seam[0] // 2, seam[1] // 2)
         shown = np.where(narrow, np.asarray(_faded(region, seam)), shown)
     return Image.fromarray(shown)
 
@@ -124,6 +129,8 @@ def _without_room(
 
     That is the square of the blur around each pixel that shows the edit in full. Corners lie nearer, and are no such place.
     """
+    if not full_HW.any():
+        return region_HW
     across, down = (math.ceil(side) for side in seam)
     square, reach = np.ones((3, 3)), max(across, down, 1)
     roomy_HW = region_HW & ndimage.maximum_filter(full_HW, (2 * down + 1, 2 * across + 1))
