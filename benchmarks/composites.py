@@ -2,7 +2,13 @@
 
 Edits of known outcome on scikit-image's photographs: an ellipse is recoloured, darkened, smoothed, covered by a disc, or
 a disc is taken away. The source's codes are replaced by the wanted picture's where it differs, as a perfect editor would;
-what is measured is how near each way comes to the wanted picture at full size, inside the region alone.
+what is measured is how near each way comes to the wanted picture at full size, inside the region alone: the error (of 255), and
+structural similarity.
+
+| edited at | pasted | difference added | detail where structure stays |
+|---|---|---|---|
+| 64 | 15.6, 0.72 | 14.6, 0.78 | 12.3, 0.83 |
+| 256 | 12.6, 0.77 | 14.6, 0.68 | 11.8, 0.81 |
 """
 
 import argparse

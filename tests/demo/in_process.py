@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from editmgt.demo import jobs
-from editmgt.demo.editors import Editors
 from editmgt.demo.messages import Line
-from editmgt.editing.edit_command import check_settings
 from editmgt.editing.edit_options import read_line
 
 
@@ -19,10 +17,10 @@ def loading(checkpoint: str | Path = "tiny_editor", **others: Any) -> argparse.N
 
 
 class InProcess:
-    """Looks at pictures as the process does; of an edit it does what comes before the first step, and makes nothing."""
+    """Looks at pictures as the process does; of an edit it checks the line, and makes nothing."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        self.options, self.editors = options, Editors()
+        self.options, self.editors = options, jobs.Editors()
         self.read: list[argparse.Namespace] = []
 
     def own(self) -> dict[str, Any]:
@@ -33,8 +31,7 @@ class InProcess:
     ) -> Any:
         if job == "look":
             return jobs.look(self.editors, line, progress)
-        options = read_line(line.arguments)
-        check_settings(options)
-        self.editors.of(options)
-        self.read.append(options)
+        jobs.check(self.editors, line, progress)
+        if job == "make":
+            self.read.append(read_line(line.arguments))
         return None

@@ -10,11 +10,11 @@ from PIL import Image
 
 from editmgt.config.presets import presets
 from editmgt.demo.drawing import drawn_mask
-from editmgt.demo.line import CHOSEN, edit_arguments, hold_words, shell
-from editmgt.editing.edit_command import check_settings
+from editmgt.demo.line import edit_arguments, hold_words, shell
+from editmgt.editing.edit_file import check_settings
 from editmgt.editing.edit_options import read_line
 from editmgt.editing.hold_rules import RULES, needs, sources
-from editmgt.editing.settings import HOLD_TIMES, MAP_SOURCES, EditSettings
+from editmgt.editing.settings import HOLD_TIMES, MAP_SOURCES, OPTIONS, EditSettings
 
 SHARES = strategies.floats(0, 1)
 VALUES = strategies.fixed_dictionaries(
@@ -47,15 +47,15 @@ def test_a_line_makes_the_settings_that_were_chosen(
     options = read_line(line)
     assert (options.image.name, options.instruction) == (name, [values["instruction"]])
     assert (options.seed, options.composite) == ([values.get("seed", 0)], values.get("composite", False))
-    told = {key: getattr(options, key) for key in CHOSEN if getattr(options, key) is not None}
+    told = {key: getattr(options, key) for key in OPTIONS if getattr(options, key) is not None}
     preset = presets("speed").get(values.get("speed", ""), {})
     own = own | preset
-    wanted = own | {key: value for key, value in values.items() if key in CHOSEN}
-    silent = {key for key in CHOSEN if key.startswith("hold_") and not wanted["region_hold"]}
+    wanted = own | {key: value for key, value in values.items() if key in OPTIONS}
+    silent = {key for key in OPTIONS if key.startswith("hold_") and not wanted["region_hold"]}
     silent |= {"hold_threshold", "hold_quantile"} - set(needs(wanted["hold_rule"]))
     silent |= {"consolidation"} if wanted["map_source"] != "attention" else set()
-    assert {key: (own | told)[key] for key in CHOSEN if key not in silent} == {
-        key: wanted[key] for key in CHOSEN if key not in silent
+    assert {key: (own | told)[key] for key in OPTIONS if key not in silent} == {
+        key: wanted[key] for key in OPTIONS if key not in silent
     }
     if not wanted["region_hold"] or wanted["map_source"] in sources(wanted["hold_rule"]):
         check_settings(options)  # no flag says nothing

@@ -36,8 +36,12 @@ def picture(tmp_path: Path) -> Picture:
         ({"map_source": "attention", "hold_threshold": 0.03}, {"speed quality", "attention"}),
         ({"speed": "balanced"}, {"consolidation switched", "speed balanced"}),
         ({"region_hold": False}, {"consolidation switched", "speed quality", "none"}),
+        # a word chooses among attention, which these do not read
+        ({"map_source": "attention", "hold_threshold": 0.03, "query": "red"},
+         {"speed quality", "attention", "speed balanced", "speed fast", "guidance_first", "likelihood_first", "otsu_first",
+          "posterior", "posterior_first", "posterior_hysteresis"}),
     ],
-)
+)  # fmt: skip
 def test_what_stands_beside_can_be_made_and_is_another_edit(
     session: Session, worker: InProcess, picture: Picture, values: dict[str, Any], same: set[str]
 ) -> None:
@@ -64,6 +68,17 @@ def test_an_edit_that_would_be_the_same_is_refused_with_the_reason(
     ):
         with pytest.raises(UserError, match=said):
             list(session.edit(picture, {"instruction": "make it red"}, beside))
+
+
+def test_a_way_to_hold_brings_its_threshold_whatever_the_checkpoints_own(
+    picture: Picture, tmp_path: Path
+) -> None:
+    worker = InProcess(loading())
+    editor = worker.editors.own(worker.options)
+    editor.settings = editor.settings.override(hold_threshold=0.1)  # which guidance_first has for its own map
+    session = Session(worker.options, worker, tmp_path / "edits", presets("hold_setup"))
+    list(session.edit(picture, {"instruction": "make it red"}, "guidance_first"))
+    assert [options.hold_threshold for options in worker.read] == [None, 0.1]
 
 
 def test_two_editors_differ_in_attention_injection_alone(picture: Picture, tmp_path: Path) -> None:

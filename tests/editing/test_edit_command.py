@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from editmgt.config.presets import presets
-from editmgt.editing import Editor, edit_command, output
+from editmgt.editing import Editor, edit_command, edit_file, output
 
 ROOT = Path(__file__).parents[2]
 
@@ -311,6 +311,6 @@ def test_interrupted(
     def interrupt(options: object) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(edit_command, "edit", interrupt)
+    monkeypatch.setattr(edit_file, "edit", interrupt)
     assert edit_command.main([str(photo), "x", "--output", str(photo.with_name("out.png"))]) == 130
     assert capsys.readouterr().err == "Interrupted: no file is half written.\n"

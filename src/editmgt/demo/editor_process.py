@@ -88,30 +88,23 @@ def _work(connection: Connection, options: argparse.Namespace) -> None:
     """Load the editor, say its settings, then do jobs until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the page's process ends this one
 
-    def outcome(work: Callable[[], Any]) -> tuple[str, Any]:
+    def outcome(work: Callable[..., Any], *given: Any) -> tuple[str, Any]:
         try:
-            return "done", work()
+            return "done", work(*given)
         except UserError as error:
             return "mistake", str(error)
         except Exception as error:  # the page says what, the terminal where
             traceback.print_exc()
             return "mistake", on_one_line(error)
 
-    def load() -> dict[str, Any]:
-        return editors.own(options).settings.to_dict()
-
     from editmgt.demo import jobs
-    from editmgt.demo.editors import Editors
 
-    editors = Editors()
-    connection.send(outcome(load))
-    work = {"look": jobs.look, "make": jobs.make}
+    editors = jobs.Editors()
+    connection.send(outcome(lambda: editors.own(options).settings.to_dict()))
     while True:
         try:
             job, line = connection.recv()
         except EOFError:
             return
-        done = outcome(
-            lambda: work[job](editors, line, lambda *step: connection.send(("step", step)))  # noqa: B023
-        )
+        done = outcome(getattr(jobs, job), editors, line, lambda *step: connection.send(("step", step)))
         connection.send(done)

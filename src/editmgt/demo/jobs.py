@@ -1,5 +1,6 @@
 """What the editor's process does for the page: look at a picture, edit one, and draw what is seen of an edit."""
 
+import argparse
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
@@ -8,9 +9,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from editmgt.demo.editors import Editors
 from editmgt.demo.messages import Edited, Line, Looked
-from editmgt.editing.edit_command import Written, edit
+from editmgt.editing.edit_file import Written, check_settings, edit, load_own, set_up
 from editmgt.editing.edit_options import read_line
 from editmgt.editing.editor import Editor
 from editmgt.editing.images import to_image, upright_rgb, working_size
@@ -22,6 +22,25 @@ from editmgt.editing.size_note import size_note
 SIDE = 512  # of a picture in the page, in pixels
 UNKNOWN = (128, 128, 136)
 FRAMES = 16  # steps that are shown at most: each is decoded
+
+
+class Editors:
+    """Loads an editor when it is first asked for, and keeps it."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[tuple[str, ...], Editor] = {}
+
+    def own(self, options: argparse.Namespace) -> Editor:
+        """Return the editor that options of loading name, with the settings that it was finished with."""
+        names = ("checkpoint", "adapter", "device", "dtype", "text_encoder")
+        key = tuple(str(getattr(options, name)) for name in names)
+        if key not in self._loaded:
+            self._loaded[key] = load_own(options)
+        return self._loaded[key]
+
+    def of(self, options: argparse.Namespace) -> Editor:
+        """Return the editor with the settings that a whole command line gives it."""
+        return set_up(self.own(options), options)
 
 
 def look(editors: Editors, line: Line, progress: Callable[[int, int], None]) -> Looked:
@@ -36,6 +55,13 @@ def look(editors: Editors, line: Line, progress: Callable[[int, int], None]) -> 
     folder = line.folder / f"{options.image.stem}_views"  # a picture may be called view.png
     folder.mkdir()
     return Looked(picture.size, _save(fit(picture, SIDE), folder / "view.png"), note)
+
+
+def check(editors: Editors, line: Line, progress: Callable[[int, int], None]) -> None:
+    """Raise a ``UserError`` for a line whose settings are wrong, or not for its editor, before any is edited."""
+    options = read_line(line.arguments)
+    check_settings(options)
+    editors.of(options)
 
 
 def make(editors: Editors, line: Line, progress: Callable[[int, int], None]) -> Edited:

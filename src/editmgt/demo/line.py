@@ -5,12 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from editmgt.config.presets import presets
+from editmgt.editing.edit_options import flag
 from editmgt.editing.hold_rules import needs
-from editmgt.editing.settings import SETTINGS
+from editmgt.editing.settings import OPTIONS, SETTINGS
 from editmgt.settings.declaration import silenced
-
-#: Settings of an edit that the page chooses: those of the command line, in its order.
-CHOSEN = tuple(name for name, setting in SETTINGS.items() if setting.option is not None)
 
 
 def edit_arguments(
@@ -26,7 +24,7 @@ def edit_arguments(
     """Return the arguments of ``edit.py``.
 
     Args:
-        values: ``instruction``, ``seed``, ``query``, ``composite``, ``speed``, and any of ``CHOSEN``; what is empty or
+        values: ``instruction``, ``seed``, ``query``, ``composite``, ``speed``, and any of ``OPTIONS``; what is empty or
             left out is the preset's of that speed, else the checkpoint's own.
         own: what is known of the checkpoint: the settings that it was finished with, and whether it learnt with attention
             injection. A flag that says what they, or the preset, say is left out, as is one that they, or another, make
@@ -43,11 +41,7 @@ def edit_arguments(
     if values.get("speed"):
         line.append(f"--speed={values['speed']}")
     for name, value in told.items():
-        flag = f"--{name.replace('_', '-')}"
-        if isinstance(value, bool):
-            line.append(flag if value else flag.replace("--", "--no-", 1))
-        else:
-            line.append(f"{flag}={value}")
+        line.append(flag(name, value) if isinstance(value, bool) else f"{flag(name)}={value}")
     if mask is not None:
         line.append(f"--mask={mask}")
     if box is not None:
@@ -61,7 +55,7 @@ def edit_arguments(
 
 def given(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings among ``values`` that are not empty."""
-    return {name: values[name] for name in CHOSEN if values.get(name) not in (None, "")}
+    return {name: values[name] for name in OPTIONS if values.get(name) not in (None, "")}
 
 
 def preset(values: Mapping[str, Any]) -> dict[str, Any]:

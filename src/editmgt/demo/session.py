@@ -24,8 +24,8 @@ from editmgt.settings.declaration import silencer
 
 SHIPPED, AT_INPUT = "tiny_editor", "tiny_editor_input"
 NOTHING = "nothing"
-SWITCHES = {"region_hold": "region hold switched", "consolidation": "consolidation switched"}
-SPEEDS = {name: f"speed {name}" for name in presets("speed")}
+SWITCHES = {"region hold switched": "region_hold", "consolidation switched": "consolidation"}
+SPEEDS = {f"speed {name}": name for name in presets("speed")}
 WITHOUT_INJECTION = "no attention injection (tiny_editor_input)"
 
 
@@ -73,7 +73,7 @@ class Session:
         # an adapter is of one editor's weights: the other would stand there without it
         plain = self._options.checkpoint == SHIPPED and self._options.adapter is None
         injection = [WITHOUT_INJECTION] if plain else []
-        return [NOTHING, *SWITCHES.values(), *injection, *SPEEDS.values(), *self._presets]
+        return [NOTHING, *SWITCHES, *injection, *SPEEDS, *self._presets]
 
     def own(self) -> dict[str, Any]:
         """Return the settings that the checkpoint was finished with, as soon as it is loaded."""
@@ -124,48 +124,54 @@ class Session:
         elif mask_file is not None:  # which may have the picture's own name
             files.append(folder / f"{picture.path.stem}_mask{Path(mask_file).suffix}")
             shutil.copy(mask_file, files[1])
-        for i, (chosen, checkpoint) in enumerate(self._variants(values, beside)):
-            loaded = checkpoint == self._options.checkpoint
+        edits: list[tuple[str, list[str]]] = []
+        for chosen, checkpoint, known in self._variants(values, beside):
+            title = hold_words(chosen)
+            if chosen.get("speed"):
+                title = f"{chosen['speed']}, {title}"
+            if checkpoint != self._options.checkpoint:
+                title += f", {checkpoint}"
             arguments = edit_arguments(
                 chosen,
-                # whatever the other was finished with: of both the settings are the same, but those it has no use for
-                self.own() if loaded else {INJECTION: False},
+                known,
                 picture=picture.path.name,
-                output=f"{picture.path.stem}_{'beside' if i else 'edit'}.png",
+                output=f"{picture.path.stem}_{'beside' if edits else 'edit'}.png",
                 mask=files[1].name if files[1:] else None,
                 box=write_box(numbers) if numbers is not None else None,
                 loading=self._loading(checkpoint),
             )
-            title = hold_words(chosen)
-            if chosen.get("speed"):
-                title = f"{chosen['speed']}, {title}"
-            if not loaded:
-                title += f", {checkpoint}"
+            self._worker.do("check", Line(arguments, folder))
+            edits.append((title, arguments))
+        for title, arguments in edits:
             made = self._worker.do("make", Line(arguments, folder), partial(progress, title))
             yield Shown(title, shell(arguments), files, made)
 
-    def _variants(self, values: Mapping[str, Any], beside: str) -> list[tuple[dict[str, Any], str]]:
-        """Return the settings and the checkpoint of the edit, and of the one beside it."""
+    def _variants(
+        self, values: Mapping[str, Any], beside: str
+    ) -> list[tuple[dict[str, Any], str, dict[str, Any]]]:
+        """Return the edit and the one beside it: its settings, its checkpoint, and what of both need not be said."""
         own, checkpoint = self.own(), self._options.checkpoint
         settled = {**values, **effective(values, own)}
+        asked = (settled, checkpoint, own)
         if beside == NOTHING:
-            return [(settled, checkpoint)]
+            return [asked]
         if beside == WITHOUT_INJECTION:
-            return [(settled, checkpoint), (settled, AT_INPUT)]
+            # whatever the other was finished with: of both the settings are the same, but those it has no use for
+            return [asked, (settled, AT_INPUT, {INJECTION: False})]
         other = self._changed(values, settled, beside)
         if telling(other) == telling(settled):
             raise UserError(_changes_nothing(beside, settled))
-        return [(settled, checkpoint), (other, checkpoint)]
+        # a way to hold is said whole: its threshold is of its map, also where the checkpoint has the same for another
+        said = self._presets.get(beside, {})
+        return [asked, (other, checkpoint, {name: own[name] for name in own if name not in said})]
 
     def _changed(self, values: Mapping[str, Any], settled: Mapping[str, Any], beside: str) -> dict[str, Any]:
         """Return the settings of an edit beside one that was asked for by ``values`` and has those that are ``settled``."""
-        for name, label in SWITCHES.items():
-            if beside == label:
-                return {**settled, name: not settled[name]}
-        for name, label in SPEEDS.items():
-            if beside == label:
-                other = {**values, "speed": name}
-                return other | effective(other, self.own())
+        if name := SWITCHES.get(beside):
+            return {**settled, name: not settled[name]}
+        if name := SPEEDS.get(beside):
+            other = {**values, "speed": name}
+            return other | effective(other, self.own())
         return {**settled, **self._presets[beside]}
 
     def _loading(self, checkpoint: str) -> list[str]:
@@ -190,10 +196,10 @@ class Session:
 
 def _changes_nothing(beside: str, settled: Mapping[str, Any]) -> str:
     """Say why an edit beside one of these settings would be the same."""
-    for name, label in SWITCHES.items():
-        if beside == label and (by := silencer(SETTINGS[name].under, settled, SETTINGS)):
-            return (
-                f"{name} has no effect with {by.replace('_', ' ')} {settled[by]}: choose another in the settings, or "
-                "something else beside it."
-            )
+    name = SWITCHES.get(beside)
+    if name and (by := silencer(SETTINGS[name].under, settled, SETTINGS)):
+        return (
+            f"{name} has no effect with {by.replace('_', ' ')} {settled[by]}: choose another in the settings, or "
+            "something else beside it."
+        )
     return f"{beside} changes nothing of this edit: choose something else beside it."

@@ -1,12 +1,10 @@
 """A box in numbers that says where the picture may change: in percent, so that it is one for pictures of any size."""
 
 import re
-from typing import TYPE_CHECKING
+
+from PIL import Image, ImageDraw
 
 from editmgt.errors import UserError
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
@@ -29,10 +27,8 @@ def write_box(box: Box) -> str:
     return ",".join(f"{share:g}" for share in box)
 
 
-def box_mask(size: tuple[int, int], box: Box) -> "Image.Image":
+def box_mask(size: tuple[int, int], box: Box) -> Image.Image:
     """Return a mask of ``size`` (width, height), mode L, white in the box, which has a pixel however small it is."""
-    from PIL import Image, ImageDraw  # late: a command line is read before anything slow is imported
-
     mask = Image.new("L", size)
     (left, right), (top, bottom) = (
         (min(round(low / 100 * side), side - 1), round(high / 100 * side))

@@ -2,15 +2,8 @@
 
 An edit is made small and comes out of the codec: scaled up it is a blur, whatever the picture is. So inside the region too
 the picture keeps its own detail, wherever the edit keeps the structure that is seen at the size it is made at
-(:func:`with_detail`). ``benchmarks/composites.py`` compares this with pasting the edit, and with adding what it changes, on
-photographs whose wanted result is known; error in the region (of 255), and structural similarity:
-
-| edited at | pasted | difference added | detail where structure stays |
-|---|---|---|---|
-| 64 | 15.6, 0.72 | 14.6, 0.78 | 12.3, 0.83 |
-| 256 | 12.6, 0.77 | 14.6, 0.68 | 11.8, 0.81 |
-
-Pasting blurs what is only recoloured; adding the difference lets what is covered or removed shine through.
+(:func:`with_detail`). ``benchmarks/composites.py`` compares this with pasting the edit, which blurs what is only recoloured, and
+with adding what it changes, which lets what is covered or removed shine through.
 Shapes: H W codes.
 """
 

@@ -46,16 +46,13 @@ def count_line(texts: Sequence[str], text_encoder: "TextEncoder", what: str) -> 
 @contextmanager
 def told_once(say: Callable[[str], None]) -> Iterator[None]:
     """Gather the ``InstructionCut`` warnings of the body and say one line of them all; others go their way."""
-    cuts: dict[str, str] = {}
-    length = 0
+    found: list[InstructionCut] = []
 
     def gather(message: Warning | str, *details: Any, **more: Any) -> None:
-        nonlocal length
-        if not isinstance(message, InstructionCut):
+        if isinstance(message, InstructionCut):
+            found.append(message)
+        else:
             show(message, *details, **more)
-            return
-        cuts.update(message.cuts)
-        length = message.length
 
     try:
         with warnings.catch_warnings():
@@ -64,5 +61,6 @@ def told_once(say: Callable[[str], None]) -> Iterator[None]:
             warnings.showwarning = gather
             yield
     finally:
-        if cuts:
-            say(f"Warning: {InstructionCut(cuts, length)}")
+        if found:
+            cuts = {text: cut for warning in found for text, cut in warning.cuts.items()}
+            say(f"Warning: {InstructionCut(cuts, found[0].length)}")

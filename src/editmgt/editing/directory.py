@@ -4,11 +4,12 @@ import argparse
 import sys
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from editmgt.editing.edit_command import (
-    FAILED,
-    INTERRUPTED,
+from PIL import Image
+
+from editmgt.editing.box import box_mask
+from editmgt.editing.edit_command import INTERRUPTED
+from editmgt.editing.edit_file import (
     check_instructions,
     check_settings,
     edit_one,
@@ -17,6 +18,8 @@ from editmgt.editing.edit_command import (
     to_stderr,
     write_edit,
 )
+from editmgt.editing.masks import read_mask
+from editmgt.editing.original import Original
 from editmgt.editing.output import (
     LOSSLESS,
     check_composite,
@@ -27,14 +30,15 @@ from editmgt.editing.output import (
     refuse_inputs,
     write_file,
 )
+from editmgt.editing.picture_files import file_notes, has_deep_colours, read_image, size_of
+from editmgt.editing.samples import check_seeds
+from editmgt.editing.size_note import size_note
 from editmgt.errors import UserError, gathered, tell
 from editmgt.progress import progress_bar
 from editmgt.spreadsheet import to_csv
 
-if TYPE_CHECKING:
-    from editmgt.editing.original import Original
-
 TABLE = "edits.csv"
+FAILED = 1  # the exit status where a picture failed
 #: Formats whose extensions Pillow knows and that it only writes, or only names.
 _NEVER_READ = ("BUFR", "GRIB", "HDF5", "MPEG", "PALM", "PDF")
 _NAMED = 5  # pictures without a mask that are named
@@ -46,8 +50,6 @@ def edit_directory(options: argparse.Namespace) -> int:
     ``edits.csv`` there has a row (file, status, error) for each, in order: ``ok``, ``failed`` with its reason, or
     ``skipped`` for what has no extension of pictures that can be read. Pictures written before an interruption are whole.
     """
-    from editmgt.editing.samples import check_seeds
-
     source_dir, output = options.image, options.output
     problems: list[str] = []
     with gathered(problems):
@@ -69,24 +71,19 @@ def edit_directory(options: argparse.Namespace) -> int:
         with gathered(problems):
             check_folder(output, output)
     files = sorted(file for file in source_dir.iterdir() if file.is_file() and not file.name.startswith("."))
-    if not any(_is_picture(file) for file in files):
+    pictures = [file for file in files if _is_picture(file)]
+    if not pictures:
         problems.append(f"{source_dir} holds no picture.")
     masks: dict[Path, Path] = {}
     if options.mask is not None:
         with gathered(problems):
-            masks = _masks(options.mask, [file for file in files if _is_picture(file)])
+            masks = _masks(options.mask, pictures)
     with gathered(problems):
         check_settings(options)
     tell(problems)
 
-    from editmgt.editing.box import box_mask
-    from editmgt.editing.masks import read_mask
-    from editmgt.editing.original import Original
-    from editmgt.editing.picture_files import file_notes, has_deep_colours, read_image, size_of
-    from editmgt.editing.size_note import size_note
-
     editor = load(options)
-    sizes = [size for file in files if _is_picture(file) and (size := size_of(file))]
+    sizes = [size for file in pictures if (size := size_of(file))]
     if note := size_note(editor, sizes, options.checkpoint, options.composite):
         to_stderr(note)
     rows: list[tuple[str, str, str]] = []
@@ -127,7 +124,7 @@ def edit_directory(options: argparse.Namespace) -> int:
                 print(f"Interrupted at {file}; what is written is whole.", file=sys.stderr)
                 status = INTERRUPTED
                 break
-    _write(rows, output / TABLE)
+    write_file(output / TABLE, to_csv([("file", "status", "error"), *rows]))
     counted = {name: sum(row[1] == name for row in rows) for name in ("ok", "failed", "skipped")}
     print(
         f"Edited {counted['ok']} pictures of {source_dir} into {output}; {counted['failed']} failed, "
@@ -136,7 +133,7 @@ def edit_directory(options: argparse.Namespace) -> int:
     return status
 
 
-def _lossless(path: Path, original: "Original", taken: Collection[str]) -> Path:
+def _lossless(path: Path, original: Original, taken: Collection[str]) -> Path:
     """Return ``path``, or a name that is not ``taken``, for a file that keeps the picture bit for bit: a JPEG cannot."""
     picture_format = output_format(path)
     if picture_format in LOSSLESS and not lost(original.base, picture_format):
@@ -149,8 +146,6 @@ def _lossless(path: Path, original: "Original", taken: Collection[str]) -> Path:
 
 
 def _is_picture(file: Path) -> bool:
-    from PIL import Image
-
     return Image.registered_extensions().get(file.suffix.lower()) not in (None, *_NEVER_READ)
 
 
@@ -174,7 +169,3 @@ def _masks(directory: Path, pictures: list[Path]) -> dict[Path, Path]:
             f"for {', '.join(wrong[:_NAMED])}{rest}."
         )
     return {picture: found[picture.stem][0] for picture in pictures}
-
-
-def _write(rows: list[tuple[str, str, str]], path: Path) -> None:
-    write_file(path, to_csv([("file", "status", "error"), *rows]))

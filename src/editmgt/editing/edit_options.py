@@ -4,11 +4,11 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from editmgt.editing.box import read_box
 from editmgt.editing.picture_files import MAX_PIXELS
-from editmgt.editing.settings import SETTINGS, EditSettings
+from editmgt.editing.settings import OPTIONS, SETTINGS, EditSettings
 from editmgt.errors import UserError
 
 LONGEST_PART = 255  # bytes, on every common file system
@@ -65,14 +65,19 @@ def add_loading(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_setting(parser: argparse.ArgumentParser, name: str, what: str) -> None:
+def flag(name: str, value: Any = True) -> str:
+    """Return how the command line calls a setting, or says that one is off."""
+    return f"--{'no-' if value is False else ''}{name.replace('_', '-')}"
+
+
+def _add_setting(parser: argparse.ArgumentParser, name: str) -> None:
     """Add a setting of an edit as an option of its type; the checkpoint's own stands for what is not given."""
-    flag, kind = f"--{name.replace('_', '-')}", type(getattr(EditSettings, name))
+    what, kind = SETTINGS[name].option, type(getattr(EditSettings, name))
     if kind is bool:
-        parser.add_argument(flag, action=argparse.BooleanOptionalAction, help=what)
+        parser.add_argument(flag(name), action=argparse.BooleanOptionalAction, help=what)
     else:
         metavar = {"int": "N", "float": "X"}.get(kind.__name__, name.rpartition("_")[-1].upper())
-        parser.add_argument(flag, type=kind, metavar=metavar, help=what)
+        parser.add_argument(flag(name), type=kind, metavar=metavar, help=what)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -102,9 +107,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PRESET",
         help="quality (nothing is left out), balanced or fast: settings of conf/speed; other options change them",
     )
-    for name, setting in SETTINGS.items():
-        if setting.option is not None:
-            _add_setting(parser, name, setting.option)
+    for name in OPTIONS:
+        _add_setting(parser, name)
     where = parser.add_mutually_exclusive_group().add_argument
     where(
         "--mask",

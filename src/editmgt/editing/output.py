@@ -4,16 +4,14 @@ import os
 from collections.abc import Iterable, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PIL import Image
 
+from editmgt.editing.original import Original
 from editmgt.editing.picture_files import size_of
 from editmgt.errors import UserError, first_line, nearest
 from editmgt.files import write_atomic
-
-if TYPE_CHECKING:
-    from editmgt.editing.original import Original
 
 LOSSLESS = ("PNG", "TIFF", "BMP")
 LONGEST_OUTPUT = 210  # bytes: leaves room for _1_seed0, _explain.png and the temporary name
@@ -85,7 +83,7 @@ def explained(output: Path) -> Path:
     return output.with_name(f"{output.stem}_explain.png")
 
 
-def check_composite(path: Path, original: "Original", picture_format: str, deep: bool) -> None:
+def check_composite(path: Path, original: Original, picture_format: str, deep: bool) -> None:
     """Raise a ``UserError`` where a file at ``path`` could not keep every bit of a picture, or Pillow ``deep`` colours."""
     picture = original.base
     if original.converted:

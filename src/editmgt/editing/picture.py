@@ -21,6 +21,7 @@ BORDER = (205, 205, 210)
 TINT = (0, 150, 136)  # of held tokens
 TINT_STRENGTH = 0.6
 HEAT_STRENGTH = 0.7
+GRID_STRENGTH = 0.27  # of its white lines
 SMALLEST_GRID = 6  # tokens narrower than this, in pixels, get no grid lines
 
 # Dark to light through purple and orange: readable in grey and by colour-blind readers.
@@ -97,18 +98,13 @@ def tint(
     rows, columns = tokens.shape
     chosen = Image.fromarray(tokens.cpu().numpy().astype(np.uint8))
     strength = opacity * np.array(chosen.resize(image.size, Image.Resampling.NEAREST))[..., None]
-    picture = _picture((1 - strength) * np.array(image) + strength * np.array(colour))
-    if min(picture.width / columns, picture.height / rows) >= SMALLEST_GRID:
-        lines = Image.new("RGBA", picture.size)
-        draw = ImageDraw.Draw(lines)
-        for column in range(1, columns):
-            x = round(column * picture.width / columns)
-            draw.line([(x, 0), (x, picture.height)], fill=(255, 255, 255, 70))
-        for row in range(1, rows):
-            y = round(row * picture.height / rows)
-            draw.line([(0, y), (picture.width, y)], fill=(255, 255, 255, 70))
-        picture = Image.alpha_composite(picture.convert("RGBA"), lines).convert("RGB")
-    return picture
+    values = (1 - strength) * np.array(image) + strength * np.array(colour)
+    if min(image.width / columns, image.height / rows) >= SMALLEST_GRID:
+        across = [round(column * image.width / columns) for column in range(1, columns)]
+        down = [round(row * image.height / rows) for row in range(1, rows)]
+        values[:, across] += GRID_STRENGTH * (255 - values[:, across])
+        values[down] += GRID_STRENGTH * (255 - values[down])
+    return _picture(values)
 
 
 def _picture(values: np.ndarray) -> Image.Image:

@@ -1,6 +1,6 @@
 """Colour profiles: from a picture's own colours to sRGB, which the models know, and back."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from io import BytesIO
 from typing import NamedTuple
 
@@ -9,6 +9,11 @@ from PIL import Image, ImageCms
 
 _MODES = ("RGB", "CMYK", "L")  # that a profile can be for
 _STEPS = 9  # levels of each channel that a profile is compared with sRGB at
+_transform = partial(
+    ImageCms.buildTransform,
+    renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+    flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+)
 
 
 class _Way(NamedTuple):
@@ -64,22 +69,6 @@ def _way(profile: bytes | None, mode: str) -> _Way | None:
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         back = None
     return _Way(there, back)
-
-
-def _transform(
-    source: ImageCms.ImageCmsProfile | ImageCms.core.CmsProfile,
-    target: ImageCms.ImageCmsProfile | ImageCms.core.CmsProfile,
-    source_mode: str,
-    target_mode: str,
-) -> ImageCms.ImageCmsTransform:
-    return ImageCms.buildTransform(
-        source,
-        target,
-        source_mode,
-        target_mode,
-        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-    )
 
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:

@@ -120,7 +120,7 @@ def check_text(text: Any, name: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:  # how Python shows bytes that it cannot decode
-        raise UserError(f"{text!r} is not valid UTF-8.") from error
+        raise UserError(f"{text!r} is not valid UTF-8: type it again, or set a UTF-8 locale.") from error
 
 
 def batches(samples: list[Sample], batch_size: int) -> list[list[int]]:

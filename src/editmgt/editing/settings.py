@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from editmgt.editing.hold_rules import EVIDENCE, RULES, needs, readers
 from editmgt.editing.smoothings import SMOOTHINGS
 from editmgt.errors import UserError, nearest
-from editmgt.settings.declaration import Setting, declared, silenced
+from editmgt.settings.declaration import declared, setting, silenced
 from editmgt.settings.ranges import (
     Fraction,
     Guidance,
@@ -30,7 +30,9 @@ MAP_SOURCES = ("attention", *CODE_SOURCES)
 HOLD_TIMES = ("every_step", "first_pass")
 REUSES = ("nothing", "reference", "known")
 INJECTION = "model.attention_injection"  # a key that no edit has: trained in
-QUERY_UNDER = {"map_source": "attention"}  # where a word of the instruction can be asked for
+OF_ATTENTION = {
+    "map_source": "attention"
+}  # what a map of attention alone reads; a word of the instruction, too
 
 
 @dataclass(frozen=True)
@@ -76,160 +78,102 @@ class EditSettings:
         negative_prompt: text of the unconditional pass.
     """
 
-    steps: Annotated[int, Setting("sampler.steps", Steps, option="sampling steps")] = 36
-    guidance_scale: Annotated[
-        float,
-        Setting(
-            "sampler.guidance_scale",
-            Guidance,
-            under={"guided": True},
-            option="classifier-free guidance; up to 1: none",
-        ),
-    ] = 6.0
-    temperature: Annotated[tuple[float, float], Setting("sampler.temperature", Temperatures)] = (2.0, 0.0)
-    draw_temperature: Annotated[
-        float,
-        Setting(
-            "sampler.draw_temperature",
-            Temperature,
-            option="how random drawn codes are; 1: as the model says, 0: the likeliest",
-        ),
-    ] = 1.0
-    schedule: Annotated[str, Setting("sampler.schedule", Annotated[str, one_of(SCHEDULES)])] = "cosine"
-    guidance_interval: Annotated[
-        tuple[float, float], Setting("sampler.guidance_interval", Interval, under={"guided": True})
-    ] = (0.0, 1.0)
+    steps: Steps = setting(36, "sampler.steps", option="sampling steps")
+    guidance_scale: Guidance = setting(
+        6.0,
+        "sampler.guidance_scale",
+        under={"guided": True},
+        option="classifier-free guidance; up to 1: none",
+    )
+    temperature: tuple[float, float] = setting((2.0, 0.0), "sampler.temperature", kind=Temperatures)
+    draw_temperature: Temperature = setting(
+        1.0,
+        "sampler.draw_temperature",
+        option="how random drawn codes are; 1: as the model says, 0: the likeliest",
+    )
+    schedule: Annotated[str, one_of(SCHEDULES)] = setting("cosine", "sampler.schedule")
+    guidance_interval: tuple[float, float] = setting(
+        (0.0, 1.0), "sampler.guidance_interval", kind=Interval, under={"guided": True}
+    )
     # a mask is no setting: of edits without one, as all that are stored and compared, this says where it acts
-    matched_steps: Annotated[
-        bool, Setting("sampler.matched_steps", bool, under={"hold_when": "first_pass"})
-    ] = False
-    reuse: Annotated[str, Setting("sampler.reuse", Annotated[str, one_of(REUSES)])] = "nothing"
-    refresh: Annotated[int, Setting("sampler.refresh", Steps, under={"reuse": ("reference", "known")})] = 5
-    reference_strength: Annotated[
-        float,
-        Setting(
-            "model.reference_strength",
-            Strength,
-            under={INJECTION: True},
-            option="how strongly the source is heard (gamma); 1: as trained",
-        ),
-    ] = 1.1
-    reference_strength_scope: Annotated[
-        str,
-        Setting(
-            "model.reference_strength_scope",
-            Annotated[str, one_of(SCOPES)],
-            under={INJECTION: True},
-        ),
-    ] = "all"
-    reference_attends: Annotated[
-        str,
-        Setting(
-            "model.reference_attends",
-            Annotated[str, one_of(ATTENDS)],
-            under={INJECTION: True},
-            trained=True,
-            option="what the source's tokens attend to: everything (published), or itself, and an edit computes them once",
-        ),
-    ] = "everything"
-    region_hold: Annotated[
-        bool,
-        Setting(
-            "model.region_hold", bool, option="let the hold rule choose tokens to keep, or every token change"
-        ),
-    ] = True
-    hold_rule: Annotated[
-        str,
-        Setting(
-            "model.hold.rule",
-            Annotated[str, one_of(RULES)],
-            under={"region_hold": True},
-            option=f"how the map chooses the tokens that keep the source's code: {', '.join(RULES)}",
-        ),
-    ] = "threshold"
-    hold_when: Annotated[
-        str,
-        Setting(
-            "model.hold.when",
-            Annotated[str, one_of(HOLD_TIMES)],
-            under={"region_hold": True},
-            option="every_step (published), or first_pass: by one pass before the first step",
-        ),
-    ] = "every_step"
-    hold_threshold: Annotated[
-        float,
-        Setting(
-            "model.hold.threshold",
-            Fraction,
-            under={"hold_rule": lambda: readers("hold_threshold")},
-            option="rules threshold and hysteresis: tokens under this score keep the source's code, 0 to 1",
-        ),
-    ] = 0.1
-    hold_peak: Annotated[
-        float,
-        Setting(
-            "model.hold.peak",
-            Fraction,
-            under={"hold_rule": lambda: readers("hold_peak")},
-            option="rule hysteresis: regions that nowhere reach this score keep the source's codes, too, 0 to 1",
-        ),
-    ] = 0.99
-    hold_quantile: Annotated[
-        float,
-        Setting(
-            "model.hold.quantile",
-            Fraction,
-            under={"hold_rule": lambda: readers("hold_quantile")},
-            option="rule quantile: the share of the tokens that is held, 0 to 1",
-        ),
-    ] = 0.8
-    map_source: Annotated[
-        str,
-        Setting(
-            "model.localization.source",
-            Annotated[str, one_of(MAP_SOURCES)],
-            of_map=True,
-            option="what says where to edit: attention (published), posterior (how unlikely the model finds the source's "
-            "code) or guidance (how much the instruction takes from it)",
-        ),
-    ] = "attention"
-    consolidation: Annotated[
-        bool,
-        Setting(
-            "model.consolidation",
-            bool,
-            under={"map_source": "attention"},
-            of_map=True,
-            option="average layers and smooth, or read one layer as it is",
-        ),
-    ] = True
-    layers: Annotated[
-        tuple[int, ...],
-        Setting("model.localization.layers", Layers, under={"map_source": "attention"}, of_map=True),
-    ] = tuple(range(28, 37))
-    single_layer: Annotated[
-        int,
-        Setting(
-            "model.localization.single_layer", NotNegative, under={"map_source": "attention"}, of_map=True
-        ),
-    ] = 32
-    average: Annotated[
-        bool | None,
-        Setting("model.localization.average", bool | None, under={"map_source": "attention"}, of_map=True),
-    ] = None
-    smoothing: Annotated[
-        str | None,
-        Setting(
-            "model.localization.smoothing",
-            Annotated[str, one_of(SMOOTHINGS)] | None,
-            under={"map_source": "attention"},
-            of_map=True,
-        ),
-    ] = None
-    resolution: Annotated[int, Setting("model.resolution", Resolution, trained=True)] = 1024
-    negative_prompt: Annotated[
-        str, Setting("", str, under={"guided": True}, option="what guidance leads away from")
-    ] = ""
+    matched_steps: bool = setting(False, "sampler.matched_steps", under={"hold_when": "first_pass"})
+    reuse: Annotated[str, one_of(REUSES)] = setting("nothing", "sampler.reuse")
+    refresh: Steps = setting(5, "sampler.refresh", under={"reuse": ("reference", "known")})
+    reference_strength: Strength = setting(
+        1.1,
+        "model.reference_strength",
+        under={INJECTION: True},
+        option="how strongly the source is heard (gamma); 1: as trained",
+    )
+    reference_strength_scope: Annotated[str, one_of(SCOPES)] = setting(
+        "all", "model.reference_strength_scope", under={INJECTION: True}
+    )
+    reference_attends: Annotated[str, one_of(ATTENDS)] = setting(
+        "everything",
+        "model.reference_attends",
+        under={INJECTION: True},
+        trained=True,
+        option="what the source's tokens attend to: everything (published), or itself, and an edit computes them once",
+    )
+    region_hold: bool = setting(
+        True, "model.region_hold", option="let the hold rule choose tokens to keep, or every token change"
+    )
+    hold_rule: Annotated[str, one_of(RULES)] = setting(
+        "threshold",
+        "model.hold.rule",
+        under={"region_hold": True},
+        option=f"how the map chooses the tokens that keep the source's code: {', '.join(RULES)}",
+    )
+    hold_when: Annotated[str, one_of(HOLD_TIMES)] = setting(
+        "every_step",
+        "model.hold.when",
+        under={"region_hold": True},
+        option="every_step (published), or first_pass: by one pass before the first step",
+    )
+    hold_threshold: Fraction = setting(
+        0.1,
+        "model.hold.threshold",
+        under={"hold_rule": lambda: readers("hold_threshold")},
+        option="rules threshold and hysteresis: tokens under this score keep the source's code, 0 to 1",
+    )
+    hold_peak: Fraction = setting(
+        0.99,
+        "model.hold.peak",
+        under={"hold_rule": lambda: readers("hold_peak")},
+        option="rule hysteresis: regions that nowhere reach this score keep the source's codes, too, 0 to 1",
+    )
+    hold_quantile: Fraction = setting(
+        0.8,
+        "model.hold.quantile",
+        under={"hold_rule": lambda: readers("hold_quantile")},
+        option="rule quantile: the share of the tokens that is held, 0 to 1",
+    )
+    map_source: Annotated[str, one_of(MAP_SOURCES)] = setting(
+        "attention",
+        "model.localization.source",
+        of_map=True,
+        option="what says where to edit: attention (published), posterior (how unlikely the model finds the source's "
+        "code) or guidance (how much the instruction takes from it)",
+    )
+    consolidation: bool = setting(
+        True,
+        "model.consolidation",
+        under=OF_ATTENTION,
+        of_map=True,
+        option="average layers and smooth, or read one layer as it is",
+    )
+    layers: tuple[int, ...] = setting(
+        tuple(range(28, 37)), "model.localization.layers", kind=Layers, under=OF_ATTENTION, of_map=True
+    )
+    single_layer: NotNegative = setting(
+        32, "model.localization.single_layer", under=OF_ATTENTION, of_map=True
+    )
+    average: bool | None = setting(None, "model.localization.average", under=OF_ATTENTION, of_map=True)
+    smoothing: Annotated[str, one_of(SMOOTHINGS)] | None = setting(
+        None, "model.localization.smoothing", under=OF_ATTENTION, of_map=True
+    )
+    resolution: Resolution = setting(1024, "model.resolution", trained=True)
+    negative_prompt: str = setting("", "", under={"guided": True}, option="what guidance leads away from")
 
     @property
     def averaged(self) -> bool:
@@ -331,3 +275,4 @@ def _plain(value: Any) -> Any:
 
 
 SETTINGS = declared(EditSettings)  # name -> what is declared of it, in the fields' order
+OPTIONS = tuple(name for name, setting in SETTINGS.items() if setting.option is not None)  # of ``edit.py``

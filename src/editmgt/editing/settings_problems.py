@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, create_model
 
 from editmgt.editing.hold_rules import needs, sources
-from editmgt.editing.settings import QUERY_UNDER, SETTINGS, EditSettings
+from editmgt.editing.settings import OF_ATTENTION, SETTINGS, EditSettings
 from editmgt.errors import UserError
 from editmgt.settings.declaration import silencer
 from editmgt.settings.mistakes import mistakes, show
@@ -66,26 +66,21 @@ def layer_problems(
     ]
 
 
-def check_guidance(
-    settings: EditSettings, names: tuple[str, str] = ("negative_prompt", "guidance_scale")
-) -> None:
-    """Raise a ``UserError`` where a negative prompt was asked for that nothing leads away from.
-
-    ``names`` are how the user calls the two settings.
-    """
+def check_guidance(settings: EditSettings, key: Callable[[str], str] = str) -> None:
+    """Raise a ``UserError`` where a negative prompt was asked for that nothing leads away from."""
     if not settings.guided:
         late = settings.guidance_scale > 1
         reason = (
             f"none of the {settings.steps} steps lies in its interval {list(settings.guidance_interval)}"
             if late
-            else f"{names[1]} {settings.guidance_scale:g} must be more than 1"
+            else f"{key('guidance_scale')} {settings.guidance_scale:g} must be more than 1"
         )
-        raise UserError(f"{names[0]} has no effect without guidance: {reason}.")
+        raise UserError(f"{key('negative_prompt')} has no effect without guidance: {reason}.")
 
 
 def check_query(settings: EditSettings, query: str | None) -> None:
     """Raise a ``UserError`` where a word was asked for that the map is not made of."""
-    if query is not None and silencer(QUERY_UNDER, asdict(settings), SETTINGS):
+    if query is not None and silencer(OF_ATTENTION, asdict(settings), SETTINGS):
         raise UserError(
             f"The query '{query}' chooses among the instruction's attention, which map_source={settings.map_source} does "
             "not read: leave it out, or set map_source to attention."

@@ -1,7 +1,7 @@
 """What is declared of settings, and of other keys of a configuration, beside name, type and default."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from functools import cache
 from typing import Any, get_type_hints
@@ -9,11 +9,11 @@ from typing import Any, get_type_hints
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting of an edit, written where its field is: ``steps: Annotated[int, Setting(...)] = 36``.
+    """What is declared of a setting of an edit; see :func:`setting`.
 
     Attributes:
         key: where a configuration has it; empty: nowhere.
-        kind: the pydantic type of its plain value, with its range.
+        kind: the pydantic type of its plain value, with its range; None: what its field is annotated with.
         under: the setting says nothing unless each of these others has the value (one of a tuple's; a function returns them,
             where it takes an import to know). A name with a dot is a key of the configuration that no edit has.
         of_map: whether it only makes the map: that changes pictures where a hold rule reads the map, and scores of the map.
@@ -29,16 +29,17 @@ class Setting:
     option: str | None = None
 
 
+def setting(default: Any, key: str, kind: Any = None, **more: Any) -> Any:
+    """Return a field of a dataclass that is a :class:`Setting`: ``steps: Steps = setting(36, "sampler.steps")``."""
+    return field(default=default, metadata={"setting": Setting(key, kind, **more)})
+
+
 @cache
 def declared(owner: type) -> dict[str, Setting]:
-    """Return name -> declaration of the fields of a class, in their order."""
+    """Return name -> declaration of the fields of a dataclass of settings, in their order."""
     hints = get_type_hints(owner, include_extras=True)
-    return {
-        name: entry
-        for name, hint in hints.items()
-        for entry in getattr(hint, "__metadata__", ())
-        if isinstance(entry, Setting)
-    }
+    own = {field.name: field.metadata["setting"] for field in fields(owner)}
+    return {name: replace(entry, kind=entry.kind or hints[name]) for name, entry in own.items()}
 
 
 def allowed(values: Any) -> tuple[Any, ...]:
