@@ -250,9 +250,8 @@ def load(options: argparse.Namespace) -> "Editor":
 
 def load_own(options: argparse.Namespace) -> "Editor":
     """Return the editor that :func:`add_loading` names, with the settings that it was finished with."""
-    from editmgt.editing.editor import (
-        Editor,
-    )  # late: the models' libraries take most of the seconds of a start
+    # late: a mistake need not wait for the models' libraries
+    from editmgt.editing.editor import Editor
 
     return Editor.from_pretrained(
         options.checkpoint,
