@@ -38,7 +38,7 @@ def picture(tmp_path: Path) -> Picture:
         ({"region_hold": False}, {"consolidation switched", "speed quality", "none"}),
         # a word chooses among attention, which these do not read
         ({"map_source": "attention", "hold_threshold": 0.03, "query": "red"},
-         {"speed quality", "attention", "speed balanced", "speed fast", "guidance_first", "likelihood_first", "otsu_first",
+         {"speed quality", "attention", "guidance_first", "likelihood_first", "otsu_first",
           "posterior", "posterior_first", "posterior_hysteresis"}),
     ],
 )  # fmt: skip
