@@ -176,9 +176,9 @@ def test_what_becomes_of_the_text_encoder_is_told_to_the_reader_in_use(
     read: list[str] = []
     whole = Reader.read
 
-    def noting(reader: Reader, *arguments: Any) -> None:
+    def noting(reader: Reader, *arguments: Any) -> Any:
         read.append(reader.afterwards)
-        whole(reader, *arguments)
+        return whole(reader, *arguments)
 
     monkeypatch.setattr(Reader, "read", noting)
     offload = ["text_encoder_afterwards=offload", "logger=none"]
