@@ -89,7 +89,7 @@ def test_rows_of_other_weights_are_not_gone_on_with_after_two_interruptions(
     for module in ("cell", "reference"):  # attempts that are stopped before their first row
         with monkeypatch.context() as stopped:
             stopped.setattr(
-                f"editmgt.sweeps.{module}.{'judge' if module == 'cell' else '_controls'}", interrupted
+                f"editmgt.sweeps.{module}.{'judged' if module == 'cell' else '_controls'}", interrupted
             )
             assert run("evaluate", *arguments) == command.INTERRUPTED
     assert run("evaluate", *arguments) == 0
