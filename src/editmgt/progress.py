@@ -6,6 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
+def time_left(seconds: float) -> str:
+    """About how long that is, in words."""
+    return f"about {seconds / 60:.0f} min left" if seconds >= 60 else "under a minute left"
+
+
 def _say(line: str) -> None:
     print(line, flush=True)  # a file is read while the work goes on
 
@@ -42,4 +47,4 @@ class _Lines:
             return
         self._told = now
         left = (now - self._start) / (done - self._first) * (total - done)
-        self.say(f"{self.title}: {done:,} of {total:,}, about {left / 60:.0f} min left")
+        self.say(f"{self.title}: {done:,} of {total:,}" + (f", {time_left(left)}" if left else ""))

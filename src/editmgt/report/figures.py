@@ -65,7 +65,11 @@ def draw_all(analysis: Analysis) -> tuple[dict[str, bytes], list[Figure], list[s
     else:
         found["strip.png"] = picture
         figures.append(Figure("strip.png", said))
-    return found, figures, absent
+    return (
+        found,
+        figures,
+        absent if len(analysis.distinct) > 1 else [],
+    )  # one run is not told what a sweep has
 
 
 def forest(analysis: Analysis) -> Drawing:
@@ -140,20 +144,22 @@ def tradeoff(analysis: Analysis) -> Drawing:
     ]
     sign = -1 if REGISTRY[analysis.primary].direction == "lower" else 1
     front = [points[i][:2] for i in pareto_front([(x.estimate, sign * y.estimate) for x, y, _ in points])]
-    drawing = Drawing(figsize=(11 if controls else 6.5, 4.9), layout="constrained")
-    panels: list[Axes] = drawing.subplots(1, 2 if controls else 1, squeeze=False)[0].tolist()
+    closer = bool(controls) and len(points) > 1
+    drawing = Drawing(figsize=(11 if closer else 6.5, 4.9), layout="constrained")
+    panels: list[Axes] = drawing.subplots(1, 1 + closer, squeeze=False)[0].tolist()
     for axes in panels:
         for i, (x, y, label) in enumerate(points):
             axes.errorbar(x.estimate, y.estimate, xerr=_bars(x), yerr=_bars(y), fmt="os^Dv"[i // len(COLOURS) % 5],
                           color=COLOURS[i % len(COLOURS)], label=label, lw=0.8)  # fmt: skip
-        axes.plot([x.estimate for x, _ in front], [y.estimate for _, y in front], "o-", mfc="none", ms=13,
-                  color=GREY, lw=1, zorder=0, label="Pareto front")  # fmt: skip
+        if len(points) > 1:
+            axes.plot([x.estimate for x, _ in front], [y.estimate for _, y in front], "o-", mfc="none", ms=13,
+                      color=GREY, lw=1, zorder=0, label="Pareto front")  # fmt: skip
         near = axes.axis()
         for marker, (x_control, y_control, name) in zip(cycle("*PXdp"), controls, strict=False):
             axes.plot(x_control, y_control, marker, color=GREY, ms=9, ls="none", label=name)
         axes.set_xlabel(metric_title(LEAKAGE))
     panels[0].set_ylabel(metric_title(analysis.primary))
-    if controls:  # far from the cells, which they would squeeze to a spot
+    if closer:  # the controls are far from the cells, which they squeeze to a spot
         panels[1].axis(near)
         panels[1].set_title("the cells, closer", fontsize=9)
     _legend(drawing, panels[0])

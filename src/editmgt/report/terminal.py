@@ -1,10 +1,11 @@
 """The report on a terminal: the cells, then the effects on the primary metric, then the answer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich import table as rich_table
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 
 from editmgt.report import pairwise
 from editmgt.report.analysis import Analysis, columns
@@ -21,17 +22,20 @@ from editmgt.report.numbers import column_title, metric_title
 from editmgt.report.stored import Line
 from editmgt.report.words import answer
 
+_NAME = 28  # characters of a line of a cell's or an effect's name
+
 
 def show(analysis: Analysis, console: Console | None = None) -> None:
     """Print; ``console`` is rich's own unless given."""
     # a file has no width: the table should not be folded into one of 80 columns
     console = console or Console(width=None if Console().is_terminal else 160)
-    console.print(_cells(analysis.lines))
+    names = columns(analysis.lines)
+    console.print(_that_fits(console, len(names), lambda shown: _cells(analysis.lines, names[:shown])))
     families = [analysis.of_family(analysis.primary, name) for name in ("effects", "comparisons")]
     if effects := [effects_table(analysis, family, "") for family in families if family]:
-        console.print(_table(f"effects on {metric_title(analysis.primary)}", *effects))
+        console.print(_tables(console, f"effects on {metric_title(analysis.primary)}", *effects))
     for found in analysis.tournaments:
-        console.print(_table(f"ratings on {found.benchmark}", Table("", *pairwise.table(found))))
+        console.print(_tables(console, f"ratings on {found.benchmark}", Table("", *pairwise.table(found))))
     for text in (
         *analysis.notes,
         *trainings(analysis.lines),
@@ -42,14 +46,24 @@ def show(analysis: Analysis, console: Console | None = None) -> None:
         console.print(text.replace("**", ""), markup=False, highlight=False, soft_wrap=True)
 
 
-def _cells(lines: Sequence[Line]) -> rich_table.Table:
+def _that_fits(console: Console, columns: int, make: Callable[[int], rich_table.Table]) -> rich_table.Table:
+    """The table with as many columns, from the first, as the console is wide: a number that is cut short is none."""
+    for shown in range(columns, -1, -1):
+        table = make(shown)
+        if Measurement.get(console, console.options.update(width=9999), table).maximum <= console.width:
+            break
+    if shown < columns:
+        table.caption = f"more columns in the report: {columns - shown}"
+    return table
+
+
+def _cells(lines: Sequence[Line], names: Sequence[str]) -> rich_table.Table:
     table = rich_table.Table(header_style="bold")
-    table.add_column("", overflow="fold")
-    names = columns(lines)
+    table.add_column("", overflow="fold", max_width=_NAME)
     for name in names:
         group, _, rest = column_title(name).partition("/")
-        table.add_column(f"{group}\n{rest}", justify="right")
-    table.add_column("n", justify="right")
+        table.add_column(f"{group}\n{rest}", justify="right", no_wrap=True)
+    table.add_column("n", justify="right", no_wrap=True)
     for index, line in enumerate(lines):
         style = "red" if line.state != "done" else "dim" if line.kind == "control" else ""
         last_of_kind = index + 1 < len(lines) and lines[index + 1].kind != line.kind
@@ -61,15 +75,19 @@ def _cells(lines: Sequence[Line]) -> rich_table.Table:
     return table
 
 
-def _table(title: str, *parts: Table) -> rich_table.Table:
+def _tables(console: Console, title: str, *parts: Table) -> rich_table.Table:
     """Tables of one header as one, a line between them."""
-    first, *others = parts[0].header
-    table = rich_table.Table(title=escape(title), header_style="bold")
-    table.add_column(escape(first), overflow="fold")
-    for name in others:
-        table.add_column(escape(name), justify="right")
-    for part in parts:
-        for row in part.rows:
-            table.add_row(*map(escape, row))
-        table.add_section()
-    return table
+    first, *others = map(escape, parts[0].header)
+
+    def make(shown: int) -> rich_table.Table:
+        table = rich_table.Table(title=escape(title), header_style="bold")
+        table.add_column(first, overflow="fold", max_width=_NAME)
+        for name in others[:shown]:
+            table.add_column(name, justify="right", no_wrap=True)
+        for part in parts:
+            for row in part.rows:
+                table.add_row(*map(escape, row[: 1 + shown]))
+            table.add_section()
+        return table
+
+    return _that_fits(console, len(others), make)

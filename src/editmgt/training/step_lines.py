@@ -10,6 +10,8 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, RichProgressBar, Timer
 from torch import Tensor
 
+from editmgt.progress import time_left
+
 PAUSE = 30.0  # seconds between lines
 
 
@@ -57,11 +59,12 @@ class Lines(Callback):
         step, loss = trainer.global_step, self._loss
         made = step - self._first
         if loss is None or made < 1:
-            return f"step {step}, getting ready"
+            checks = trainer.validating or trainer.sanity_checking  # type: ignore[attr-defined]
+            return f"step {step}, {'measuring the dev loss' if checks else 'preparing the data'}"
         rate = made / (time.perf_counter() - self._start)
         total = f" of {trainer.max_steps:,}" if trainer.max_steps > 0 else ""
         left = min(self._seconds_left(trainer, rate), default=float("inf"))
-        return f"step {step:,}{total}, loss {float(loss):.3f}, {rate:.2g} steps/s, about {left / 60:.0f} min left"
+        return f"step {step:,}{total}, loss {float(loss):.3f}, {rate:.2g} steps/s, {time_left(left)}"
 
     def _seconds_left(self, trainer: Trainer, rate: float) -> Iterator[float]:
         """By the steps and by the clock, as far as either ends the training."""
