@@ -66,6 +66,7 @@ def test_what_cannot_run_here_is_a_valid_command(command: str) -> None:
 def test_readme_command(command: str, tmp_path: Path) -> None:
     _, script, *arguments = shlex.split(command)
     Image.fromarray(SceneDataset("test")[0].source).save(tmp_path / "photo.png")
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
     arguments = [
         a for a in arguments if not a.startswith(("benchmark.size=", "sampler=")) and a not in PRESETS[script]
     ]  # the presets set them

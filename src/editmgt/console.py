@@ -22,8 +22,10 @@ def main() -> int:
     """Become the command that is named; returns the exit status where there is none."""
     name, *arguments = sys.argv[1:] or [""]
     if name not in COMMANDS:
-        print(f"usage: editmgt {'|'.join(COMMANDS)} ...{nearest(name, COMMANDS)}", file=sys.stderr)
-        return 2
+        asked = name in ("-h", "--help")
+        usage = f"usage: editmgt {'|'.join(COMMANDS)} ...{nearest(name, COMMANDS)}"
+        print(usage, file=sys.stdout if asked else sys.stderr)
+        return 0 if asked else 2
     if not (ROOT / "conf").is_dir():
         print('editmgt needs its clone, where conf/ is: pip install -e ".[dev]" there.', file=sys.stderr)
         return 2

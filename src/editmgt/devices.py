@@ -42,7 +42,7 @@ def check_accelerator(accelerator: str, devices: int, precision: str) -> None:
     found = {"cuda": cuda, "mps": mps, "gpu": cuda or mps, "auto": cuda or mps or None}.get(accelerator)
     asked = f"trainer.accelerator={accelerator} trainer.devices={devices}"
     if found is not None and found < devices:
-        raise UserError(f"{asked}: this machine has {found} such; trainer=cpu trains without.")
+        raise UserError(f"{asked}: this machine has {found or 'none'} of them; trainer=cpu trains without.")
     cores = os.cpu_count() or 1
     if found is None and devices > max(cores, _PROCESSES):
         raise UserError(

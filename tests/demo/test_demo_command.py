@@ -36,6 +36,25 @@ def test_a_broken_checkpoint_is_told_as_edit_py_tells_it(tmp_path: Path) -> None
     assert result.stderr.splitlines() == [said]
 
 
+def test_a_busy_machine_serves_too(tmp_path: Path) -> None:
+    """Gradio gives a page of its own three seconds to answer, and says that there is none; the checkpoint ends it here."""
+    (tmp_path / "broken").mkdir()
+    arguments = ["--checkpoint", "broken", "--port", str(free_port())]
+    code = (
+        "import sys; from gradio import networking; networking.url_ok = lambda url: False\n"
+        f"from editmgt.demo.__main__ import main; sys.exit(main({arguments}))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2 and "is not an editor" in result.stderr and "http://" in result.stdout
+
+
 def test_neither_help_nor_a_lack_of_gradio_waits_for_anything(tmp_path: Path) -> None:
     code = (
         "import sys; {}; from editmgt.demo.__main__ import main\n"

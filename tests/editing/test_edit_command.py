@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -191,7 +192,9 @@ def test_a_directory_with_a_mask_for_each_picture(tiny_bundle: Path, photo: Path
     assert last.startswith("c.png,failed,The mask has no white")
 
 
-def test_a_box_is_the_mask_that_it_names(tiny_bundle: Path, photo: Path) -> None:
+def test_a_box_is_the_mask_that_it_names(
+    tiny_bundle: Path, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Of one picture, and of each picture of a directory in its own size."""
     folder, out = (photo.parent / name for name in ("in", "out"))
     folder.mkdir()
@@ -213,7 +216,15 @@ def test_a_box_is_the_mask_that_it_names(tiny_bundle: Path, photo: Path) -> None
     ]
     box = ["--box", "0,25,50,75"]
     line = [str(photo), "make it blue", "--output"]
-    assert edit_command.main([*line, f"{out}_box.png", *box, *options]) == 0
+    assert edit_command.main([*line, f"{out}_box.png", *box, *options, "--explain"]) == 0
+    told = re.search(r"(\d+)% of the tokens held, (\d+)% by the mask", capsys.readouterr().out)
+    assert (
+        told and told[1] == told[2] and 50 < int(told[1]) < 90
+    )  # no rule holds; a code at the rim may change
+    with Image.open(f"{out}_box_explain.png") as explained:
+        pixels = np.asarray(explained.convert("RGB")).astype(int)
+    held = pixels[60:, -pixels.shape[1] // 4 :]
+    assert (held[..., 1] - held[..., 0] > 20).mean() > 0.3  # what the mask keeps is tinted
     assert (
         edit_command.main([*line, f"{out}_mask.png", "--mask", str(photo.with_name("mask.png")), *options])
         == 0

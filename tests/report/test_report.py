@@ -32,6 +32,7 @@ from editmgt.report.gallery import gallery
 from editmgt.report.latex import escape, latex
 from editmgt.report.markdown import markdown
 from editmgt.report.strip import disagreement
+from editmgt.report.terminal import show
 from editmgt.report.web_page import page
 from editmgt.report.words import answer
 
@@ -105,6 +106,20 @@ def test_a_reader_learns_in_five_lines_what_changed_and_whether_it_is_real(sweep
     build(sweep, quiet())
     assert not (report / "strip.png").exists()
     assert "No strip.png: no sample has a picture in two cells" in (report / "report.md").read_text()
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_a_narrow_terminal_cuts_no_number(sweep: Path, width: int) -> None:
+    """Columns that do not fit are counted; those that do are whole."""
+    wide, narrow = quiet(), Console(file=StringIO(), width=width)
+    build(sweep, wide)
+    show(analyse(sweep), narrow)
+    lines = narrow.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    tables = [line for line in lines if line.startswith(("│", "┃", "┡", "┏"))]
+    assert tables and all(len(line) <= width and "…" not in line for line in tables)
+    assert sum("more columns in the report: " in line for line in lines) >= 1
+    everything = wide.file.getvalue()  # type: ignore[attr-defined]
+    assert all(number in everything for line in tables for number in re.findall(r"\d+\.\d+", line))
 
 
 def test_the_files_for_programs_hold_what_was_computed(sweep: Path) -> None:

@@ -54,7 +54,9 @@ def test_accelerators_and_strategies_of_every_cell(told: Told, monkeypatch: pyte
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
-    none = ["trainer.accelerator=gpu trainer.devices=1: this machine has 0 such; trainer=cpu trains without."]
+    none = [
+        "trainer.accelerator=gpu trainer.devices=1: this machine has none of them; trainer=cpu trains without."
+    ]
     assert told("train", "trainer=gpu") == none
     assert told("train", "-m", "trainer=cpu,gpu", "seed=0,1") == none
     [line] = told("train", "-m", "trainer.strategy=auto,fsdp")
@@ -73,7 +75,7 @@ def test_a_cluster_may_have_the_gpus_that_this_machine_has_not(
     sweep = ["-m", "trainer=gpu", "seed=0,1", "plan=only"]
     assert command.main("train", lambda: None, CONF, [*sweep, "hydra/launcher=submitit_slurm"]) == 0
     assert command.main("train", lambda: None, CONF, [*sweep, "hydra/launcher=submitit_local"]) == 2
-    assert "this machine has 0 such" in capsys.readouterr().err
+    assert "this machine has none of them" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -134,7 +134,7 @@ def test_a_failing_cell_is_recorded_and_the_others_go_on(
         (
             "train",
             ["init_from='{bundle}'", "model.localization.layers=[1,2]", "trainer=gpu"],
-            "trainer.accelerator=gpu trainer.devices=1: this machine has 0 such; trainer=cpu trains without.",
+            "trainer.accelerator=gpu trainer.devices=1: this machine has none of them; trainer=cpu trains without.",
         ),
     ],
 )

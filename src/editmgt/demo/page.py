@@ -59,6 +59,7 @@ class Page:
             run_history=False,
             pwa=False,
             ssr_mode=False,
+            _frontend=False,  # else Gradio gives up where its page takes three seconds to answer, as on a busy machine
             mcp_server=False,
             enable_monitoring=False,
             # Gradio's own greys, and white on its orange, are too pale to be read

@@ -18,7 +18,7 @@ class Panel:
                 label="Source | edit", interactive=False, buttons=["fullscreen"], elem_id=f"{name}-slider"
             )
             with gr.Row():
-                self.where = _picture("Map: where it looks")
+                self.where = _picture("Map: where to edit")
                 self.held = _picture("Held tokens")
             self.command = gr.Textbox(
                 label="The same from the command line",

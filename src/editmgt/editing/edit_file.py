@@ -1,6 +1,7 @@
 """Editing a picture as a command line of ``edit.py`` asks: check everything, load the editor, edit, write."""
 
 import argparse
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from editmgt.editing.composite import edited_region, largest_change
 from editmgt.editing.cuts import told_once
 from editmgt.editing.edit_options import flag
 from editmgt.editing.images import upright_rgb, working_size
-from editmgt.editing.masks import may_change, read_mask
+from editmgt.editing.masks import codes_that_may_change, may_change, read_mask
 from editmgt.editing.original import Original
 from editmgt.editing.output import (
     check_composite,
@@ -132,10 +133,25 @@ def edit(
         notes = write_edit(output, original, result.images[i], picture_format, options.composite)
         told |= dict.fromkeys(notes)
         written_to = str(output)
+        held_HW = result.held[i]
+        said = f"{result.seconds:.1f} s, {held_HW.float().mean():.0%} of the tokens held"
+        if mask is not None:
+            by_mask_HW = ~codes_that_may_change(may_change(mask), (held_HW.shape[0], held_HW.shape[1]))
+            held_HW = held_HW | by_mask_HW
+            said = (
+                f"{result.seconds:.1f} s, {held_HW.float().mean():.0%} of the tokens held, "
+                f"{by_mask_HW.float().mean():.0%} by the mask"
+            )
         if options.explain:
-            _explain(explained(output), source, options.instruction[i // len(seeds)], result, i)
+            explanation = explain_row(
+                source,
+                options.instruction[i // len(seeds)],
+                upright_rgb(result.images[i]),
+                result.localization[i],
+                held_HW,
+            )
+            write(explained(output), explanation, "PNG")
             written_to += f" and {explained(output)}"
-        said = f"{result.seconds:.1f} s, {result.held[i].float().mean():.0%} of the tokens held"
         if options.composite:
             # where the mask is black nothing may show; a feathered one shows something in all of its greys
             shown = None if mask is None else may_change(mask, 1) if options.feather else may_change(mask)
@@ -164,17 +180,20 @@ def write_edit(
     return [f"it has {original.converted}: written as sRGB.", *notes] if original.converted else notes
 
 
-def _explain(path: Path, source: Image.Image, instruction: str, result: "EditResult", i: int) -> None:
-    edited = upright_rgb(result.images[i])
-    write(path, explain_row(source, instruction, edited, result.localization[i], result.held[i]), "PNG")
-
-
 def check_instructions(instructions: Sequence[str]) -> None:
     """Raise a ``UserError`` for an instruction that says nothing, or nothing readable."""
     for instruction in instructions:
         check_text(instruction, "instruction")
         if not instruction.strip():
             raise UserError('The instruction is empty: say what to change, as in "make the hat red".')
+        if re.fullmatch(r"[\w.]+=\S+", instruction):
+            key, _, value = instruction.partition("=")
+            raise UserError(f"{instruction} is no instruction: write {flag(key)} {value}.")
+    if len(instructions) > 2 and not any(" " in instruction.strip() for instruction in instructions):
+        raise UserError(
+            f"{len(instructions)} instructions of one word each: put the sentence into plain quotes, "
+            f'"{" ".join(instructions).strip("“”„«»")}".'
+        )
 
 
 def check_settings(options: argparse.Namespace) -> None:

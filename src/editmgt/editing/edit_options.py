@@ -2,20 +2,32 @@
 
 import argparse
 import os
+import re
+import sys
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NoReturn
 
 from editmgt.editing.box import read_box
 from editmgt.editing.picture_files import MAX_PIXELS
 from editmgt.editing.settings import OPTIONS, SETTINGS, EditSettings
-from editmgt.errors import UserError
+from editmgt.errors import UserError, nearest
 
 LONGEST_PART = 255  # bytes, on every common file system
 
 
 class Parser(argparse.ArgumentParser):
     """Raises a ``UserError`` for a mistake."""
+
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
+        """Name an option that there is not before one that is missing: it is most likely its misspelling."""
+        given = sys.argv[1:] if args is None else args
+        for option in (one.partition("=")[0] for one in takewhile(lambda one: one != "--", given)):
+            if re.match("--?[A-Za-z]", option) and option not in self._option_string_actions:
+                close = nearest(option, self._option_string_actions)
+                raise UserError(f"There is no option {option}.{close} See {self.prog} --help.")
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         """Say it in one line."""

@@ -26,6 +26,8 @@ def output_format(path: Path, lossless: bool = False) -> str:
             f"--output {path} is a directory and cannot be written: name a file, such as {path / 'out.png'}."
         )
     extensions = {end: name for end, name in Image.registered_extensions().items() if name in Image.SAVE}
+    if not path.suffix:
+        raise UserError(f"--output {path} has no ending that says the format: {path}.png, for one.")
     if path.suffix.lower() not in extensions:
         raise UserError(
             f"--output {path}: '{path.suffix}' is no image format that can be written; "

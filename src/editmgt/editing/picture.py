@@ -51,7 +51,7 @@ def explain_row(
         panels.append(("target", fit(target)))
     panels += [
         ("edited", fit(edited)),
-        ("where the instruction looks", heat(fit(source), localization)),
+        ("where to edit, by the map", heat(fit(source), localization)),
         (f"held tokens: {held.float().mean():.0%}", tint(fit(edited), held)),
     ]
     return _lay_out(instruction, panels)

@@ -20,7 +20,12 @@ class TooManyPixels(UserError):
 def read_image(path: Path | str, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Read a whole picture from disk; a missing, truncated, foreign or too large file is a ``UserError``."""
     if not Path(path).is_file():
-        raise UserError(f"There is no image file '{path}'.")
+        swapped = (
+            " The picture comes first, then the instruction."
+            if " " in str(path) and not Path(path).suffix
+            else ""
+        )
+        raise UserError(f"There is no image file '{path}'.{swapped}")
     return _decode(Path(path), f"'{path}'", max_pixels)
 
 
