@@ -15,7 +15,7 @@ from editmgt.demo.examples import write_scenes
 from editmgt.demo.panel import Panel
 from editmgt.demo.session import NOTHING, SPEEDS, Picture, Session, Shown
 from editmgt.editing.hold_rules import RULES
-from editmgt.editing.settings import HOLD_TIMES, MAP_SOURCES
+from editmgt.editing.settings import ATTENDS, HOLD_TIMES, MAP_SOURCES, OPTIONS, SETTINGS, EditSettings
 from editmgt.errors import UserError
 
 MAX_BYTES = 100_000_000  # of an upload
@@ -23,6 +23,12 @@ WAITING = 16  # edits that wait for one another; more are refused
 TEAL = "rgb(0, 150, 136)"  # what is drawn where the picture may change, as in the pictures of what is held
 PAUSE = 0.4  # seconds between steps that are played
 HERE = Path(__file__).parent
+CHOICES = {
+    "reference_attends": ATTENDS,
+    "hold_rule": RULES,
+    "hold_when": HOLD_TIMES,
+    "map_source": MAP_SOURCES,
+}
 
 
 class Page:
@@ -39,7 +45,8 @@ class Page:
             with gr.Row():
                 with gr.Column(scale=2, min_width=320):
                     self._choices()
-                with gr.Column(scale=3, min_width=320):
+                # hidden before the first edit: Gradio's empty pictures are no help to anyone
+                with gr.Column(scale=3, min_width=320), gr.Column(visible=False) as self.results:
                     self._results()
             self._events()
         self.blocks.queue(max_size=WAITING, default_concurrency_limit=1)
@@ -136,27 +143,7 @@ class Page:
     def _settings(self) -> None:
         """What a command line of ``edit.py`` chooses; empty, which is the checkpoint's own, until that is loaded."""
         self.preset = gr.Dropdown([*self.presets], label="A way to hold, by its name", value=None)
-        switch = [("on", True), ("off", False)]  # a checkbox has no third state for what is not known yet
-        self.settings: dict[str, Any] = {
-            "region_hold": gr.Radio(switch, value=None, label="Region hold"),
-            "consolidation": gr.Radio(switch, value=None, label="Consolidation of attention"),
-            "map_source": gr.Dropdown(
-                [*MAP_SOURCES], value=None, label="What says where to edit (map source)"
-            ),
-            "hold_rule": gr.Dropdown([*RULES], value=None, label="Hold rule"),
-            "hold_when": gr.Dropdown([*HOLD_TIMES], value=None, label="Held when"),
-            "hold_threshold": gr.Number(
-                label="Hold threshold", info="0 to 1, of the rules threshold and hysteresis", step=0.01
-            ),
-            "hold_peak": gr.Number(label="Hold peak", info="0 to 1, of the rule hysteresis", step=0.01),
-            "hold_quantile": gr.Number(label="Hold quantile", info="0 to 1, of the rule quantile", step=0.01),
-            "steps": gr.Number(label="Steps", precision=0),
-            "guidance_scale": gr.Number(label="Guidance scale", info="up to 1: none", step=0.5),
-            "reference_strength": gr.Number(
-                label="Reference strength", info="how strongly the picture is heard", step=0.1
-            ),
-            "negative_prompt": gr.Textbox("", label="Negative prompt", info="what guidance leads away from"),
-        }
+        self.settings = {name: _field(name) for name in OPTIONS}
         self.others: dict[str, Any] = {
             "speed": gr.Dropdown(
                 [("as the checkpoint was finished", ""), *SPEEDS.values()],
@@ -177,12 +164,6 @@ class Page:
         }
 
     def _results(self) -> None:
-        """All of it is hidden before the first edit: Gradio's empty pictures are no help to anyone."""
-        self.results = gr.Column(visible=False)
-        with self.results:
-            self._edits()
-
-    def _edits(self) -> None:
         with gr.Row():
             self.panels = [Panel("edit"), Panel("beside")]
         with gr.Row():
@@ -192,7 +173,7 @@ class Page:
             self.play = gr.Button("Play", scale=1, min_width=80, elem_id="play")
         with gr.Row():
             for panel in self.panels:
-                panel.add_tokens()
+                panel.tokens.render()
         gr.Markdown("Grey: not known yet. Green: held, the picture's own code.")
         self.frames = gr.State([])
         self.files = gr.File(
@@ -230,7 +211,7 @@ class Page:
             [
                 self.status,
                 self.results,
-                *(part for panel in self.panels for part in panel.parts()),
+                *(part for panel in self.panels for part in panel.parts),
                 self.step,
                 self.frames,
                 self.files,
@@ -298,6 +279,19 @@ class Page:
             self.frames: frames,
             self.files: [str(file) for file in shown[0].files],
         }
+
+
+def _field(name: str) -> Any:
+    """A setting's field, empty until the checkpoint's own value is known, with what ``edit.py --help`` says of it."""
+    said: dict[str, Any] = {"label": name.replace("_", " ").capitalize(), "info": SETTINGS[name].option}
+    if name in CHOICES:
+        return gr.Dropdown([*CHOICES[name]], value=None, **said)
+    kind = type(getattr(EditSettings, name))
+    if kind is bool:  # a checkbox has no third state for what is not known yet
+        return gr.Radio([("on", True), ("off", False)], value=None, **said)
+    if kind is str:
+        return gr.Textbox("", **said)
+    return gr.Number(precision=0, **said) if kind is int else gr.Number(step=0.05, **said)
 
 
 def _steps(frames: list[dict[int, Path]]) -> list[int]:

@@ -8,10 +8,9 @@ from editmgt.demo.session import Shown
 
 
 class Panel:
-    """The parts that show one edit."""
+    """The parts that show one edit; ``parts`` is everything that :meth:`show` changes."""
 
     def __init__(self, name: str) -> None:
-        self.name = name
         with gr.Column(min_width=300, elem_id=f"{name}-panel") as self.column:
             self.title = gr.Markdown("")
             self.slider = gr.ImageSlider(
@@ -30,29 +29,16 @@ class Panel:
             self.download = gr.DownloadButton(
                 "Download the edit (PNG)", interactive=False, elem_id=f"{name}-download"
             )
-
-    def add_tokens(self) -> None:
-        """Add the picture of the tokens after a step, which stands elsewhere."""
         self.tokens = gr.Image(
             label="Tokens",
             interactive=False,
             buttons=[],
             alt_text="the tokens after the step",
-            elem_id=f"{self.name}-tokens",
+            elem_id=f"{name}-tokens",
+            render=False,  # it stands elsewhere
         )
-
-    def parts(self) -> list[Any]:
-        """Everything that :meth:`show` changes."""
-        return [
-            self.column,
-            self.title,
-            self.slider,
-            self.where,
-            self.held,
-            self.command,
-            self.download,
-            self.tokens,
-        ]
+        self.parts: list[Any] = [self.column, self.title, self.slider, self.where, self.held]
+        self.parts += [self.command, self.download, self.tokens]
 
     def show(self, shown: Shown | None) -> dict[Any, Any]:
         """What changes for an edit, or where there is none."""
