@@ -59,7 +59,7 @@ class Lines(Callback):
         step, loss = trainer.global_step, self._loss
         made = step - self._first
         if loss is None or made < 1:
-            checks = trainer.validating or trainer.sanity_checking  # type: ignore[attr-defined]
+            checks = trainer.validating or trainer.sanity_checking
             return f"step {step}, {'measuring the dev loss' if checks else 'preparing the data'}"
         rate = made / (time.perf_counter() - self._start)
         total = f" of {trainer.max_steps:,}" if trainer.max_steps > 0 else ""
