@@ -154,7 +154,7 @@ def test_parts_and_sums_of_splits_are_opened(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("group", "argument", "key"),
     [
-        ("tiny_base", "model.transformer.num_layers=abc", "model.transformer"),
+        ("tiny_base", "model.transformer.num_layers=abc", "model.transformer:"),
         ("tiny_base", "model.text_encoder.num_attention_heads=5", "model.text_encoder"),
         ("tiny_codec", "model.vqvae.norm_num_groups=7", "model.vqvae"),
     ],

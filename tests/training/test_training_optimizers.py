@@ -64,7 +64,7 @@ def test_null_is_pytorchs_own_choice_where_it_has_one() -> None:
 
 
 def test_callbacks_are_made_in_their_order_and_judge_their_values() -> None:
-    [ema] = chosen_callbacks({"ema": EMA})
+    [_, ema] = chosen_callbacks({"ema": EMA})  # behind what begins its mean late
     assert type(ema).__name__ == "EMAWeightAveraging" and chosen_callbacks(None) == []
     assert callback_problems({"ema": EMA}) == []
     [line] = callback_problems({"ema": EMA | {"decay": 5}})

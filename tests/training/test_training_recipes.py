@@ -75,7 +75,11 @@ def test_adapters_beside_weights_that_start_fresh_are_refused(tiny_bundle: Path,
     for start, changes, fresh in (
         (tiny_bundle, {"attention_injection": False}, "reference_projection"),
         (tiny_bundle, {"transformer": transformer | {"connector_type": "linear"}}, "connector"),
-        (tmp_path / "codec", {"transformer": transformer, "text_encoder": text_encoder}, "the transformer"),
+        (
+            tmp_path / "codec",
+            {"transformer": transformer, "text_encoder": text_encoder, "train_text_encoder": True},
+            "the transformer",
+        ),
     ):
         said = f"model.lora.rank=2: adapters alone would learn, but not what starts fresh: {fresh}. Train all weights first"
         with pytest.raises(UserError, match=re.escape(said)):

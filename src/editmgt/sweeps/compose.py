@@ -118,7 +118,7 @@ def compose_all(conf_dir: Path, task: str, arguments: list[str], multirun: bool)
         tell(mistakes)
         directory = _directory(task, [*hydras, *jobs[0]], multirun)
     cells, notes = zip(*filter(None, found), strict=True)
-    if any(cell.config.study != cells[0].config.study for cell in cells):
+    if multirun and any(cell.config.study != cells[0].config.study for cell in cells):
         named = [
             str(o.input_line) for o in swept if o.is_sweep_override() and is_group(conf_dir, o.key_or_group)
         ]
