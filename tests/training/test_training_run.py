@@ -102,6 +102,15 @@ def test_a_checkpoint_whose_optimiser_has_other_groups_is_refused(tiny_bundle: P
         train(config, tmp_path / "run", resume=checkpoint)
 
 
+def test_a_checkpoint_of_another_optimiser_is_refused(tiny_bundle: Path, tmp_path: Path) -> None:
+    config = configuration(tiny_bundle, tmp_path / "cache", max_steps=1)
+    train(config, tmp_path / "run")
+    config["model"]["optimizer"] = {"_target_": "torch.optim.SGD", "lr": 0.1}
+    said = "is the checkpoint of another training: its optimiser was no SGD: it has no dampening."
+    with pytest.raises(UserError, match=said):
+        train(config, tmp_path / "run", resume=tmp_path / "run" / LAST)
+
+
 def test_a_schedulers_tasks_are_not_the_trainings_processes(
     tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

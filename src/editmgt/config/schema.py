@@ -207,7 +207,7 @@ class Logger(Strict):
     """Where results are logged, and how much of them."""
 
     name: Literal["wandb", "csv", "none"]
-    project: Text | None = None
+    project: Annotated[str, Field(pattern=r"^[^/\\#?%:]{1,128}$")] | None = None
     entity: Text | None = None
     pictures: NotNegative = 0
     weights: NotNegative = 0

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from editmgt.editing.lettering import Font, font_for
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -112,7 +114,7 @@ def _picture(values: np.ndarray) -> Image.Image:
 
 
 def _lay_out(title: str, panels: list[tuple[str, Image.Image]]) -> Image.Image:
-    title_font, label_font = ImageFont.load_default(TITLE_SIZE), ImageFont.load_default(LABEL_SIZE)
+    title_font, label_font = font_for(title, TITLE_SIZE), ImageFont.load_default(LABEL_SIZE)
     cells = [max(panel.width, round(label_font.getlength(label))) for label, panel in panels]
     width = sum(cells) + MARGIN * (len(panels) + 1)
     title = _wrap(title, title_font, width - 2 * MARGIN)
@@ -132,12 +134,16 @@ def _lay_out(title: str, panels: list[tuple[str, Image.Image]]) -> Image.Image:
     return picture
 
 
-def _wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> str:
+def _wrap(text: str, font: Font, width: float) -> str:
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and font.getlength(longer) > width:
-            lines.append(word)
-        else:
+        if font.getlength(longer) <= width:
             lines[-1] = longer
+            continue
+        lines += [""] if lines[-1] else []
+        for letter in word:  # Chinese has no spaces: it breaks anywhere
+            if lines[-1] and font.getlength(lines[-1] + letter) > width:
+                lines.append("")
+            lines[-1] += letter
     return "\n".join(lines)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from editmgt.editing.lettering import font_for
 from editmgt.editing.picture_files import png
 from editmgt.metrics.registry import REGISTRY
 from editmgt.report.analysis import Analysis
@@ -44,12 +45,8 @@ def strip(analysis: Analysis) -> tuple[bytes | None, str]:
     for row, index in enumerate(chosen):
         top = row * height + head
         sample_id, _, edit_type, instruction, _ = samples[index]
-        draw.text(
-            (_GAP, top + 4),
-            " ".join(f"{sample_id} ({edit_type}): {instruction}".split())[: width // 6],
-            fill=(32, 32, 36),
-            font=font,
-        )
+        text = " ".join(f"{sample_id} ({edit_type}): {instruction}".split())[: width // 6]
+        draw.text((_GAP, top + 4), text, fill=(32, 32, 36), font=font_for(text, 11))
         for column, paths in enumerate(folders.values()):
             if sample_id in paths:
                 with Image.open(paths[sample_id]) as image:

@@ -25,6 +25,7 @@ _KINDS = {
 }
 _PATTERNS = {
     "max_time": "must be days:hours:minutes:seconds, such as 00:00:05:00.",
+    "project": r"must be the name of a W&B project, without / \ # ? % and :.",
     "endpoint": "must begin with http:// or https://.",
     "shard": "must be written i/n, such as 0/4.",
     "name": "must be letters, digits, '.', '_' or '-'.",

@@ -12,6 +12,8 @@ from lightning.pytorch.utilities import rank_zero_only
 from editmgt.errors import UserError
 from editmgt.files import replacing
 from editmgt.settings.mistakes import show
+from editmgt.training.codec_module import CodecModule
+from editmgt.training.decoder import DecoderModule
 from editmgt.training.editor_module import EditorModule
 
 
@@ -69,8 +71,8 @@ class MadeWith(Callback):
                 )
 
 
-def read_shapes(path: Path) -> tuple[dict[str, tuple[int, ...]], list[int]]:
-    """Return the shapes of the weights in a training's checkpoint, and how many each group of its optimiser has.
+def read_shapes(path: Path) -> tuple[dict[str, tuple[int, ...]], list[dict[str, Any]]]:
+    """Return the shapes of the weights in a training's checkpoint, and its optimiser's groups.
 
     Raises:
         UserError: for a file that is no whole checkpoint.
@@ -78,12 +80,12 @@ def read_shapes(path: Path) -> tuple[dict[str, tuple[int, ...]], list[int]]:
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         shapes = {str(name): tuple(tensor.shape) for name, tensor in stored["state_dict"].items()}
-        return shapes, [len(group["params"]) for group in stored["optimizer_states"][0]["param_groups"]]
+        return shapes, [{**group} for group in stored["optimizer_states"][0]["param_groups"]]
     except Exception as error:  # a broken file makes torch and pickle raise a dozen kinds
         raise UserError(f"resume={path} cannot be read: it is no whole checkpoint of a training.") from error
 
 
-def check_fits(path: Path, module: LightningModule) -> None:
+def check_fits(path: Path, module: EditorModule | CodecModule | DecoderModule) -> None:
     """Raise a ``UserError`` where the checkpoint is not one of a training of ``module``; what is frozen may be absent."""
     stored, groups = read_shapes(path)
     own = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
@@ -94,10 +96,14 @@ def check_fits(path: Path, module: LightningModule) -> None:
         for name, shape in stored.items()
         if own.get(name) != shape
     ]
-    if isinstance(module, EditorModule):
-        sizes = [len(group["params"]) for group in module.parameter_groups()]
-        if groups != sizes:
-            wrong.append(f"its optimiser has groups of {show(groups)} weights, which should be {show(sizes)}")
+    optimizer = module.make_optimizer(module.parameter_groups())
+    stored_sizes, sizes = ([len(group["params"]) for group in of] for of in (groups, optimizer.param_groups))
+    if stored_sizes != sizes:
+        wrong.append(
+            f"its optimiser has groups of {show(stored_sizes)} weights, which should be {show(sizes)}"
+        )
+    elif missing := sorted(optimizer.param_groups[0].keys() - groups[0].keys()):
+        wrong.append(f"its optimiser was no {type(optimizer).__name__}: it has no {missing[0]}")
     if wrong:
         more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         raise UserError(f"resume={path} is the checkpoint of another training: {wrong[0]}{more}.")

@@ -148,9 +148,13 @@ class CodecModule(LightningModule):
         _retire_twins(vqvae.quantize.embedding.weight, self.usage)
         return Codec(vqvae)
 
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What learns."""
+        return [{"params": [parameter for parameter in self.parameters() if parameter.requires_grad]}]
+
     def configure_optimizers(self) -> Any:
         """The optimiser over everything but the codebook, with its schedule."""
-        optimizer = self.make_optimizer([{"params": [p for p in self.parameters() if p.requires_grad]}])
+        optimizer = self.make_optimizer(self.parameter_groups())
         return warmup_then_decay(optimizer, self.warmup_steps, self.trainer.estimated_stepping_batches)
 
 

@@ -42,7 +42,11 @@ class DecoderModule(LightningModule):
         """The codec, decoder trained."""
         return self.codec
 
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What learns."""
+        return [{"params": [parameter for parameter in self.parameters() if parameter.requires_grad]}]
+
     def configure_optimizers(self) -> Any:
         """The optimiser over the decoder, with its schedule."""
-        optimizer = self.make_optimizer([{"params": [p for p in self.parameters() if p.requires_grad]}])
+        optimizer = self.make_optimizer(self.parameter_groups())
         return warmup_then_decay(optimizer, self.warmup_steps, self.trainer.estimated_stepping_batches)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import LightningDataModule, LightningModule, Trainer, seed_everything
+from lightning import LightningDataModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins.environments import (
@@ -145,7 +145,7 @@ def _data(
 
 def _codec_run(
     config: schema.Train, directory: Path
-) -> tuple[LightningModule, LightningDataModule, list[Callback], Any]:
+) -> tuple[CodecModule | DecoderModule, LightningDataModule, list[Callback], Any]:
     model = config.model
     optimizer = optimizer_maker(model.optimizer, model.eight_bit_optimizer)
     module: CodecModule | DecoderModule
@@ -163,7 +163,7 @@ def _codec_run(
 
 def _editor_run(
     config: schema.Train, directory: Path
-) -> tuple[LightningModule, LightningDataModule, list[Callback], Any]:
+) -> tuple[EditorModule, LightningDataModule, list[Callback], Any]:
     assert config.init_from is not None  # a codec alone starts from nothing
     model = config.model
     codec, text, transformer = starting_parts(config.init_from, model)
