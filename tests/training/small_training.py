@@ -82,6 +82,7 @@ def _small(bundle: Path, cache: Path, trainer: dict[str, Any]) -> dict[str, Any]
             "world": "basic",
             "resolution": 32,
             "train_size": 16,
+            "dev_size": 16,
             "batch_size": 8,
             "seed": 0,
             "cache_dir": str(cache),

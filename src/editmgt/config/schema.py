@@ -121,6 +121,7 @@ class Scenes(Strict):
     world: Literal["full", "basic"]
     resolution: Resolution
     train_size: Samples
+    dev_size: Samples
     batch_size: BatchSize
     seed: Seed
     cache_dir: Annotated[Text, RUNNING]

@@ -17,8 +17,6 @@ from editmgt.data.scene_tokens import TokenBatches, dev_batches, tokenized
 from editmgt.data.scenes import SceneDataset
 from editmgt.text import TextEncoder
 
-_DEV_SIZE = 256
-
 
 class SceneData(LightningDataModule):
     """Training and dev scenes, tokenized once into ``data.cache_dir``; a codec (``kind`` codec) reads pixels instead."""
@@ -30,7 +28,7 @@ class SceneData(LightningDataModule):
             "train", data.seed, data.train_size, data.resolution, data.world,
             lessons=data.lessons.model_dump(), wrong_pairs=data.wrong_pairs,
         )  # fmt: skip
-        self.dev_scenes = SceneDataset("dev", 0, _DEV_SIZE, data.resolution, data.world)
+        self.dev_scenes = SceneDataset("dev", 0, data.dev_size, data.resolution, data.world)
 
     def prepare_data(self) -> None:
         """Render and encode on one process; the others then read the files."""
