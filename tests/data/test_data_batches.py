@@ -3,6 +3,7 @@
 from itertools import islice
 from pathlib import Path
 
+import datasets
 import numpy as np
 import pytest
 import torch
@@ -43,6 +44,12 @@ def test_a_mixture_holds_its_ratios_and_counts_its_draws(seed: int, ratios: list
         assert draw == expected[choice]
         expected[choice] += 1
     assert drawn(seed, ratios, BLOCK) == list(shares)
+
+
+@pytest.fixture(autouse=True)
+def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """datasets ends every pass over shuffled Parquet files with a pause of five seconds."""
+    monkeypatch.setattr(datasets.config, "SLEEP_TIME_ON_THREADS_SHUTDOWN", 0)
 
 
 @pytest.fixture(scope="module")
