@@ -152,7 +152,11 @@ def test_a_mistake_is_told_before_anything_slow_is_imported(
 def test_help_and_cfg_still_work(tmp_path: Path, tiny_bundle: Path) -> None:
     shown = call(tmp_path, "evaluate.py", f"checkpoint='{tiny_bundle}'", "--cfg", "job")
     assert shown.returncode == 0 and "region_hold: null" in shown.stdout
-    assert call(tmp_path, "train.py", "--help").returncode == 0
+    told = call(tmp_path, "train.py", "--help")
+    assert told.returncode == 0 and told.stdout.startswith(
+        "python train.py [-m] key=value ...: train an editor"
+    )
+    assert all(part in told.stdout for part in ("\nmodel: editmgt_1024, ", "region_hold: true", "plan=only"))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -29,6 +29,10 @@ def told(task: str, *arguments: str, multirun: bool = False) -> list[str]:
         ("~", "Cannot read '~': it names no key."),
         ("++", "Cannot read '++': it is not key=value."),
         ("", "Cannot read '': it is not key=value."),
+        (
+            "name=“x”",
+            "Cannot read 'name=“x”': it is not key=value. Its quotation marks are a text's: write \" or '.",
+        ),
         ("model.=1", "Cannot read 'model.=1': it is not key=value."),
         ("seed=", "seed= must be a whole number."),
         ("seed=None", "seed=None must be a whole number."),
@@ -186,6 +190,23 @@ def test_a_callback_that_writes_to_a_logger_needs_one() -> None:
     assert line.startswith(
         "callbacks.rate=lightning.pytorch.callbacks.LearningRateMonitor writes to a logger"
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lines"),
+    [
+        (["seed", "=", "1"], ["Cannot read 'seed = 1': write it without spaces, seed=1"]),
+        (["seed=", "1"], ["Cannot read 'seed= 1': write it without spaces, seed=1"]),
+        (["seed", "=1", "x"], ["Cannot read 'seed =1': write", "Cannot read 'x': it is not key=value."]),
+        (["seed=1,", "2,", "3"], ["Cannot read 'seed=1, 2, 3': write it without spaces, seed=1,2,3"]),
+        (["name=", "seed=1"], ["name= must be letters"]),
+        (["data=folder"], ["benchmark.path has no value", "data.datasets.folder.path has no value"]),
+    ],
+)
+def test_spaces_and_all_that_is_missing(arguments: list[str], lines: list[str]) -> None:
+    said = told("train", *arguments)
+    assert len(said) == len(lines)
+    assert all(line.startswith(start) for line, start in zip(said, lines, strict=True)), said
 
 
 def test_several_callbacks_go_together() -> None:

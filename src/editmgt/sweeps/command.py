@@ -81,7 +81,10 @@ def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[
     except KeyboardInterrupt:
         return INTERRUPTED
     if composition.plan_only:
-        print("\n".join([announcement, *composition.notes]))
+        try:
+            print("\n".join([announcement, *composition.notes]), flush=True)
+        except BrokenPipeError:  # head, or a pager, has read enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:

@@ -8,7 +8,7 @@ from hydra import compose
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException
 
 from editmgt.errors import UserError, nearest
 from editmgt.sweeps.overrides import is_group, is_hydra, parse
@@ -67,8 +67,6 @@ def composed(task: str, overrides: list[str], hydra: bool = False) -> DictConfig
 
 def first_line(error: Exception) -> str:
     """Hydra says the mistake in its first line and goes on about its grammar; a cause may be the clearer one."""
-    if isinstance(error, MissingMandatoryValue):
-        return f"{error.full_key} has no value: write {error.full_key}=VALUE."
     line = str(error).strip().splitlines()[0]
     cause = str(error.__cause__ or "").strip().splitlines()
     return line if not cause or cause[0] in line else f"{line} {cause[0]}"

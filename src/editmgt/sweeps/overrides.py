@@ -22,7 +22,13 @@ _FREE = ("callbacks.",)  # mappings whose entries users name
 def parse(arguments: Iterable[str]) -> list[Override]:
     """Read ``key=value`` arguments; a ``UserError`` has a line for each that is none."""
     parser, parsed, mistakes = OverridesParser.create(), [], []
-    for argument in arguments:
+    for pieces in _pieces(arguments):
+        if len(pieces) > 1:
+            mistakes.append(
+                f"Cannot read {_quoted(' '.join(pieces))}: write it without spaces, {''.join(pieces)}"
+            )
+            continue
+        [argument] = pieces
         try:
             [override] = parser.parse_overrides([argument])
         except (OverrideParseException, HydraException):
@@ -38,11 +44,25 @@ def parse(arguments: Iterable[str]) -> list[Override]:
     return parsed
 
 
+def _pieces(arguments: Iterable[str]) -> list[list[str]]:
+    """The arguments, those together that a space around ``=``, or after a comma, has torn apart."""
+    together: list[list[str]] = []
+    for argument in arguments:
+        torn = together and together[-1][-1].endswith(("=", ",")) and "=" not in argument
+        if torn or (together and argument.startswith(("=", ","))):
+            together[-1].append(argument)
+        else:
+            together.append([argument])
+    return together
+
+
 def _quoted(argument: str) -> str:
     return f"'{argument}'" if argument.isprintable() else repr(argument)  # a message is one line
 
 
 def _hint(argument: str) -> str:
+    if re.search("[“”‘’„«»]", argument):
+        return " Its quotation marks are a text's: write \" or '."
     if argument.startswith("-"):
         return " Flags come first, and --help lists the settings."
     if argument.count("=") > 1 or re.search(r"[(),'\"\s]", argument):
@@ -100,7 +120,7 @@ def _own_groups(command: Path) -> set[str]:
 
 
 def _groups(conf_dir: Path) -> set[str]:
-    return {path.name for path in conf_dir.iterdir() if path.is_dir()}
+    return {path.name for path in conf_dir.iterdir() if path.is_dir() and path.name != "hydra"}
 
 
 def _values(override: Override) -> Iterator[Any]:
