@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> None:
     from editmgt.benchmarks import build
     from editmgt.config.schema import Train
     from editmgt.editing import Editor
-    from editmgt.evaluation import evaluate
+    from editmgt.evaluation.evaluate import evaluate
     from editmgt.stores.identity import edit_settings
     from editmgt.sweeps import command
     from editmgt.sweeps.compose import compose_all

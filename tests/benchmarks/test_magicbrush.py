@@ -15,7 +15,7 @@ from editmgt.benchmarks import EditSample, build, rows_digest
 from editmgt.config.benchmark import Benchmark
 from editmgt.editing import Editor
 from editmgt.errors import UserError
-from editmgt.evaluation import controls
+from editmgt.evaluation.evaluate import controls
 from editmgt.metrics import EditBatch, Scorer
 
 SIZE = 64

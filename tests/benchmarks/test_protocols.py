@@ -35,7 +35,7 @@ from editmgt.benchmarks.pictures import run_length_mask
 from editmgt.benchmarks.protocols import protocol
 from editmgt.config.benchmark import Benchmark
 from editmgt.editing import Editor
-from editmgt.evaluation import controls, evaluate
+from editmgt.evaluation.evaluate import controls, evaluate
 
 pytestmark = pytest.mark.filterwarnings("ignore::editmgt.editing.InstructionCut")
 

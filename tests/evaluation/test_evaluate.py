@@ -19,7 +19,7 @@ from editmgt.data.sample import EditPair
 from editmgt.data.scenes import EDIT_TYPES
 from editmgt.editing import Editor
 from editmgt.errors import UserError
-from editmgt.evaluation import controls, evaluate
+from editmgt.evaluation.evaluate import controls, evaluate
 from editmgt.evaluation.summary import summarise
 from editmgt.files import read_json
 from editmgt.metrics import REGISTRY, metric_names

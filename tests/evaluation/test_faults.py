@@ -14,7 +14,7 @@ from editmgt.benchmarks.protocols.scenes import rows as scenes
 from editmgt.data.sample import EditPair
 from editmgt.editing import Editor, EditResult
 from editmgt.errors import UserError
-from editmgt.evaluation import evaluate
+from editmgt.evaluation.evaluate import evaluate
 from editmgt.evaluation.faults import by_machine, told
 from editmgt.files import WriteError, read_json
 from editmgt.results.rows import BY_MACHINE

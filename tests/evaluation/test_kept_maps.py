@@ -8,7 +8,7 @@ import torch
 
 from editmgt.data.scenes import SceneDataset
 from editmgt.editing import Editor
-from editmgt.evaluation import evaluate
+from editmgt.evaluation.evaluate import evaluate
 from editmgt.evaluation.kept_maps import keep_map, read_maps
 from editmgt.results.run_directory import MAPS
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from editmgt.benchmarks.protocols.scenes import rows as scenes
 from editmgt.editing import Editor
-from editmgt.evaluation import evaluate
+from editmgt.evaluation.evaluate import evaluate
 
 pytestmark = pytest.mark.filterwarnings("ignore::editmgt.editing.InstructionCut")
 
@@ -20,7 +20,7 @@ N = 12
 WORKER = """
 import sys, time
 from editmgt.benchmarks.protocols.scenes import rows as scenes
-from editmgt.evaluation import evaluate
+from editmgt.evaluation.evaluate import evaluate
 from editmgt.editing import Editor
 
 class Slow:

@@ -12,7 +12,7 @@ from editmgt.benchmarks import EditSample
 from editmgt.benchmarks.slices import SliceDataset
 from editmgt.data.sample import Reading
 from editmgt.editing import Editor
-from editmgt.evaluation import evaluate
+from editmgt.evaluation.evaluate import evaluate
 from editmgt.evaluation.scoring import Group, Outcome, score
 from editmgt.files import read_json
 from editmgt.metrics import Scorer

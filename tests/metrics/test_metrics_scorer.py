@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from editmgt.benchmarks.protocols.scenes import rows as scenes
 from editmgt.editing import Editor
 from editmgt.errors import UserError
-from editmgt.evaluation import evaluate
+from editmgt.evaluation.evaluate import evaluate
 from editmgt.files import read_json
 from editmgt.metrics import (
     REGISTRY,

@@ -509,6 +509,18 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFi
     assert done.returncode == 2 and "Traceback" not in done.stderr and "nowhere" in done.stderr
 
 
+def test_a_report_waits_for_no_models_libraries(tmp_path: Path) -> None:
+    """They take longer to import than a report to make."""
+    write_sweep(tmp_path, FACTORS, [0], score, samples=4)
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom editmgt.report import build\n"
+        f"build(Path({str(tmp_path)!r}))\n"
+        "print(*{'diffusers', 'transformers', 'lightning', 'wandb'} & {*sys.modules}, 'nothing else', sep=', ')"
+    )
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert made.stdout.splitlines()[-1] == "nothing else"
+
+
 def _no_space(path: Path, content: str | bytes) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 

@@ -17,7 +17,7 @@ from editmgt.benchmarks.protocols.scenes import rows as scenes
 from editmgt.editing import Editor, EditResult, EditSettings
 from editmgt.editing.hold_rules import RULES, needs
 from editmgt.errors import UserError
-from editmgt.evaluation import evaluate
+from editmgt.evaluation.evaluate import evaluate
 from editmgt.lock import locked
 from editmgt.stores.identity import edits_directory
 from editmgt.stores.stored_edits import StoredEdits, edits_fingerprint, layers_read, opened

@@ -69,6 +69,9 @@ def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[
         if options.cfg or options.info:
             return _status(run)
         plan = make_plan(task, composition, multirun)
+        if composition.cells[0].config.logger.name == "wandb" and not composition.plan_only:
+            # pydantic looks for W&B's docstrings in every module there is: after the models' libraries that takes a second
+            import wandb.apis.public  # noqa: F401
         together(
             lambda: _check_machine_and_data(composition),
             lambda: _check_benchmarks(composition),

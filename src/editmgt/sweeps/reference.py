@@ -77,7 +77,7 @@ def _shipped(plan: Plan, config: Config, out: Path, say: Callable[[str], None], 
 def _controls(own: str, config: Config, out: Path, say: Callable[[str], None], resume: bool) -> None:
     from editmgt.benchmarks import build
     from editmgt.benchmarks.lookup import picture_path
-    from editmgt.evaluation import controls
+    from editmgt.evaluation.evaluate import controls
     from editmgt.metrics import scorer_of
 
     editor, benchmark = ready_editor(config, own), config.benchmark

@@ -14,7 +14,7 @@ from editmgt.data.sample import EditPair
 from editmgt.data.scene_data import SceneData
 from editmgt.editing import Editor, EditSettings
 from editmgt.errors import UserError
-from editmgt.evaluation import evaluate
+from editmgt.evaluation.evaluate import evaluate
 from editmgt.results import RunDirectory
 from editmgt.training.editor_module import EditorModule
 
