@@ -80,14 +80,17 @@ def test_an_uploaded_rerun_overwrites_nothing(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize(("mode", "said"), [("online", "No API key configured"), ("ofline", "'ofline'")])
-def test_nobody_is_asked_and_the_reason_is_told(tmp_path: Path, mode: str, said: str) -> None:
+@pytest.mark.parametrize(
+    ("mode", "said", "logged"),
+    [("online", "No API key configured", "offline"), ("ofline", "'ofline'", "nowhere")],
+)
+def test_nobody_is_asked_and_the_reason_is_told(tmp_path: Path, mode: str, said: str, logged: str) -> None:
     """On a terminal, without a login: W&B would ask there for an account, and wait."""
     script = """if True:
         from pathlib import Path
         from editmgt.config.schema import Logger
         from editmgt.tracking.tracker import start
-        start(Path(), Logger(name="wandb", project="editmgt"), {}, None, "cell")
+        start(Path(), Logger(name="wandb", project="editmgt"), {}, None, "cell").finish(failed=False)
     """
     main, terminal = pty.openpty()
     others = {key: value for key, value in os.environ.items() if not key.startswith("WANDB")}
@@ -99,6 +102,7 @@ def test_nobody_is_asked_and_the_reason_is_told(tmp_path: Path, mode: str, said:
     os.close(main)
     [line] = done.stdout.splitlines()
     assert line.startswith("W&B could not start") and said in line
+    assert len([*tmp_path.glob("wandb/offline-run-*/*.wandb")]) == (logged == "offline")
 
 
 @pytest.mark.parametrize(

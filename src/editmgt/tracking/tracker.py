@@ -87,7 +87,6 @@ class WandbTracker(Tracker):
         goes_on = last and mode == stored.get("mode", "online") == "online"
         of_agent = os.environ.get("WANDB_RUN_ID") if os.environ.get("WANDB_SWEEP_ID") else None
         run_id = of_agent or (str(last) if goes_on else secrets.token_hex(4))
-        RunDirectory(directory).write_wandb_run(run_id, mode)
         notes = {"git_commit": _commit(), "resumes": None if goes_on else last}
         self._run = wandb.init(
             project=logger.project,
@@ -104,6 +103,7 @@ class WandbTracker(Tracker):
             reinit="finish_previous",
             settings=wandb.Settings(console="off", disable_git=True, init_timeout=60),
         )
+        RunDirectory(directory).write_wandb_run(run_id, mode)
 
     @property
     def log(self) -> str:
@@ -184,7 +184,7 @@ def start(
     tags: Sequence[str] = (),
     benchmark: Benchmark | None = None,
 ) -> Tracker:
-    """Start the log that ``logger`` names; W&B that cannot start is said, and the work goes on.
+    """Start the log that ``logger`` names; W&B that cannot start is said, and the work goes on, logged offline where it can be.
 
     W&B is told ``config``, as columns to sort runs by, and shows pictures of the samples of ``benchmark``.
     """
@@ -194,6 +194,14 @@ def start(
         try:
             return WandbTracker(directory, logger, config, group, name, job_type, tags, benchmark)
         except Exception as error:  # no server, no disk, a wrong key: the cell is worth more than its log
+            if wandb_mode() == "online":
+                print(
+                    f"W&B could not start online, so all is logged offline from here on: {on_one_line(error)}"
+                )
+                os.environ["WANDB_MODE"] = (
+                    "offline"  # a cell need not wait for what an earlier one waited for
+                )
+                return start(directory, logger, config, group, name, job_type, tags, benchmark)
             print(f"W&B could not start, so this {job_type} is not logged there: {on_one_line(error)}")
     return Tracker(directory)
 
