@@ -1,9 +1,11 @@
-"""Tell what decides how well new kinds of edit are learnt: ``summary.csv`` and ``effects.csv`` of the trainings, ``before.csv``.
+"""Tell what decides how well new kinds of edit are learnt: ``summary.csv`` and ``before.csv``, and three reports' ``effects.csv``.
 
-Prints the means and the effects, draws ``learned.png``.
+Prints the means and the effects, draws ``learned.png``. ``effects.csv`` is of both seeds' trainings, so that its intervals are over
+trainings, too; ``effects_0.csv`` and ``effects_1.csv`` are of one seed's each, and speak of these weights alone.
 """
 
 from pathlib import Path
+from typing import Any
 
 import pandas
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -39,17 +41,30 @@ def _mean(values: pandas.Series, digits: int) -> str:
     return each if len(values) == 1 else f"{values.mean():.{digits}f} ({each})"
 
 
-def effects(rows: pandas.DataFrame) -> str:
-    """Return Markdown: main effects and interactions."""
-    rows = rows[(rows["family"] == "effects") & rows["metric"].isin(EFFECTS)]
+def effects(both: pandas.DataFrame, *each: pandas.DataFrame) -> str:
+    """Return Markdown: main effects and interactions of both seeds' trainings, and of each seed's."""
+    keys = ["family", "effect", "metric"]
+    alone = [rows.set_index(keys) for rows in each]
+    rows = both[(both["family"] == "effects") & both["metric"].isin(EFFECTS)]
     lines = []
     for row in rows.itertuples():
         name = row.effect
         for long, short in NAMES.items():
             name = name.replace(long, short)
-        numbers = f"{row.estimate:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"
-        lines.append([name, row.metric, numbers, p_value(row.p_corrected), row.verdict])
-    return markdown(["effect", "metric", "estimate [95%]", "corrected p", "says"], lines, texts=2)
+        of_each = [_estimate(seed.loc[(row.family, row.effect, row.metric)]) for seed in alone]
+        lines.append([name, row.metric, _estimate(row), p_value(row.p_corrected), *of_each])
+    heads = [
+        "effect",
+        "metric",
+        "estimate [95%]",
+        "corrected p",
+        *(f"seed {seed}'s weights" for seed in range(len(each))),
+    ]
+    return markdown(heads, lines, texts=2)
+
+
+def _estimate(row: Any) -> str:
+    return f"{row.estimate:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"
 
 
 def draw(rows: pandas.DataFrame, before: pandas.DataFrame) -> Figure:
@@ -79,5 +94,6 @@ def draw(rows: pandas.DataFrame, before: pandas.DataFrame) -> Figure:
 if __name__ == "__main__":
     summary = pandas.read_csv(HERE / "summary.csv")
     cells, before = summary[summary["kind"] == "cell"], pandas.read_csv(HERE / "before.csv")
-    print(trainings(cells, before), effects(pandas.read_csv(HERE / "effects.csv")), sep="\n\n", end="")
+    reports = [pandas.read_csv(HERE / f"effects{seed}.csv") for seed in ("", "_0", "_1")]
+    print(trainings(cells, before), effects(*reports), sep="\n\n", end="")
     FigureCanvasAgg(draw(cells, before)).print_png(HERE / "learned.png")

@@ -39,7 +39,7 @@ def test_the_table_of_a_study_is_that_of_its_rows(study: str) -> None:
         (
             "data_or_architecture",
             "learned.py",
-            ["summary.csv", "effects.csv", "before.csv"],
+            ["summary.csv", "effects.csv", "effects_0.csv", "effects_1.csv", "before.csv"],
             "learned.png",
         ),
         ("lessons", "slices.py", ["samples.csv"], "slices.png"),

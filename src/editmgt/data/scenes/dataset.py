@@ -15,7 +15,6 @@ from editmgt.data.scenes.grammar import caption, instruction
 from editmgt.data.scenes.lessons import teach
 from editmgt.data.scenes.render import render
 
-WORLDS = ("full", "basic")
 SPLITS = ("train", "dev", "test")
 
 
