@@ -259,7 +259,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], ti
             [weights_, "data=anyedit", "data.token_cache=x", "prepare.shard=2"],
             "must be written i/n, such as 0/4",
         ),
-        ([weights_, "data=folder", "data.token_cache=x"], "data.datasets.folder.path=null"),
+        ([weights_, "data=folder", "data.token_cache=x"], "data.datasets.folder.path has no value"),
     ):
         assert main(arguments) == 2
         captured = capsys.readouterr()
