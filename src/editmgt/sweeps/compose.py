@@ -199,11 +199,11 @@ def _study(
 def _cell(composer: Composer, job: list[str], mistakes: list[str]) -> tuple[Composed, str] | None:
     """A cell and what is to be said of it; None where it cannot be composed or is wrong."""
     try:
-        composed_ = composer.compose(job)
-        if missing := sorted(OmegaConf.missing_keys(composed_)):
+        node = composer.compose(job)
+        if missing := sorted(OmegaConf.missing_keys(node)):
             mistakes += [f"{key} has no value: write {key}=VALUE." for key in missing]
             return None
-        values = plain(composed_)
+        values = plain(node)
     except OmegaConfBaseException as error:
         mistakes.append(first_line(error))
         return None
