@@ -200,6 +200,7 @@ def test_a_callback_that_writes_to_a_logger_needs_one() -> None:
         (["seed", "=1", "x"], ["Cannot read 'seed =1': write", "Cannot read 'x': it is not key=value."]),
         (["seed=1,", "2,", "3"], ["Cannot read 'seed=1, 2, 3': write it without spaces, seed=1,2,3"]),
         (["name=", "seed=1"], ["name= must be letters"]),
+        (["name=", "~model.optimizer.betas"], ["name= must be letters"]),
         (["data=folder"], ["benchmark.path has no value", "data.datasets.folder.path has no value"]),
     ],
 )

@@ -48,7 +48,8 @@ def _pieces(arguments: Iterable[str]) -> list[list[str]]:
     """The arguments, those together that a space around ``=``, or after a comma, has torn apart."""
     together: list[list[str]] = []
     for argument in arguments:
-        torn = together and together[-1][-1].endswith(("=", ",")) and "=" not in argument
+        deletes = argument.startswith("~")  # a whole override, though it has no =
+        torn = together and together[-1][-1].endswith(("=", ",")) and "=" not in argument and not deletes
         if torn or (together and argument.startswith(("=", ","))):
             together[-1].append(argument)
         else:
