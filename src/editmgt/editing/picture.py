@@ -141,7 +141,8 @@ def _wrap(text: str, font: Font, width: float) -> str:
         if font.getlength(longer) <= width:
             lines[-1] = longer
             continue
-        lines += [""] if lines[-1] else []
+        if lines[-1]:
+            lines.append("")
         for letter in word:  # Chinese has no spaces: it breaks anywhere
             if lines[-1] and font.getlength(lines[-1] + letter) > width:
                 lines.append("")

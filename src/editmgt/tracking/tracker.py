@@ -198,9 +198,8 @@ def start(
                 print(
                     f"W&B could not start online, so all is logged offline from here on: {on_one_line(error)}"
                 )
-                os.environ["WANDB_MODE"] = (
-                    "offline"  # a cell need not wait for what an earlier one waited for
-                )
+                # of the whole process: a cell need not wait for what an earlier one waited for
+                os.environ["WANDB_MODE"] = "offline"
                 return start(directory, logger, config, group, name, job_type, tags, benchmark)
             print(f"W&B could not start, so this {job_type} is not logged there: {on_one_line(error)}")
     return Tracker(directory)

@@ -25,7 +25,7 @@ from torch.nn.utils import parametrize
 from editmgt.codec import Codec, fold, unfold
 from editmgt.errors import UserError
 from editmgt.metrics.image import psnr
-from editmgt.training.optimizers import MakeOptimizer
+from editmgt.training.optimizers import MakeOptimizer, learnt
 from editmgt.training.schedule import warmup_then_decay
 
 _COMMITMENT = 0.25  # weight of the commitment loss
@@ -150,7 +150,7 @@ class CodecModule(LightningModule):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """What learns."""
-        return [{"params": [parameter for parameter in self.parameters() if parameter.requires_grad]}]
+        return learnt(self)
 
     def configure_optimizers(self) -> Any:
         """The optimiser over everything but the codebook, with its schedule."""

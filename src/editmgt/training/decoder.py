@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from editmgt.codec import Codec, unfold
 from editmgt.metrics.image import psnr
-from editmgt.training.optimizers import MakeOptimizer
+from editmgt.training.optimizers import MakeOptimizer, learnt
 from editmgt.training.schedule import warmup_then_decay
 
 
@@ -44,7 +44,7 @@ class DecoderModule(LightningModule):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """What learns."""
-        return [{"params": [parameter for parameter in self.parameters() if parameter.requires_grad]}]
+        return learnt(self)
 
     def configure_optimizers(self) -> Any:
         """The optimiser over the decoder, with its schedule."""
