@@ -12,9 +12,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from editmgt.errors import UserError
 from editmgt.files import replacing
 from editmgt.settings.mistakes import show
-from editmgt.training.codec_module import CodecModule
-from editmgt.training.decoder import DecoderModule
-from editmgt.training.editor_module import EditorModule
+from editmgt.training.learner import Learner
 
 
 class WholeFiles(TorchCheckpointIO):
@@ -85,7 +83,7 @@ def read_shapes(path: Path) -> tuple[dict[str, tuple[int, ...]], list[dict[str, 
         raise UserError(f"resume={path} cannot be read: it is no whole checkpoint of a training.") from error
 
 
-def check_fits(path: Path, module: EditorModule | CodecModule | DecoderModule) -> None:
+def check_fits(path: Path, module: Learner) -> None:
     """Raise a ``UserError`` where the checkpoint is not one of a training of ``module``; what is frozen may be absent."""
     stored, groups = read_shapes(path)
     own = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}

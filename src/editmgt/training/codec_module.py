@@ -12,12 +12,10 @@ one group norm is made blind to the picture (:func:`_see_one_patch`). The decode
 """
 
 from copy import deepcopy
-from typing import Any
 
 import torch
 from diffusers.models.autoencoders.vae import Encoder
 from diffusers.models.autoencoders.vq_model import VQModel
-from lightning import LightningModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
@@ -25,8 +23,8 @@ from torch.nn.utils import parametrize
 from editmgt.codec import Codec, fold, unfold
 from editmgt.errors import UserError
 from editmgt.metrics.image import psnr
-from editmgt.training.optimizers import MakeOptimizer, learnt
-from editmgt.training.schedule import warmup_then_decay
+from editmgt.training.learner import Learner
+from editmgt.training.optimizers import MakeOptimizer
 
 _COMMITMENT = 0.25  # weight of the commitment loss
 _DECAY = 0.97  # of the running means that codes follow
@@ -36,7 +34,7 @@ _ANCHOR = 256.0  # far above any signal, and exact in half precision
 _DEAD = 0.05  # a code whose running count of assigned latents a step falls below this is moved
 
 
-class CodecModule(LightningModule):
+class CodecModule(Learner):
     """Reconstruction and commitment loss for a VQModel of one level, whose group norms have one group (else a ``UserError``).
 
     Args:
@@ -56,7 +54,7 @@ class CodecModule(LightningModule):
         continuous_steps: int = 800,
         seed: int = 0,
     ) -> None:
-        super().__init__()
+        super().__init__(optimizer, warmup_steps)
         levels, groups = len(vqvae.config["block_out_channels"]), vqvae.config["norm_num_groups"]
         if levels != 1 or groups != 1:
             raise UserError(
@@ -64,8 +62,7 @@ class CodecModule(LightningModule):
                 f"and norm_num_groups=1 (not {groups})."
             )
         self.vqvae = vqvae
-        self.make_optimizer = optimizer
-        self.warmup_steps, self.continuous_steps, self.seed = warmup_steps, continuous_steps, seed
+        self.continuous_steps, self.seed = continuous_steps, seed
         _start_as_identity(vqvae)
         _see_one_patch(vqvae.encoder)
         codebook = vqvae.quantize.embedding.weight
@@ -147,15 +144,6 @@ class CodecModule(LightningModule):
             parametrize.remove_parametrizations(layer, "weight")
         _retire_twins(vqvae.quantize.embedding.weight, self.usage)
         return Codec(vqvae)
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """What learns."""
-        return learnt(self)
-
-    def configure_optimizers(self) -> Any:
-        """The optimiser over everything but the codebook, with its schedule."""
-        optimizer = self.make_optimizer(self.parameter_groups())
-        return warmup_then_decay(optimizer, self.warmup_steps, self.trainer.estimated_stepping_batches)
 
 
 def _drawn(latents_NC: Tensor, count: int, generator: torch.Generator) -> Tensor:

@@ -1,27 +1,23 @@
 """Train the decoder of a finished codec: pictures gain, and every code stays what it was to the editors that learned it."""
 
-from typing import Any
-
 import torch
-from lightning import LightningModule
 from torch import Tensor
 from torch.nn import functional as F
 
 from editmgt.codec import Codec, unfold
 from editmgt.metrics.image import psnr
-from editmgt.training.optimizers import MakeOptimizer, learnt
-from editmgt.training.schedule import warmup_then_decay
+from editmgt.training.learner import Learner
+from editmgt.training.optimizers import MakeOptimizer
 
 
-class DecoderModule(LightningModule):
+class DecoderModule(Learner):
     """Lowers the squared error of a codec's round trip; encoder and codebook are frozen."""
 
     def __init__(self, codec: Codec, optimizer: MakeOptimizer, warmup_steps: int = 50) -> None:
-        super().__init__()
+        super().__init__(optimizer, warmup_steps)
         self.codec = codec.train().requires_grad_(False)
         for part in (codec.vqvae.post_quant_conv, codec.vqvae.decoder):
             part.requires_grad_(True)
-        self.make_optimizer, self.warmup_steps = optimizer, warmup_steps
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """One step on ``batch["pixels"]`` [B, 3, H, W] in [0, 1]."""
@@ -41,12 +37,3 @@ class DecoderModule(LightningModule):
     def finished(self) -> Codec:
         """The codec, decoder trained."""
         return self.codec
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """What learns."""
-        return learnt(self)
-
-    def configure_optimizers(self) -> Any:
-        """The optimiser over the decoder, with its schedule."""
-        optimizer = self.make_optimizer(self.parameter_groups())
-        return warmup_then_decay(optimizer, self.warmup_steps, self.trainer.estimated_stepping_batches)

@@ -1,14 +1,13 @@
 """The LightningModule around the transformer and its text encoder."""
 
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning import LightningModule
 from torch import Tensor, nn
 
 from editmgt.model import AESTHETIC_SCORE, MGTransformer
 from editmgt.text import TextEncoder, TextStates
+from editmgt.training.learner import Learner
 from editmgt.training.masking import (
     draw_drops,
     draw_masks,
@@ -18,7 +17,7 @@ from editmgt.training.masking import (
     masked_cross_entropy,
     masks_of,
 )
-from editmgt.training.schedule import warmup_then_decay
+from editmgt.training.optimizers import MakeOptimizer
 
 if TYPE_CHECKING:
     from editmgt.config.schema import Model
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 _WEIGHTS = ("state_dict", "current_model_state")  # of a checkpoint; the second beside a running mean
 
 
-class EditorModule(LightningModule):
+class EditorModule(Learner):
     """Predict hidden codes of the target from the visible ones, the instruction and the source.
 
     A batch holds ``target_tokens`` [B, H, W] and ``input_ids`` [B, T] (or, where the text encoder is frozen and a cache
@@ -49,18 +48,17 @@ class EditorModule(LightningModule):
         self,
         transformer: MGTransformer,
         text_encoder: TextEncoder,
-        optimizer: Callable[[Iterable[dict[str, Any]]], torch.optim.Optimizer],
+        optimizer: MakeOptimizer,
         pixels_per_code: int,
         recipe: "Model",
         seed: int = 0,
         reference_attends: str = "everything",
         teacher: "EditorModule | None" = None,
     ) -> None:
-        super().__init__()
+        super().__init__(optimizer, recipe.warmup_steps, recipe.decay_fraction)
         self.teacher = None if teacher is None else teacher.requires_grad_(False)
         self.transformer = transformer
         self.text_encoder = text_encoder.requires_grad_(recipe.train_text_encoder)
-        self.make_optimizer = optimizer
         self.pixels_per_code = pixels_per_code
         self.recipe, self.seed, self.reference_attends = recipe, seed, reference_attends
         self._empty: TextStates | None = None
@@ -160,7 +158,7 @@ class EditorModule(LightningModule):
 
         With ``logits_at`` [B, H, W] (bool), those of the marked tokens alone, [M, V].
         """
-        height, width = (side * self.pixels_per_code for side in tokens.shape[1:])
+        height, width = (side * self.pixels_per_code for side in tokens.shape[1:3])
         micro = torch.tensor([width, height, 0, 0, AESTHETIC_SCORE], dtype=torch.float32, device=self.device)
         return self.transformer(
             tokens,
@@ -180,12 +178,6 @@ class EditorModule(LightningModule):
         kept = [parameter for parameter in learnt if parameter.ndim < 2 or parameter in embeddings]
         decayed = [parameter for parameter in learnt if parameter.ndim > 1 and parameter not in embeddings]
         return [{"params": decayed}, {"params": kept, "weight_decay": 0.0}]
-
-    def configure_optimizers(self) -> Any:
-        """The optimiser and its schedule."""
-        optimizer = self.make_optimizer(self.parameter_groups())
-        total = self.trainer.estimated_stepping_batches
-        return warmup_then_decay(optimizer, self.recipe.warmup_steps, total, self.recipe.decay_fraction)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Leave what is frozen out: a language model is ten gigabytes that the start of the training has already."""

@@ -16,11 +16,6 @@ MakeOptimizer = Callable[[Iterable[dict[str, Any]]], Optimizer]
 _SHARED = ("lr", "betas", "eps", "weight_decay")  # foreach and the like are PyTorch's own
 
 
-def learnt(module: nn.Module) -> list[dict[str, Any]]:
-    """Return all that learns of ``module``, as the one group of an optimiser."""
-    return [{"params": [parameter for parameter in module.parameters() if parameter.requires_grad]}]
-
-
 def optimizer_maker(node: dict[str, Any], eight_bit: bool) -> MakeOptimizer:
     """Return what makes the optimiser of ``model.optimizer``, with 8-bit states where they are asked for."""
     optimizer, arguments = class_and_arguments(node, OPTIMIZERS)
