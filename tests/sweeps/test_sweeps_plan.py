@@ -157,6 +157,29 @@ def test_the_same_sweep_has_the_same_directory_and_a_run_a_new_one(
         plan([named, "sampler.steps=3"], False)
 
 
+def test_an_interrupted_command_is_the_same_with_resume_auto(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_bundle: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    base = [
+        f"init_from='{tiny_bundle}'",
+        "model.localization.layers=[1,2]",
+        "model.localization.single_layer=2",
+    ]
+
+    def plan(extra: list[str], multirun: bool) -> Any:
+        composition = compose_all(CONF, "train", [*base, *extra], multirun)
+        return make_plan("train", composition, multirun), composition
+
+    sweep, named = ["model.region_hold=true,false"], ["hydra.run.dir=mine"]
+    assert plan([*sweep, "resume=auto"], True)[0].directory == plan(sweep, True)[0].directory
+    create(*plan(named, False), layers=[1, 2])
+    create(*plan([*named, "resume=auto"], False), layers=[1, 2])
+    create(*plan(named, False), layers=[1, 2])
+    with pytest.raises(UserError, match="not empty"):
+        plan([*named, "seed=1"], False)
+
+
 def test_a_directory_may_refer_to_settings_and_be_changed_in_conf(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_bundle: Path
 ) -> None:

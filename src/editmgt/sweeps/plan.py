@@ -164,12 +164,17 @@ def _sweep_name(task: str, name: str, composition: Composition) -> str:
     varying = () if composition.study else composition.varying
     keys = "-".join(key.rsplit(".", 1)[-1] for key in varying)
     head = re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(filter(None, (name, keys))))[:_LONGEST]
-    content = [task, composition.adaptive, sorted(sorted(cell.overrides) for cell in composition.cells)]
+    content = [task, composition.adaptive, sorted(_lasting(cell.overrides) for cell in composition.cells)]
     return f"{head}-{_hash(content)}"
 
 
 def _sorted(cells: dict[str, list[str]]) -> dict[str, list[str]]:
-    return {name: sorted(overrides) for name, overrides in cells.items()}
+    return {name: _lasting(overrides) for name, overrides in cells.items()}
+
+
+def _lasting(overrides: Sequence[str]) -> list[str]:
+    """What makes a command the one it is, sorted: an interrupted one may be given again with ``resume=auto``."""
+    return sorted(text for text in overrides if text != "resume=auto")
 
 
 def _hash(value: Any) -> str:
