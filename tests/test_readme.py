@@ -44,6 +44,7 @@ def test_the_readme_shows_what_a_newcomer_does() -> None:
     for needed in ('pip install -e ".[dev]" && python train.py', 'pip install -e ".[dev]" && pytest'):
         assert needed in text
     assert len(commands()) >= 6
+    assert len(text.splitlines()) <= 120 and max(map(len, text.splitlines())) <= 120
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
