@@ -14,6 +14,7 @@ from lightning import Trainer
 from lightning.pytorch.strategies import StrategyRegistry
 from omegaconf import OmegaConf
 
+from editmgt import assets
 from editmgt import config as schema
 from editmgt.codec import Codec
 from editmgt.config.edit_values import config_key, edit_values
@@ -307,6 +308,16 @@ def test_a_checkpoint_and_a_switch_that_contradict_it(tiny_bundle: Path) -> None
         "model.attention_injection=false contradicts" in injection and "attention_injection=true" in injection
     )
     assert "blocks 0 to 3" in layer
+
+
+def test_a_flows_checkpoint_has_no_probabilities_of_codes(tmp_path: Path) -> None:
+    shutil.copytree(assets.path("tiny_editor"), tmp_path / "flow")
+    sizes = tmp_path / "flow/transformer/config.json"
+    sizes.write_text(json.dumps({**json.loads(sizes.read_text()), "latent_channels": 16}))
+    checkpoint = f"checkpoint='{tmp_path / 'flow'}'"
+    assert wrong(composed("evaluate", checkpoint)) == []
+    [line] = wrong(composed("evaluate", checkpoint, "model.localization.source=posterior"))
+    assert line.startswith("model.localization.source=posterior reads probabilities of codes, which a flow")
 
 
 def test_a_directory_to_resume_from_is_answered_with_its_checkpoint(

@@ -67,6 +67,10 @@ def test_a_codecs_batch_of_scenes_is_pairs(size: int, said: int) -> None:
         ((*BASE, "model.teacher=tiny_base"), "model.teacher=tiny_base has no effect with model.kind=base"),
         (("model.continuous_steps=50",), "model.continuous_steps=50 has no effect with model.kind=editor"),
         (("model.lora.merge=true",), "model.lora.merge=true has no effect with model.lora.rank=0"),
+        (
+            ("model.paradigm=flow", "model.teacher=tiny_editor"),
+            "model.teacher=tiny_editor has no effect with model.paradigm=flow",
+        ),
     ],
 )
 def test_what_is_asked_for_and_not_read(overrides: tuple[str, ...], line: str) -> None:
@@ -88,6 +92,16 @@ def test_what_is_asked_for_and_not_read(overrides: tuple[str, ...], line: str) -
 )
 def test_a_value_that_may_stand_in_a_file_is_no_mistake(overrides: tuple[str, ...]) -> None:
     assert told(*overrides) == []
+
+
+def test_a_flow_is_held_by_attention() -> None:
+    assert told("model.paradigm=flow") == []
+    [line] = told("model.paradigm=flow", "model.localization.source=posterior")
+    assert line == (
+        "model.localization.source=posterior reads probabilities of codes, which a flow does not predict: it must be attention."
+    )
+    [line] = told("model.paradigm=flows")
+    assert line.startswith("model.paradigm=flows must be") and "Did you mean 'flow'?" in line
 
 
 def test_a_text_encoder_that_comes_with_the_weights_has_its_sizes(tmp_path: Path) -> None:

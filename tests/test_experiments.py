@@ -44,6 +44,7 @@ def test_the_table_of_a_study_is_that_of_its_rows(study: str) -> None:
         ),
         ("lessons", "slices.py", ["samples.csv"], "slices.png"),
         ("localization", "maps.py", ["dev.csv", "test.csv"], "maps.png"),
+        ("paradigm", "paradigms.py", ["dev.csv", "test.csv", "hold.csv"], "paradigms.png"),
         ("speed", "pareto.py", ["pareto.csv"], "pareto.png"),
         ("thresholds", "curves.py", ["dev.csv", "test.csv"], "curves.png"),
     ],

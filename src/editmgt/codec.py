@@ -45,6 +45,12 @@ class Codec(nn.Module):
         """Number of codes; tokens lie in ``[0, codebook_size)``."""
         return self.vqvae.quantize.n_e
 
+    @property
+    def codebook(self) -> Tensor:
+        """What the codes stand for [K, C] in float32, each channel with mean 0 and variance 1 over the codebook."""
+        codebook_KC = self.vqvae.quantize.embedding.weight.detach().float()
+        return (codebook_KC - codebook_KC.mean(dim=0)) / codebook_KC.std(dim=0, unbiased=False)
+
     @torch.no_grad()
     def encode(self, pixels_B3HW: Tensor) -> Tensor:
         """Return the nearest codes [B,h,w] (long) of pictures with values in [0, 1].
@@ -56,12 +62,7 @@ class Codec(nn.Module):
         if height % self.downsampling or width % self.downsampling:
             raise ValueError(f"a picture of {height}x{width} pixels is no multiple of {self.downsampling}")
         latents_BChw = self.vqvae.encode(fold(pixels_B3HW.to(self.vqvae.dtype), self.vqvae)).latents
-        codebook_KC = self.vqvae.quantize.embedding.weight.float()
-        codes = [
-            torch.cdist(latents_Chw.flatten(1).T.float(), codebook_KC).argmin(dim=1)
-            for latents_Chw in latents_BChw  # one picture at a time: distances to 8192 codes are large
-        ]
-        return torch.stack(codes).view(-1, *latents_BChw.shape[-2:])
+        return nearest_codes(latents_BChw.movedim(1, -1), self.vqvae.quantize.embedding.weight.float())
 
     @torch.no_grad()
     def decode(self, tokens_Bhw: Tensor) -> Tensor:
@@ -90,6 +91,15 @@ class Codec(nn.Module):
     def save_pretrained(self, directory: Path | str, subfolder: str = "vqvae") -> None:
         """Write the ``VQModel`` as diffusers does."""
         self.vqvae.save_pretrained(Path(directory) / subfolder)
+
+
+def nearest_codes(latents_BhwC: Tensor, codebook_KC: Tensor) -> Tensor:
+    """Return the codes [B,h,w] (long) whose vectors are nearest."""
+    codes = [
+        torch.cdist(latents_hwC.flatten(0, 1).float(), codebook_KC).argmin(dim=1)
+        for latents_hwC in latents_BhwC  # one picture at a time: distances to 8192 codes are large
+    ]
+    return torch.stack(codes).view(latents_BhwC.shape[:-1])
 
 
 def _skip_silent_branches(encoder: nn.Module) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from picture_of_blocks import INSTRUCTIONS, picture, same
 from PIL import Image
+from tiny_parts import build_transformer
 
 from editmgt.editing import Editor, EditResult, InstructionCut
 from editmgt.editing.attention_map import score_maps
@@ -156,6 +157,16 @@ def test_a_query_makes_the_map_of_its_own_rows(tiny_editor: Editor) -> None:
         picture(), INSTRUCTIONS[0], query="make the red circle blue", region_hold=False
     )
     assert not torch.equal(every_word.localization, whole.localization)  # begin, end and padding are left out
+
+
+def test_a_connector_that_mixes_words_has_no_rows_of_a_query(tiny_editor: Editor) -> None:
+    transformer = build_transformer(connector_type="qformer", num_attention_heads=2)
+    editor = Editor(tiny_editor.codec, tiny_editor.text_encoder, transformer, tiny_editor.settings)
+    assert editor.edit(picture(), INSTRUCTIONS[0]).localization.isfinite().all()  # type: ignore[union-attr]
+    with pytest.raises(
+        UserError, match="The query 'red' has no attention of its own here: this editor's connector"
+    ):
+        editor.edit(picture(), INSTRUCTIONS[0], query="red")
 
 
 def test_a_composite_keeps_the_users_pixels(tiny_editor: Editor) -> None:

@@ -17,12 +17,13 @@ HOLD = {"model.region_hold": (True,)}
 ATTENTION = HOLD | {"model.localization.source": ("attention",)}
 INJECTED = {"model.attention_injection": (True,)}
 OF_TRANSFORMERS = {"model.kind": ("editor", "base")}
+OF_CODES = {"model.paradigm": ("mgt",)}
 ADAPTED = {"model.lora.rank": tuple(range(1, limits.RANK.most + 1))}
 TRAINED = (
     "attention_injection",
     "train_text_encoder",
     "condition_dropout",
-    "full_masking",
+    "paradigm",
     "lora.rank",
     "gradient_checkpointing",
     "llm",
@@ -54,7 +55,9 @@ def test_every_setting_of_an_edit_is_declared() -> None:
 def test_conditions_name_what_there_is() -> None:
     for setting in SETTINGS.values():
         for other in setting.under:
-            assert hasattr(EditSettings, other) or other == "model.attention_injection", other
+            assert hasattr(EditSettings, other) or other in ("model.attention_injection", "model.paradigm"), (
+                other
+            )
 
 
 def test_what_changes_pictures_only_where_something_else_has_a_value() -> None:
@@ -69,13 +72,15 @@ def test_what_changes_pictures_only_where_something_else_has_a_value() -> None:
         "model.hold.peak": HOLD | {"model.hold.rule": ("hysteresis",)},
         "model.hold.quantile": HOLD | {"model.hold.rule": ("quantile",)},
         "sampler.refresh": {"sampler.reuse": ("reference", "known")},
-        "sampler.matched_steps": HOLD | {"model.hold.when": ("first_pass",)},
+        "sampler.matched_steps": HOLD | {"model.hold.when": ("first_pass",)} | OF_CODES,
+        **{f"sampler.{key}": OF_CODES for key in ("temperature", "draw_temperature", "schedule")},
         "model.injection_fallback": {"model.attention_injection": (False,)},
         "model.reference_attends": INJECTED,
         "model.reference_strength": INJECTED,
         "model.reference_strength_scope": INJECTED,
         **{f"model.{key}": OF_TRANSFORMERS for key in TRAINED},
-        **{f"model.{key}": {"model.kind": ("editor",)} for key in ("edit_masking", "teacher")},
+        "model.full_masking": OF_TRANSFORMERS | OF_CODES,
+        **{f"model.{key}": {"model.kind": ("editor",)} | OF_CODES for key in ("edit_masking", "teacher")},
         "model.continuous_steps": {"model.kind": ("codec",), "init_from": (None,)},
         "model.vqvae": {"model.kind": ("codec",)},
         **{f"model.lora.{key}": ADAPTED for key in ("alpha", "stream", "targets", "merge")},

@@ -20,6 +20,7 @@ from editmgt.config.edit_values import config_key, edit_values
 from editmgt.config.recipes import recipe_problems
 from editmgt.config.schema import SCHEMAS, Config, Edits, Evaluate, Metrics, Prepare, Scenes, Train
 from editmgt.config.targets import target_problems
+from editmgt.editing.settings import PARADIGM
 from editmgt.editing.settings_problems import layer_problems, map_problems
 from editmgt.errors import UserError, nearest
 from editmgt.settings.mistakes import mistakes, show
@@ -170,7 +171,7 @@ def _train_problems(config: Train) -> list[str]:
     if model.transformer is not None:
         blocks = blocks_of(model.transformer)
     if model.kind == "editor":
-        found += _edit_problems(config, blocks)
+        found += _edit_problems(config, blocks, model.paradigm)
     return found + recipe_problems(config)
 
 
@@ -239,7 +240,8 @@ def _evaluate_problems(config: Evaluate) -> list[str]:
     directory = local_directory(name)
     if found or directory is None:
         return found
-    mode = transformer_config(directory).get("reference_mode", "attention")
+    sizes = transformer_config(directory)
+    mode = sizes.get("reference_mode", "attention")
     injection, fallback = model.attention_injection, model.injection_fallback
     trained = (
         "attention_injection=true"
@@ -256,12 +258,12 @@ def _evaluate_problems(config: Evaluate) -> list[str]:
             f"model.injection_fallback={fallback} contradicts checkpoint={name}, which was trained with {trained}."
         )
     found += subset_problems(config.localization_layers, num_blocks(name))
-    return found + _edit_problems(config, num_blocks(name))
+    return found + _edit_problems(config, num_blocks(name), "flow" if sizes.get("latent_channels") else "mgt")
 
 
-def _edit_problems(config: Config, blocks: int | None) -> list[str]:
-    """What of an edit's settings a model of so many blocks does not have, or does not go together."""
-    values = edit_values(config)
+def _edit_problems(config: Config, blocks: int | None, paradigm: str) -> list[str]:
+    """What of an edit's settings a model of so many blocks and this paradigm does not have, or does not go together."""
+    values = edit_values(config) | {PARADIGM: paradigm}
     found = layer_problems(values, blocks, config_key) + map_problems(values, config_key)
     if config.hold_setup and config.speed not in (None, "quality"):
         found.append(

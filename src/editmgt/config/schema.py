@@ -29,6 +29,7 @@ from editmgt.settings.ranges import (
 
 RUNNING, REPLICATE, PRESET = Mark.RUNNING, Mark.REPLICATE, Mark.PRESET
 Fallback = Literal["input", "none"]
+Paradigm = Literal["mgt", "flow"]
 # Lightning's names of what one `python -m torch.distributed.run` can start (its registry needs torch)
 Strategy = Literal[
     "auto",
@@ -62,6 +63,7 @@ else:  # what edits are set by, under the groups that their keys name
 
 # Where there is a transformer to train, and where there are adapters on it.
 _TRANSFORMERS = {"model.kind": ("editor", "base")}
+_MASKED = _TRANSFORMERS | {"model.paradigm": "mgt"}
 _ADAPTERS = {"model.lora.rank": tuple(range(1, limits.RANK.most + 1))}
 
 
@@ -80,17 +82,18 @@ class Model(_EditsModel):
 
     name: Annotated[Text, RUNNING]
     kind: Literal["editor", "codec", "base"]
+    paradigm: Annotated[Paradigm, Under(_TRANSFORMERS)]
     attention_injection: Annotated[bool, Under(_TRANSFORMERS)]
     injection_fallback: Annotated[Fallback, Under({"model.attention_injection": False})]
     train_text_encoder: Annotated[bool, Under(_TRANSFORMERS)]
     condition_dropout: Annotated[Fraction, Under(_TRANSFORMERS)]
-    full_masking: Annotated[Fraction, Under(_TRANSFORMERS)]
-    edit_masking: Annotated[Fraction, Under({"model.kind": "editor"})]
+    full_masking: Annotated[Fraction, Under(_MASKED)]
+    edit_masking: Annotated[Fraction, Under({"model.kind": "editor", "model.paradigm": "mgt"})]
     optimizer: Node
     eight_bit_optimizer: bool
     lora: Lora
     gradient_checkpointing: Annotated[bool, Under(_TRANSFORMERS, asks=True)]
-    teacher: Annotated[Text | None, Under({"model.kind": "editor"}, asks=True)]
+    teacher: Annotated[Text | None, Under({"model.kind": "editor", "model.paradigm": "mgt"}, asks=True)]
     llm: Annotated[Text | None, Under(_TRANSFORMERS, asks=True)]
     warmup_steps: NotNegative
     decay_fraction: Annotated[Fraction, Under(_TRANSFORMERS)]

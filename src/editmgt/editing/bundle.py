@@ -27,6 +27,9 @@ SCHEDULER = "scheduler/scheduler_config.json"
 WRITTEN = "transformer"
 ADAPTER = "adapter"
 
+FLOWS = TIMESTEP_CONVENTIONS[-1]
+FLOW_SCHEDULER = ["diffusers", "FlowMatchEulerDiscreteScheduler"]
+
 COMPONENTS = {
     "vqvae": ["diffusers", "VQModel"],
     "text_encoder": ["transformers", "CLIPTextModelWithProjection"],
@@ -60,10 +63,18 @@ def check_parts(
             f"{', '.join(TIMESTEP_CONVENTIONS)}.{nearest(timestep_convention, TIMESTEP_CONVENTIONS)}"
         )
     config = transformer.config
+    if (timestep_convention == FLOWS) != bool(config.latent_channels):
+        raise UserError(
+            f"timestep_convention={timestep_convention} goes with a transformer of "
+            f"{'latents' if timestep_convention == FLOWS else 'codes'}, and this one has "
+            f"latent_channels={config.latent_channels}."
+        )
+    latents = codec.codebook.shape[1] if config.latent_channels else 0
     problems = [
         f"{what}: the transformer expects {expected}, the {part} gives {given}"
         for what, part, expected, given in (
             ("codebook size", "codec", config.codebook_size, codec.codebook_size),
+            ("channels of a latent", "codec", config.latent_channels, latents),
             ("text width", "text encoder", config.joint_attention_dim, text_encoder.width),
             (
                 "pooled text width",
@@ -154,19 +165,17 @@ def write(bundle: Bundle, directory: Path | str) -> None:
         from editmgt.model.lora import save_adapters
 
         save_adapters(bundle.transformer, directory / ADAPTER)
+    parts = COMPONENTS | ({} if llm is None else {LLM: ["transformers", type(llm.model).__name__]})
+    scheduler = {
+        "_class_name": "Scheduler",
+        "mask_token_id": bundle.transformer.mask_token_id,
+        "masking_schedule": bundle.settings.schedule,
+    }
+    if bundle.timestep_convention == FLOWS:
+        parts["scheduler"], scheduler = FLOW_SCHEDULER, {"_class_name": FLOW_SCHEDULER[-1]}
+    write_json(directory / SCHEDULER, scheduler | {"timestep_convention": bundle.timestep_convention})
     write_json(
-        directory / SCHEDULER,
-        {
-            "_class_name": "Scheduler",
-            "mask_token_id": bundle.transformer.mask_token_id,
-            "masking_schedule": bundle.settings.schedule,
-            "timestep_convention": bundle.timestep_convention,
-        },
-    )
-    read_by = {} if llm is None else {LLM: ["transformers", type(llm.model).__name__]}
-    write_json(
-        directory / INDEX,
-        {"_class_name": "Editor"} | COMPONENTS | read_by | {"edit_settings": bundle.settings.to_dict()},
+        directory / INDEX, {"_class_name": "Editor"} | parts | {"edit_settings": bundle.settings.to_dict()}
     )
 
 

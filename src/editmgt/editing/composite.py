@@ -20,9 +20,21 @@ from torch import Tensor
 from editmgt.editing.images import resize
 from editmgt.editing.masks import MaskLike, may_change, read_mask
 from editmgt.editing.original import DEEP_GREY
+from editmgt.editing.samples import Sample
 
 REACH = 2  # pixels of the edit around each in which its structure is looked for
 FLAT = 6.0  # variance, of levels up to 255, that is no structure: there the source's detail stays
+
+
+def composite_of(sample: Sample, picture: Image.Image, changed_HW: Tensor, feather: bool) -> Image.Image:
+    """Return a sample's original with ``picture``, its edit in full size, where that changed codes; ``feather`` blends by its mask."""
+    size, grid = picture.size, changed_HW.shape
+    # a feathered mask's own greys are the seam at its border
+    hard = None if feather or sample.mask is None else may_change(sample.mask)
+    region = edited_region(changed_HW, size, hard)
+    seam = (size[0] / grid[1], size[1] / grid[0])
+    own = sample.original.take(picture)
+    return paste(sample.original.base, own, region, seam, sample.mask if feather else None)
 
 
 def edited_region(changed_HW: Tensor, size: tuple[int, int], mask: MaskLike | None = None) -> Image.Image:

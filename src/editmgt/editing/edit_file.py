@@ -36,7 +36,7 @@ from editmgt.editing.output import (
 from editmgt.editing.picture import explain_row
 from editmgt.editing.picture_files import file_notes, has_deep_colours, read_image
 from editmgt.editing.samples import check_seeds, check_text
-from editmgt.editing.settings import INJECTION, OF_ATTENTION, OPTIONS, SETTINGS, EditSettings
+from editmgt.editing.settings import INJECTION, OF_ATTENTION, OPTIONS, PARADIGM, SETTINGS, EditSettings
 from editmgt.editing.settings_problems import (
     check_guidance,
     check_query,
@@ -52,6 +52,12 @@ from editmgt.weights import find, on_hub
 
 if TYPE_CHECKING:
     from editmgt.editing.editor import Editor, EditResult
+
+# what a checkpoint learnt that makes settings say nothing
+_LEARNT = {
+    INJECTION: "this checkpoint, which learnt without attention injection: leave it out",
+    PARADIGM: "this checkpoint, which is a flow: leave it out",
+}
 
 
 def to_stderr(line: str) -> None:
@@ -240,8 +246,8 @@ def _idle_flags(
         reason = f"{_said(options, by, values)}, the checkpoint's own: set another, or leave it out"
         if by in given:
             reason = f"{_said(options, by, values)}: leave one of them out"
-        elif by == INJECTION:
-            reason = "this checkpoint, which learnt without attention injection: leave it out"
+        elif by in _LEARNT:
+            reason = _LEARNT[by]
         lines.append(f"{_said(options, name)} has no effect with {reason}.")
     return lines
 
@@ -287,11 +293,12 @@ def set_up(editor: "Editor", options: argparse.Namespace) -> "Editor":
     own, editor.settings = editor.settings, editor.settings.override(**asked)
     if options.negative_prompt is not None:
         check_guidance(editor.settings, _flag)
-    validate(editor.settings, editor.transformer.num_blocks, editor.pixels_per_cell)
-    check_query(editor.settings, options.query)
+    validate(editor.settings, editor.transformer.num_blocks, editor.pixels_per_cell, editor.paradigm)
+    check_query(editor.settings, options.query, editor.transformer.config.connector_type)
     check_threshold(own, asked, _flag)
     values = asdict(editor.settings)
     values[INJECTION] = editor.transformer.config.reference_mode == "attention"
+    values[PARADIGM] = editor.paradigm
     tell(_idle_flags(options, asked, values))
     return editor
 

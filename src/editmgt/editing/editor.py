@@ -15,7 +15,7 @@ from torch import Tensor
 
 from editmgt.codec import Codec
 from editmgt.editing import bundle
-from editmgt.editing.composite import edited_region, paste, with_detail
+from editmgt.editing.composite import composite_of, with_detail
 from editmgt.editing.cuts import InstructionCut, cuts_of
 from editmgt.editing.images import ImageLike, resize, to_image, to_pixels, working_size
 from editmgt.editing.loop import PerSample, Step, TokenEdit
@@ -67,8 +67,9 @@ class Editor:
     """Edits pictures by instruction with a codec, a text encoder and a transformer that belong together.
 
     ``settings`` are the defaults of :meth:`edit`. ``timestep_convention`` is what the transformer was trained
-    to be told at a step: ``step_index`` (published weights) or ``mask_ratio``. ``text_encoder_afterwards`` is what
-    becomes of the text encoder when it has read an edit's texts: keep, offload (to the CPU) or drop.
+    to be told at a step: ``step_index`` (published weights), ``mask_ratio``, or ``noise_level`` (a flow).
+    ``text_encoder_afterwards`` is what becomes of the text encoder when it has read an edit's texts: keep, offload (to the
+    CPU) or drop.
     """
 
     def __init__(
@@ -140,6 +141,15 @@ class Editor:
         """Sides of working sizes and ``settings.resolution`` are multiples of this."""
         return self.codec.downsampling * self.transformer.cell_size
 
+    @property
+    def paradigm(self) -> str:
+        """``mgt``, or ``flow``, which predicts no probabilities of codes."""
+        return "flow" if self.transformer.config.latent_channels else "mgt"
+
+    def code_sources(self, settings: EditSettings) -> tuple[str, ...]:
+        """Sources of maps on the codes' grid that every step of such an edit tells."""
+        return () if self.paradigm == "flow" else settings.code_sources
+
     def edit(
         self,
         images: ImageLike | Sequence[ImageLike],
@@ -189,7 +199,7 @@ class Editor:
         """
         start = time.perf_counter()
         settings = self.settings.override(**overrides)
-        validate(settings, self.transformer.num_blocks, self.pixels_per_cell)
+        validate(settings, self.transformer.num_blocks, self.pixels_per_cell, self.paradigm)
         check_text(settings.negative_prompt, "negative_prompt")
         if settings.negative_prompt != self.settings.negative_prompt:
             check_guidance(settings)
@@ -199,7 +209,7 @@ class Editor:
             raise UserError(
                 "feather=True blends a composite by its mask: it needs composite=True and a mask."
             )
-        check_query(settings, query)
+        check_query(settings, query, self.transformer.config.connector_type)
         record_layers, record_sources = self._recorded(record_layers, record_sources, settings)
         check_threshold(self.settings, overrides)
         samples = pair_up(
@@ -254,7 +264,7 @@ class Editor:
                         if key not in before:
                             before[key] = to_image(self.codec.decode(codes[key])[0])
                         picture = with_detail(original.rgb, picture, before[key])
-                        pictures[i] = _composite(samples[i], picture, edit.changed[row], feather)
+                        pictures[i] = composite_of(samples[i], picture, edit.changed[row], feather)
                     else:
                         pictures[i] = resize(picture, original.rgb.size)
         ordered = [edits[i] for i in range(len(samples))]
@@ -335,6 +345,7 @@ class Editor:
                 [sample.seed for sample in samples], [sample.sample_id for sample in samples], self.device
             ),
             timestep_convention=self.timestep_convention,
+            codebook_KC=self.codec.codebook if self.paradigm == "flow" else None,
             may_change_BHW=torch.stack(free).to(self.device),
             rows_BT=None if rows is None else rows.to(self.device),
             trace=trace,
@@ -351,13 +362,13 @@ class Editor:
         last = self.transformer.num_blocks - 1
         if not isinstance(layers, Iterable):
             raise UserError(f"record_layers={layers} must be a list of blocks.")
-        layers, sources = list(layers), list(sources)
+        layers, sources, able = list(layers), list(sources), self.code_sources(settings)
         if outside := [layer for layer in layers if layer not in range(last + 1)]:
             raise UserError(f"record_layers {outside} do not exist: this model has blocks 0 to {last}.")
-        if unknown := [source for source in sources if source not in settings.code_sources]:
+        if unknown := [source for source in sources if source not in able]:
             raise UserError(
-                f"record_sources={sources}: {unknown[0]} must be one of {', '.join(settings.code_sources)}"
-                f"{'' if settings.guided else ' (there is no guidance)'}.{nearest(unknown[0], settings.code_sources)}"
+                f"record_sources={sources}: {unknown[0]} must be one of {', '.join(able) or 'none: a flow has none'}"
+                f"{'' if settings.guided else ' (there is no guidance)'}.{nearest(unknown[0], able)}"
             )
         return layers, sources
 
@@ -379,16 +390,6 @@ class Editor:
 
     def _modules(self) -> tuple[Codec, TextEncoder, MGTransformer]:
         return self.codec, self.text_encoder, self.transformer
-
-
-def _composite(sample: Sample, picture: Image.Image, changed_HW: Tensor, feather: bool) -> Image.Image:
-    size, grid = picture.size, changed_HW.shape
-    # a feathered mask's own greys are the seam at its border
-    hard = None if feather or sample.mask is None else may_change(sample.mask)
-    region = edited_region(changed_HW, size, hard)
-    seam = (size[0] / grid[1], size[1] / grid[0])
-    own = sample.original.take(picture)
-    return paste(sample.original.base, own, region, seam, sample.mask if feather else None)
 
 
 def _join(rows: list[Tensor]) -> PerSample:

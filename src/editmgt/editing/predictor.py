@@ -22,7 +22,7 @@ class Prediction:
     """What one pass says.
 
     Attributes:
-        logits_MV: of the unknown codes, under guidance where it was asked for, float32.
+        logits_MV: of the unknown codes, under guidance where it was asked for, float32; of a flow, velocities.
         conditional_MV: the same given the instruction alone; None where both halves were not asked for.
         unconditional_MV: given the negative prompt, likewise; None without guidance, too.
         attention: text-to-image maps of the conditional half {layer: [B,T,N]}.
@@ -42,7 +42,7 @@ class Predictor:
 
     Args:
         transformer: in eval mode.
-        reference_BHW: codes of the pictures to edit.
+        reference_BHW: codes of the pictures to edit; of a flow, their latents [B,H,W,C].
         text: states of the instructions.
         negative: states of the negative prompts.
         settings: of the edit.
@@ -147,7 +147,9 @@ class Predictor:
         if not self._keeps:
             return None
         samples, before = times * len(tokens_BHW), self._remembered
-        changed_BHW = unknown_BHW | (tokens_BHW != self._seen_BHW)
+        # codes have no channels, latents have some
+        other_BHW = (tokens_BHW != self._seen_BHW).view(*unknown_BHW.shape, -1).any(dim=-1)
+        changed_BHW = unknown_BHW | other_BHW
         self._seen_BHW, self._remembered = tokens_BHW, samples
         self._age += 1
         stale = self._age >= self.settings.refresh and not self._kept_exactly

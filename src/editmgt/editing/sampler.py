@@ -93,6 +93,11 @@ def _invert(probs_MV: Tensor, uniform_M: Tensor) -> Tensor:
     return drawn_M.clamp(max=probs_MV.shape[-1] - 1)
 
 
+def draw_normal(like: Tensor, randomness: Randomness) -> Tensor:
+    """Return standard normal noise."""
+    return _draw(lambda t, g: t.normal_(0, 1, generator=g), like, randomness)
+
+
 def draw_gumbel(like_BN: Tensor, randomness: Randomness) -> Tensor:
     """Return standard Gumbel noise."""
     uniform_BN = _draw(lambda t, g: t.uniform_(0, 1, generator=g), like_BN, randomness)

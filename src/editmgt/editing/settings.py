@@ -30,6 +30,8 @@ MAP_SOURCES = ("attention", *CODE_SOURCES)
 HOLD_TIMES = ("every_step", "first_pass")
 REUSES = ("nothing", "reference", "known")
 INJECTION = "model.attention_injection"  # a key that no edit has: trained in
+PARADIGM = "model.paradigm"  # likewise
+OF_CODES = {PARADIGM: "mgt"}  # what a flow does not read, which draws noise and no codes
 OF_ATTENTION = {
     "map_source": "attention"
 }  # what a map of attention alone reads; a word of the instruction, too
@@ -85,18 +87,23 @@ class EditSettings:
         under={"guided": True},
         option="classifier-free guidance; up to 1: none",
     )
-    temperature: tuple[float, float] = setting((2.0, 0.0), "sampler.temperature", kind=Temperatures)
+    temperature: tuple[float, float] = setting(
+        (2.0, 0.0), "sampler.temperature", kind=Temperatures, under=OF_CODES
+    )
     draw_temperature: Temperature = setting(
         1.0,
         "sampler.draw_temperature",
+        under=OF_CODES,
         option="how random drawn codes are; 1: as the model says, 0: the likeliest",
     )
-    schedule: Annotated[str, one_of(SCHEDULES)] = setting("cosine", "sampler.schedule")
+    schedule: Annotated[str, one_of(SCHEDULES)] = setting("cosine", "sampler.schedule", under=OF_CODES)
     guidance_interval: tuple[float, float] = setting(
         (0.0, 1.0), "sampler.guidance_interval", kind=Interval, under={"guided": True}
     )
     # a mask is no setting: of edits without one, as all that are stored and compared, this says where it acts
-    matched_steps: bool = setting(False, "sampler.matched_steps", under={"hold_when": "first_pass"})
+    matched_steps: bool = setting(
+        False, "sampler.matched_steps", under={"hold_when": "first_pass"} | OF_CODES
+    )
     reuse: Annotated[str, one_of(REUSES)] = setting("nothing", "sampler.reuse")
     refresh: Steps = setting(5, "sampler.refresh", under={"reuse": ("reference", "known")})
     reference_strength: Strength = setting(

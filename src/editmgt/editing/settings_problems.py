@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, create_model
 
 from editmgt.editing.hold_rules import needs, sources
-from editmgt.editing.settings import OF_ATTENTION, SETTINGS, EditSettings
+from editmgt.editing.settings import CODE_SOURCES, OF_ATTENTION, PARADIGM, SETTINGS, EditSettings
 from editmgt.errors import UserError
 from editmgt.settings.declaration import silencer
 from editmgt.settings.mistakes import mistakes, show
@@ -26,19 +26,20 @@ def validate(
     settings: EditSettings,
     num_blocks: int | None = None,
     multiple: int = 1,
+    paradigm: str | None = None,
     together: bool = True,
     key: Callable[[str], str] = str,
 ) -> None:
     """Raise one ``UserError`` that lists everything wrong with ``settings``.
 
     ``num_blocks`` is the transformer's number of blocks (None: not known yet); ``multiple`` is the number of pixels per cell,
-    which ``resolution`` must be divisible by; ``together`` is whether what does not go together counts
+    which ``resolution`` must be divisible by; ``paradigm`` is the transformer's, likewise; ``together`` is whether what does not go together counts
     (:func:`map_problems`); ``key`` says how the user calls a setting.
     """
     values, resolution = settings.to_dict(), settings.resolution
     problems = mistakes(_plain(), values, called=key)
     if together and not problems:
-        problems += map_problems(values | {"region_hold": settings.holds}, key)
+        problems += map_problems(values | {"region_hold": settings.holds, PARADIGM: paradigm}, key)
     problems += layer_problems(values, num_blocks, key)
     if isinstance(resolution, int) and resolution % multiple:
         near = max(1, round(resolution / multiple)) * multiple
@@ -78,8 +79,13 @@ def check_guidance(settings: EditSettings, key: Callable[[str], str] = str) -> N
         raise UserError(f"{key('negative_prompt')} has no effect without guidance: {reason}.")
 
 
-def check_query(settings: EditSettings, query: str | None) -> None:
+def check_query(settings: EditSettings, query: str | None, connector_type: str) -> None:
     """Raise a ``UserError`` where a word was asked for that the map is not made of."""
+    if query is not None and connector_type == "qformer":
+        raise UserError(
+            f"The query '{query}' has no attention of its own here: this editor's connector, qformer, mixes the words into "
+            "states that are none of them. Leave it out."
+        )
     if query is not None and silencer(OF_ATTENTION, asdict(settings), SETTINGS):
         raise UserError(
             f"The query '{query}' chooses among the instruction's attention, which map_source={settings.map_source} does "
@@ -104,10 +110,15 @@ def check_threshold(own: EditSettings, changes: Mapping[str, Any], key: Callable
 def map_problems(values: Mapping[str, Any], key: Callable[[str], str] = str) -> list[str]:
     """Return what of the map's source and the hold rule does not go together, a line each.
 
-    ``values`` are valid alone, by the names of :class:`EditSettings`; what is None is not known yet. ``key`` says how the
+    ``values`` are valid alone, by the names of :class:`EditSettings`, and the paradigm's; what is None is not known yet. ``key`` says how the
     user calls one.
     """
     problems = []
+    if values.get(PARADIGM) == "flow" and values["map_source"] in CODE_SOURCES:
+        problems.append(
+            f"{key('map_source')}={values['map_source']} reads probabilities of codes, which a flow does not predict: it must be "
+            "attention."
+        )
     source, scale, rule = (values[name] for name in ("map_source", "guidance_scale", "hold_rule"))
     if source == "guidance" and scale is not None and scale <= 1:
         problems.append(

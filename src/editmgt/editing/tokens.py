@@ -1,5 +1,7 @@
 """Editing codes: a first pass where hold asks for one, then the steps, fewer for a smaller edit where that was chosen.
 
+A flow's steps are another loop's.
+
 Shapes: B batch, H W codes, T text tokens.
 """
 
@@ -9,6 +11,7 @@ from dataclasses import fields
 import torch
 from torch import Tensor
 
+from editmgt.editing.flow import Flow
 from editmgt.editing.loop import Loop, Start, Step, TokenEdit, share
 from editmgt.editing.maps import CodeMaps
 from editmgt.editing.predictor import Predictor
@@ -19,7 +22,7 @@ from editmgt.finite import all_finite
 from editmgt.model import MGTransformer
 from editmgt.text import TextStates
 
-TIMESTEP_CONVENTIONS = ("step_index", "mask_ratio")
+TIMESTEP_CONVENTIONS = ("step_index", "mask_ratio", "noise_level")
 
 
 @torch.inference_mode()
@@ -33,6 +36,7 @@ def edit_tokens(
     micro_conditions_B5: Tensor,
     randomness: Randomness,
     timestep_convention: str = "step_index",
+    codebook_KC: Tensor | None = None,
     may_change_BHW: Tensor | None = None,
     rows_BT: Tensor | None = None,
     trace: bool = False,
@@ -52,6 +56,7 @@ def edit_tokens(
         randomness: one generator for the batch (published order of numbers) or one per sample.
         timestep_convention: ``step_index`` counts the steps that follow; ``mask_ratio`` is the fraction of
             tokens that is unknown before the step.
+        codebook_KC: a flow's: what the codes stand for, as it reads and predicts them.
         may_change_BHW: where False the reference's code is known from the start (inpainting); None: all may.
         rows_BT: text rows that the maps are made of, bool; None: all of them.
         trace: keep every step.
@@ -64,35 +69,32 @@ def edit_tokens(
     """
     if may_change_BHW is None:
         may_change_BHW = torch.ones_like(reference_BHW, dtype=torch.bool)
-    start = Start(
-        Predictor(transformer, reference_BHW, text, negative, settings, micro_conditions_B5, rows_BT),
-        CodeMaps((settings.map_source, *record_sources), reference_BHW),
-        may_change_BHW,
-        torch.zeros_like(may_change_BHW),
-        randomness,
-    )
-    loop = Loop(
-        settings,
-        transformer.cell_size,
-        transformer.mask_token_id,
-        timestep_convention,
-        trace,
-        record_layers,
-        record_sources,
-        on_step,
-    )
-    if settings.holds and settings.hold_when == "first_pass":
-        start = loop.first_pass(start)
-    if settings.matched_steps:
-        parts = [
-            (rows, loop.steps(start.of(rows), first))
-            for first, rows in _by_first_step(loop, start.may_change_BHW)
-        ]
-        edit = _together(parts)
+    if codebook_KC is not None:
+        latents_BHWC = codebook_KC[reference_BHW]
+        predict = Predictor(transformer, latents_BHWC, text, negative, settings, micro_conditions_B5, rows_BT)
+        flow = Flow(settings, codebook_KC, transformer.cell_size, trace, record_layers, on_step)
+        edit, finite = flow.edit(predict, reference_BHW, may_change_BHW, randomness), flow.finite
     else:
-        edit = loop.steps(start)
+        start = Start(
+            Predictor(transformer, reference_BHW, text, negative, settings, micro_conditions_B5, rows_BT),
+            CodeMaps((settings.map_source, *record_sources), reference_BHW),
+            may_change_BHW,
+            torch.zeros_like(may_change_BHW),
+            randomness,
+        )
+        loop = Loop(
+            settings,
+            transformer.cell_size,
+            transformer.mask_token_id,
+            timestep_convention,
+            trace,
+            record_layers,
+            record_sources,
+            on_step,
+        )
+        edit, finite = _masked_edit(loop, start), loop.finite
 
-    finite = loop.finite | {"attention map": all_finite(edit.localization)}
+    finite = finite | {"attention map": all_finite(edit.localization)}
     for what, is_finite in zip(finite, torch.stack([*finite.values()]).tolist(), strict=True):
         if not is_finite:
             raise UserError(
@@ -100,6 +102,18 @@ def edit_tokens(
                 "dtype of float16), or its weights are broken."
             )
     return edit
+
+
+def _masked_edit(loop: Loop, start: Start) -> TokenEdit:
+    if loop.settings.holds and loop.settings.hold_when == "first_pass":
+        start = loop.first_pass(start)
+    if not loop.settings.matched_steps:
+        return loop.steps(start)
+    parts = [
+        (rows, loop.steps(start.of(rows), first))
+        for first, rows in _by_first_step(loop, start.may_change_BHW)
+    ]
+    return _together(parts)
 
 
 def _by_first_step(loop: Loop, unknown_BHW: Tensor) -> Iterator[tuple[int, list[int]]]:

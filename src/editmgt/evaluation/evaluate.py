@@ -74,7 +74,7 @@ def evaluate(
         UserError: for an unknown metric, one without its weights or settings that cannot be, before any work.
     """
     scorer = metrics if isinstance(metrics, Scorer) else Scorer(metrics)
-    validate(settings, editor.transformer.num_blocks, editor.pixels_per_cell)
+    validate(settings, editor.transformer.num_blocks, editor.pixels_per_cell, editor.paradigm)
     out_dir = Path(out_dir)
     gallery = Gallery(out_dir / GALLERY, resume)
     if not resume:

@@ -131,7 +131,7 @@ def study(
     blocks = range(editor.transformer.num_blocks)
     sets = dict.fromkeys([*((layer,) for layer in blocks), settings.layers, *map(tuple, subsets)])
     choices = [Choice("attention", layers, smoothing) for layers in sets for smoothing in SMOOTHINGS]
-    choices += map(Choice, settings.code_sources)
+    choices += map(Choice, editor.code_sources(settings))
     unknown = broken = 0  # samples that are left out
 
     def attempt(group: list[EditSample]) -> int:
@@ -175,7 +175,7 @@ def _measure(
         seed=seed,
         batch_size=len(group.samples),
         record_layers=range(group.editor.transformer.num_blocks),
-        record_sources=settings.code_sources,
+        record_sources=group.editor.code_sources(settings),
         **settings.to_dict(),
     )
     mask_BHW = torch.tensor(np.stack([np.asarray(mask) for mask in group.masks]))

@@ -18,7 +18,8 @@ class MGTConfig:
 
     ``reference_mode`` is this project's own: how the image to edit enters. ``attention``: its tokens join
     every attention layer; ``input``: its embedding is added to the target's through a projection that starts
-    at zero; ``none``: it is ignored. Nothing reads ``patch_size`` and ``in_channels``, as published.
+    at zero; ``none``: it is ignored. ``latent_channels`` is, too: where it is not 0 the trunk reads and predicts vectors of so
+    many channels in the place of codes, as a rectified flow does. Nothing reads ``patch_size`` and ``in_channels``, as published.
     """
 
     patch_size: int = 1
@@ -38,6 +39,7 @@ class MGTConfig:
     text_encoder_architecture: str = "CLIP"
     connector_type: str = "none"
     reference_mode: str = "attention"
+    latent_channels: int = 0
 
     @property
     def width(self) -> int:
@@ -64,8 +66,9 @@ class MGTConfig:
         for name in ("num_single_layers", "attention_head_dim", "num_attention_heads", "codebook_size"):
             if getattr(self, name) < 1:
                 found.append(f"{name}={getattr(self, name)} must be at least 1")
-        if self.num_layers < 0:
-            found.append(f"num_layers={self.num_layers} must not be negative")
+        for name in ("num_layers", "latent_channels"):
+            if getattr(self, name) < 0:
+                found.append(f"{name}={getattr(self, name)} must not be negative")
         axes = self.axes_dims_rope
         if (
             [type(axis) for axis in axes] != [int] * 3
@@ -118,12 +121,14 @@ class MGTConfig:
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the published ``config.json``, ``reference_mode`` left out where it is the published way."""
+        """Return the published ``config.json``, with this project's own entries only where they are not the published way."""
         values = {
             "_class_name": "Transformer2DModel",
             **asdict(self),
             "axes_dims_rope": list(self.axes_dims_rope),
         }
-        if self.reference_mode == "attention":
-            del values["reference_mode"]
-        return values
+        return {
+            name: value
+            for name, value in values.items()
+            if (name, value) not in (("reference_mode", "attention"), ("latent_channels", 0))
+        }

@@ -57,6 +57,20 @@ class TokenEmbed(nn.Module):
         return F.embedding(tokens, table_VD if norm is None else norm(table_VD))
 
 
+class LatentEmbed(nn.Module):
+    """An MLP of four widths, with which a flow's ends have about as many weights as a codebook's tables."""
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        self.linear_1 = nn.Linear(channels, 4 * width, bias=False)
+        self.linear_2 = nn.Linear(4 * width, width, bias=False)
+
+    def forward(self, latents: Tensor, norm: RMSNorm | None) -> Tensor:
+        """Embed ``latents`` [..., channels] as [..., D], then ``norm`` them if a norm is given."""
+        embedded = self.linear_2(F.silu(self.linear_1(latents.to(self.linear_1.weight.dtype))))
+        return embedded if norm is None else norm(embedded)
+
+
 class DownSample(nn.Module):
     """A 2x2 convolution of stride 2, and the RMSNorm of its input, which the embedding applies."""
 
@@ -106,11 +120,31 @@ class Head(nn.Module):
         return self.conv2((unconditional + scale * (conditional - unconditional)).to(hidden.dtype))
 
 
-def side_by_side(tokens_BHW: Tensor, cell: int) -> Tensor:
-    """Group the codes of each ``cell`` x ``cell`` cell: [B, H, W] to [B, N, C], rows first."""
-    batch, height, width = tokens_BHW.shape
-    grouped = tokens_BHW.reshape(batch, height // cell, cell, width // cell, cell)
-    return grouped.transpose(2, 3).reshape(batch, -1, cell * cell)
+class LatentHead(nn.Module):
+    """1x1 convolution, RMSNorm, and an MLP of four widths to the channels of a latent."""
+
+    def __init__(self, width: int, channels: int) -> None:
+        super().__init__()
+        self.conv1 = Pointwise(width, width)
+        self.layer_norm = RMSNorm(width)
+        self.linear_1 = nn.Linear(width, 4 * width, bias=False)
+        self.linear_2 = nn.Linear(4 * width, channels, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [..., D] to [..., channels]."""
+        return self.linear_2(F.silu(self.linear_1(self.layer_norm(self.conv1(x)))))
+
+    def guided(self, x_MD: Tensor, scale: float) -> Tensor:
+        """Map unconditional and conditional positions [2M, D] to their guided vectors [M, channels]."""
+        unconditional, conditional = self(x_MD).float().chunk(2)
+        return unconditional + scale * (conditional - unconditional)
+
+
+def side_by_side(x_BHW: Tensor, cell: int) -> Tensor:
+    """Group what stands on a grid by its ``cell`` x ``cell`` cells: [B, H, W, ...] to [B, N, C, ...], rows first."""
+    batch, height, width, *channels = x_BHW.shape
+    grouped = x_BHW.reshape(batch, height // cell, cell, width // cell, cell, *channels)
+    return grouped.transpose(2, 3).reshape(batch, -1, cell * cell, *channels)
 
 
 def on_grid(x_BNCD: Tensor, height: int, width: int, cell: int) -> Tensor:

@@ -3,7 +3,7 @@
 from torch import nn
 
 from editmgt.model.blocks import Modulation
-from editmgt.model.embeddings import Head, TimeTextEmbed
+from editmgt.model.embeddings import Head, LatentHead, TimeTextEmbed
 from editmgt.model.layers import Fold, Pointwise, Unfold
 from editmgt.model.perceiver import Perceiver, TimeNorm
 
@@ -29,6 +29,8 @@ def initialise(model: nn.Module) -> None:
             nn.init.zeros_(module.linear.weight)
         elif isinstance(module, Head):
             nn.init.normal_(module.conv2.weight, std=0.02)
+        elif isinstance(module, LatentHead):
+            nn.init.zeros_(module.linear_2.weight)
         elif isinstance(module, TimeTextEmbed):
             nn.init.normal_(module.timestep_embedder.linear_1.weight, std=0.02)
             nn.init.normal_(module.timestep_embedder.linear_2.weight, std=0.02)

@@ -24,6 +24,8 @@ from editmgt.model.embeddings import (
     SINUSOIDS,
     DownSample,
     Head,
+    LatentEmbed,
+    LatentHead,
     TimeTextEmbed,
     TokenEmbed,
     UpSample,
@@ -68,7 +70,11 @@ class MGTransformer(nn.Module):
         super().__init__()
         self.config = config = MGTConfig.from_dict(settings)
         width, heads = config.width, config.num_attention_heads
-        self.embed = TokenEmbed(config.vocab_size, width)
+        self.embed = (
+            LatentEmbed(config.latent_channels, width)
+            if config.latent_channels
+            else TokenEmbed(config.vocab_size, width)
+        )
         self.down_block = nn.ModuleDict({"downsample": DownSample(width)} if config.downsample else {})
         self.project_to_hidden_norm = RMSNorm(width)
         self.project_to_hidden = nn.Linear(width, width, bias=False)
@@ -87,8 +93,12 @@ class MGTransformer(nn.Module):
         self.project_from_hidden_norm = RMSNorm(width)
         self.project_from_hidden = nn.Linear(width, width, bias=False)
         self.up_block = nn.ModuleDict({"upsample": UpSample(width)} if config.upsample else {})
-        self.mlm_layer = Head(width, config.codebook_size)
-        if not self.embed.embeddings.weight.is_meta:
+        self.mlm_layer = (
+            LatentHead(width, config.latent_channels)
+            if config.latent_channels
+            else Head(width, config.codebook_size)
+        )
+        if not self.context_embedder.weight.is_meta:
             initialise(self)
         self.set_reference_mode(config.reference_mode)
 
@@ -136,6 +146,9 @@ class MGTransformer(nn.Module):
         the guided ones of the codes that ``logits_at`` marks, in both halves the same. ``memory`` keeps all keys and
         values; with ``active`` the pass computes the text and those cells of the target, takes the keys and values of all
         others from the memory that an earlier pass has filled, and gives logits of codes in those cells alone.
+
+        With ``config.latent_channels`` ``tokens`` and ``reference_tokens`` are vectors [B, H, W, channels] and so are the
+        logits: a rectified flow's velocities.
 
         Logits of all tokens lie channels-last in memory: ``logits.movedim(1, -1)`` is contiguous.
         """
@@ -255,7 +268,7 @@ class MGTransformer(nn.Module):
         return on_grid(codes_BNCD, height, width, self.cell_size)
 
     def _check(self, tokens: Tensor, reference: Tensor | None, layers: Sequence[int]) -> None:
-        rows, columns = tokens.shape[1:]
+        rows, columns = tokens.shape[1:3]
         if rows % self.cell_size or columns % self.cell_size:
             raise UserError(
                 f"tokens: a grid of {rows}x{columns} codes must have even sides, for a cell covers 2x2 codes"

@@ -145,7 +145,7 @@ class StoredEdits:
                 batch_size=batch_size,
                 # where a rule decided, no other map is read, and edits may have taken different numbers of steps
                 record_layers=[] if settings.holds else self._layers,
-                record_sources=_sources(settings),
+                record_sources=self._sources(settings),
                 **overrides,
             )
             made = self._keep([keys[i] for i in missing], result, settings)
@@ -237,13 +237,12 @@ class StoredEdits:
             seconds=sum(seconds),
             trace=[],
             layer_maps=maps_BSLhw,
-            code_maps={source: column(source) for source in _sources(settings)},
+            code_maps={source: column(source) for source in self._sources(settings)},
         )
 
-
-def _sources(settings: EditSettings) -> tuple[str, ...]:
-    """Sources whose maps are kept with an edit: where a rule decided, no other can be asked for."""
-    return () if settings.holds else settings.code_sources
+    def _sources(self, settings: EditSettings) -> tuple[str, ...]:
+        """Sources whose maps are kept with an edit: where a rule decided, no other can be asked for."""
+        return () if settings.holds else self.editor.code_sources(settings)
 
 
 @dataclass(frozen=True)

@@ -257,7 +257,9 @@ def _check_checkpoint(config: Evaluate) -> None:
     editor = load_editor(config, config.checkpoint)
     values = edit_values(config)
     check_resolution(values["resolution"], editor.pixels_per_cell)
-    validate(edit_settings(config, editor), editor.transformer.num_blocks, editor.pixels_per_cell)
+    validate(
+        edit_settings(config, editor), editor.transformer.num_blocks, editor.pixels_per_cell, editor.paradigm
+    )
     asked = {name: value for name, value in values.items() if value is not None}
     check_threshold(editor.settings, asked, config_key)
 

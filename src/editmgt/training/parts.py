@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 from diffusers.models.autoencoders.vq_model import VQModel
@@ -18,8 +19,10 @@ from editmgt.model.io import same_weights, start_from
 from editmgt.text import LanguageModel, TextEncoder
 from editmgt.weights import TRANSFORMERS, find
 
-# What may start fresh on a base's weights: an editor reads other text states than its base does.
+# What may start fresh on a base's weights: an editor reads other text states than its base does,
 FRESH = ("connector.",)
+# and another paradigm reads and predicts something else than codes.
+ENDS = ("embed.", "mlm_layer.")
 
 
 def fresh_vqvae(config: dict[str, Any]) -> VQModel:
@@ -42,11 +45,12 @@ def fresh_text_encoder(config: dict[str, Any]) -> TextEncoder:
         return TextEncoder(CLIPTextModelWithProjection(clip), tokenizer)
 
 
-def fresh_transformer(config: dict[str, Any], reference_mode: str) -> MGTransformer:
+def fresh_transformer(config: dict[str, Any], reference_mode: str, latent_channels: int = 0) -> MGTransformer:
     """A transformer with random weights; what ``model.transformer`` says wrong is a ``UserError``."""
-    arguments = {name: value for name, value in config.items() if name != "_target_"}
+    own = {"reference_mode": reference_mode, "latent_channels": latent_channels}
+    arguments = {name: value for name, value in config.items() if name not in ("_target_", *own)}
     with _described_by("model.transformer"):
-        return MGTransformer(**arguments, reference_mode=reference_mode)
+        return MGTransformer(**arguments, **own)
 
 
 @contextmanager
@@ -72,7 +76,7 @@ def starting_parts(init_from: str, model: Model) -> tuple[Codec, TextEncoder, MG
     if any((directory / folder).is_dir() for folder in TRANSFORMERS):
         start = bundle.read(init_from)
         codec, text = start.codec, start.text_encoder
-        transformer, fresh = _as_configured(start.transformer, init_from, model)
+        transformer, fresh = _as_configured(start.transformer, codec, init_from, model)
     else:
         codec = Codec.from_pretrained(directory, variant=variant)
         if model.transformer is None or model.text_encoder is None:
@@ -86,10 +90,11 @@ def starting_parts(init_from: str, model: Model) -> tuple[Codec, TextEncoder, MG
                 "stay random. Set it to true, or start from weights that have a text encoder."
             )
         text = fresh_text_encoder(model.text_encoder)
-        transformer, fresh = fresh_transformer(model.transformer, reference_mode(model)), ["the transformer"]
+        sizes = (model.transformer, reference_mode(model), latent_channels(model, codec))
+        transformer, fresh = fresh_transformer(*sizes), ["the transformer"]
     if model.llm is not None:
         text.llm = LanguageModel.from_pretrained(*find(model.llm))
-    bundle.check_parts(codec, text, transformer)
+    bundle.check_parts(codec, text, transformer, timestep_convention(model))
     transformer.gradient_checkpointing = model.gradient_checkpointing
     if model.lora.rank:
         from editmgt.model import lora  # late: peft takes seconds to import
@@ -145,8 +150,18 @@ def reference_mode(model: Model) -> str:
     return "attention" if model.attention_injection else model.injection_fallback
 
 
+def timestep_convention(model: Model) -> str:
+    """What the transformer is told of a step, in training and in edits."""
+    return "noise_level" if model.paradigm == "flow" else "mask_ratio"
+
+
+def latent_channels(model: Model, codec: Codec) -> int:
+    """Channels of what the transformer reads and predicts in the place of codes; 0: codes."""
+    return codec.codebook.shape[1] if model.paradigm == "flow" else 0
+
+
 def _as_configured(
-    transformer: MGTransformer, init_from: str, model: Model
+    transformer: MGTransformer, codec: Codec, init_from: str, model: Model
 ) -> tuple[MGTransformer, list[str]]:
     """Return the transformer that ``model`` describes with the weights of this one, and what starts fresh, which is said."""
     mode, had = reference_mode(model), {*transformer.state_dict()}
@@ -157,9 +172,15 @@ def _as_configured(
 
         lora.merge(transformer)
     origin = f"init_from={init_from}"
-    if model.transformer is not None:
-        own, transformer = transformer, fresh_transformer(model.transformer, mode)
-        fresh += start_from(transformer, own.state_dict(), f"{origin} does not fit model={model.name}", FRESH)
+    channels = latent_channels(model, codec)
+    other = channels != transformer.config.latent_channels
+    if other or model.transformer is not None:
+        own, sizes = transformer, model.transformer or asdict(transformer.config)
+        transformer = fresh_transformer(sizes, mode, channels)
+        may_be_fresh = FRESH + (ENDS if other else ())
+        fresh += start_from(
+            transformer, own.state_dict(), f"{origin} does not fit model={model.name}", may_be_fresh
+        )
     if fresh:
         rank_zero_only(print)(f"Starting fresh: {', '.join(fresh)}; all else is that of {origin}.")
     return transformer, fresh

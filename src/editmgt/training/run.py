@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,15 @@ from editmgt.training.codec_module import CodecModule
 from editmgt.training.decoder import DecoderModule
 from editmgt.training.divergence import StopWhenDiverged
 from editmgt.training.editor_module import EditorModule
+from editmgt.training.flow_module import FlowModule
 from editmgt.training.optimizers import optimizer_maker
-from editmgt.training.parts import fresh_vqvae, starting_parts, teacher_parts, texts_encoded
+from editmgt.training.parts import (
+    fresh_vqvae,
+    starting_parts,
+    teacher_parts,
+    texts_encoded,
+    timestep_convention,
+)
 from editmgt.training.previews import Previews
 from editmgt.training.step_lines import Bar, Lines, telling
 from editmgt.weights import find
@@ -180,7 +188,8 @@ def _editor_run(
         teacher = EditorModule(
             theirs, reads, optimizer, codec.downsampling, model, reference_attends=attends
         ).train()
-    module = EditorModule(
+    make = partial(FlowModule, codebook_KC=codec.codebook) if model.paradigm == "flow" else EditorModule
+    module = make(
         transformer.train(),
         text.train(),
         optimizer,
@@ -190,7 +199,7 @@ def _editor_run(
         settings.reference_attends,
         teacher,
     )
-    editor = Editor(codec, text, transformer, settings, timestep_convention="mask_ratio")
+    editor = Editor(codec, text, transformer, settings, timestep_convention(model))
     data = _data(config, directory, codec, text, editor.pixels_per_cell)
     callbacks: list[Callback] = []
     if model.kind == "editor":
