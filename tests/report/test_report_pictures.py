@@ -33,6 +33,27 @@ def test_the_strip_is_of_cells_that_disagree_and_not_of_seeds(tmp_path: Path) ->
     assert [analysis.scores.samples[i][0] for i in disagreement(analysis)] == ["s2"]
 
 
+def test_a_long_name_stays_above_its_own_column(tmp_path: Path) -> None:
+    names = [f"somewhere_{'deeply_' * 12}{name}" for name in ("one", "other")]
+    key = "checkpoint"
+    write_sweep(
+        tmp_path, {key: names}, [0], lambda levels, _, i: {"edit/success": float(levels[key] == names[0])}
+    )
+    for cell in {path.parent for path in tmp_path.glob("*/samples.csv")}:
+        (cell / "images").mkdir()
+        for i in range(4):
+            Image.new("RGB", (8, 8), "black").save(cell / "images" / f"s{i}.png")
+    found, caption = strip.strip(analyse(tmp_path))
+    assert found is not None, caption
+    page = np.asarray(Image.open(io.BytesIO(found)).convert("L"))
+    column = strip.SIDE + 8
+    assert page.shape[1] == 2 * column + 8
+    first_picture = int((page[:, 8 : column - 1] == 0).all(axis=1).argmax())
+    head = page[: first_picture - 40]  # above the first sample's line
+    assert (head < 128).any(axis=0)[8:column].any() and (head < 128).any(axis=0)[column + 8 :].any()
+    assert (head[:, column : column + 8] == 255).all() and (head[:, -8:] == 255).all()
+
+
 def noise_seeds_score(levels: dict[str, Any], seed: int, i: int) -> dict[str, float]:
     """The cells disagree on sample 2 under noise seed 0; on samples 2 and 3, and more, under noise seed 1."""
     if not levels[HOLD] and i in ((2,), (2, 3))[seed]:

@@ -34,13 +34,14 @@ def strip(analysis: Analysis) -> tuple[bytes | None, str]:
         return None, why
     font = ImageFont.load_default(11)
     width, height = len(folders) * (SIDE + _GAP) + _GAP, SIDE + _LABEL + _GAP
-    titles = [name if name in SHOWN_CONTROLS else analysis.design.label(name) for name in folders]
-    head = 16 * max(name.count(", ") + 1 for name in titles)
+    names = [name if name in SHOWN_CONTROLS else analysis.design.label(name) for name in folders]
+    titles = [_broken(name, font) for name in names]
+    head = 16 * max(map(len, titles))
     page = Image.new("RGB", (width, len(chosen) * height + head), "white")
     draw = ImageDraw.Draw(page)
-    for column, name in enumerate(titles):
+    for column, lines in enumerate(titles):
         draw.multiline_text(
-            (column * (SIDE + _GAP) + _GAP, 2), name.replace(", ", "\n"), fill=(32, 32, 36), font=font
+            (column * (SIDE + _GAP) + _GAP, 2), "\n".join(lines), fill=(32, 32, 36), font=font
         )
     for row, index in enumerate(chosen):
         top = row * height + head
@@ -56,6 +57,18 @@ def strip(analysis: Analysis) -> tuple[bytes | None, str]:
         png(page),
         f"The {len(chosen)} samples on which the cells disagree most in {analysis.primary}",
     )
+
+
+def _broken(name: str, font: Any) -> list[str]:
+    """A cell's name in lines that are no wider than a panel: one for each setting, more for a long one such as a path."""
+    lines = []
+    for part in name.split(", "):
+        while part:
+            fitting = (end for end in range(len(part), 0, -1) if font.getlength(part[:end]) <= SIDE)
+            end = next(fitting, 1)
+            lines.append(part[:end])
+            part = part[end:]
+    return lines
 
 
 def disagreement(analysis: Analysis, by: str | None = None) -> list[int]:
