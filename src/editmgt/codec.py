@@ -46,6 +46,11 @@ class Codec(nn.Module):
         return self.vqvae.quantize.n_e
 
     @property
+    def latent_channels(self) -> int:
+        """Channels of what a code stands for."""
+        return self.vqvae.quantize.vq_embed_dim
+
+    @property
     def codebook(self) -> Tensor:
         """What the codes stand for [K, C] in float32, each channel with mean 0 and variance 1 over the codebook."""
         codebook_KC = self.vqvae.quantize.embedding.weight.detach().float()
@@ -71,7 +76,7 @@ class Codec(nn.Module):
         Every picture is decoded by itself: in a batch, sums are taken in another order on some machines, and a pixel
         that lies between two levels would come out by its neighbours.
         """
-        shape = (1, *tokens_Bhw.shape[1:], self.vqvae.quantize.vq_embed_dim)
+        shape = (1, *tokens_Bhw.shape[1:], self.latent_channels)
         decoded = [
             self.vqvae.decode(tokens_1hw, force_not_quantize=True, shape=shape).sample
             for tokens_1hw in tokens_Bhw.split(1)

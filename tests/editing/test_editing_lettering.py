@@ -6,8 +6,7 @@ from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
 from editmgt.editing import lettering
-from editmgt.editing.lettering import font_for
-from editmgt.editing.picture import _wrap
+from editmgt.editing.lettering import font_for, wrapped
 
 
 def drawn(text: str, font: lettering.Font) -> bytes:
@@ -51,6 +50,6 @@ def test_letters_that_no_font_has_and_files_that_are_none(
 @pytest.mark.parametrize("text", ["make the red circle blue " * 3, "把红色的圆变成蓝色" * 8, "a " + "b" * 90])
 def test_a_title_is_no_wider_than_its_page(text: str) -> None:
     font = font_for(text, 14)
-    lines = _wrap(text, font, 150).split("\n")
+    lines = wrapped(text, font, 150).split("\n")
     assert len(lines) > 1 and all(font.getlength(line) <= 150 for line in lines)
     assert "".join("".join(lines).split()) == "".join(text.split())

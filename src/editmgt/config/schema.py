@@ -8,6 +8,7 @@ from pydantic import Discriminator, Field, Tag
 from editmgt import limits
 from editmgt.config.benchmark import NAME, AnyBenchmark
 from editmgt.config.edit_values import section
+from editmgt.editing.settings import OF_CODES
 from editmgt.settings.declaration import Mark, Under
 from editmgt.settings.ranges import (
     BatchSize,
@@ -63,7 +64,6 @@ else:  # what edits are set by, under the groups that their keys name
 
 # Where there is a transformer to train, and where there are adapters on it.
 _TRANSFORMERS = {"model.kind": ("editor", "base")}
-_MASKED = _TRANSFORMERS | {"model.paradigm": "mgt"}
 _ADAPTERS = {"model.lora.rank": tuple(range(1, limits.RANK.most + 1))}
 
 
@@ -87,13 +87,13 @@ class Model(_EditsModel):
     injection_fallback: Annotated[Fallback, Under({"model.attention_injection": False})]
     train_text_encoder: Annotated[bool, Under(_TRANSFORMERS)]
     condition_dropout: Annotated[Fraction, Under(_TRANSFORMERS)]
-    full_masking: Annotated[Fraction, Under(_MASKED)]
-    edit_masking: Annotated[Fraction, Under({"model.kind": "editor", "model.paradigm": "mgt"})]
+    full_masking: Annotated[Fraction, Under(_TRANSFORMERS | OF_CODES)]
+    edit_masking: Annotated[Fraction, Under({"model.kind": "editor"} | OF_CODES)]
     optimizer: Node
     eight_bit_optimizer: bool
     lora: Lora
     gradient_checkpointing: Annotated[bool, Under(_TRANSFORMERS, asks=True)]
-    teacher: Annotated[Text | None, Under({"model.kind": "editor", "model.paradigm": "mgt"}, asks=True)]
+    teacher: Annotated[Text | None, Under({"model.kind": "editor"} | OF_CODES, asks=True)]
     llm: Annotated[Text | None, Under(_TRANSFORMERS, asks=True)]
     warmup_steps: NotNegative
     decay_fraction: Annotated[Fraction, Under(_TRANSFORMERS)]

@@ -15,7 +15,7 @@ import torch
 
 from editmgt.codec import Codec
 from editmgt.editing.settings import SCHEDULES, EditSettings
-from editmgt.editing.tokens import TIMESTEP_CONVENTIONS
+from editmgt.editing.tokens import NOISE_LEVEL, TIMESTEP_CONVENTIONS
 from editmgt.errors import UserError, nearest
 from editmgt.files import read_object, write_json
 from editmgt.model import MGTransformer
@@ -27,7 +27,6 @@ SCHEDULER = "scheduler/scheduler_config.json"
 WRITTEN = "transformer"
 ADAPTER = "adapter"
 
-FLOWS = TIMESTEP_CONVENTIONS[-1]
 FLOW_SCHEDULER = ["diffusers", "FlowMatchEulerDiscreteScheduler"]
 
 COMPONENTS = {
@@ -63,13 +62,13 @@ def check_parts(
             f"{', '.join(TIMESTEP_CONVENTIONS)}.{nearest(timestep_convention, TIMESTEP_CONVENTIONS)}"
         )
     config = transformer.config
-    if (timestep_convention == FLOWS) != bool(config.latent_channels):
+    if (timestep_convention == NOISE_LEVEL) != bool(config.latent_channels):
         raise UserError(
             f"timestep_convention={timestep_convention} goes with a transformer of "
-            f"{'latents' if timestep_convention == FLOWS else 'codes'}, and this one has "
+            f"{'latents' if timestep_convention == NOISE_LEVEL else 'codes'}, and this one has "
             f"latent_channels={config.latent_channels}."
         )
-    latents = codec.codebook.shape[1] if config.latent_channels else 0
+    latents = codec.latent_channels if config.latent_channels else 0
     problems = [
         f"{what}: the transformer expects {expected}, the {part} gives {given}"
         for what, part, expected, given in (
@@ -171,7 +170,7 @@ def write(bundle: Bundle, directory: Path | str) -> None:
         "mask_token_id": bundle.transformer.mask_token_id,
         "masking_schedule": bundle.settings.schedule,
     }
-    if bundle.timestep_convention == FLOWS:
+    if bundle.timestep_convention == NOISE_LEVEL:
         parts["scheduler"], scheduler = FLOW_SCHEDULER, {"_class_name": FLOW_SCHEDULER[-1]}
     write_json(directory / SCHEDULER, scheduler | {"timestep_convention": bundle.timestep_convention})
     write_json(

@@ -22,6 +22,23 @@ def font_for(text: str, size: int) -> Font:
     return ImageFont.load_default(size)
 
 
+def wrapped(text: str, font: Font, width: float) -> str:
+    """Return a text in lines of at most ``width`` pixels, between words where that can be."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if font.getlength(longer) <= width:
+            lines[-1] = longer
+            continue
+        if lines[-1]:
+            lines.append("")
+        for letter in word:  # Chinese has no spaces: it breaks anywhere
+            if lines[-1] and font.getlength(lines[-1] + letter) > width:
+                lines.append("")
+            lines[-1] += letter
+    return "\n".join(lines)
+
+
 @cache
 def _fonts() -> list[str]:
     """Upright fonts of ordinary weight that come in any size: matplotlib's, then the machine's, by name."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from editmgt.editing.lettering import Font, font_for
+from editmgt.editing.lettering import font_for, wrapped
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -117,7 +117,7 @@ def _lay_out(title: str, panels: list[tuple[str, Image.Image]]) -> Image.Image:
     title_font, label_font = font_for(title, TITLE_SIZE), ImageFont.load_default(LABEL_SIZE)
     cells = [max(panel.width, round(label_font.getlength(label))) for label, panel in panels]
     width = sum(cells) + MARGIN * (len(panels) + 1)
-    title = _wrap(title, title_font, width - 2 * MARGIN)
+    title = wrapped(title, title_font, width - 2 * MARGIN)
     panels_top = MARGIN + (title.count("\n") + 1) * round(TITLE_SIZE * 1.3) + MARGIN // 2
     labels_top = panels_top + max(panel.height for _, panel in panels) + MARGIN // 2
 
@@ -132,19 +132,3 @@ def _lay_out(title: str, panels: list[tuple[str, Image.Image]]) -> Image.Image:
         draw.text((left, labels_top), label, fill=GREY, font=label_font)
         left += cell + MARGIN
     return picture
-
-
-def _wrap(text: str, font: Font, width: float) -> str:
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if font.getlength(longer) <= width:
-            lines[-1] = longer
-            continue
-        if lines[-1]:
-            lines.append("")
-        for letter in word:  # Chinese has no spaces: it breaks anywhere
-            if lines[-1] and font.getlength(lines[-1] + letter) > width:
-                lines.append("")
-            lines[-1] += letter
-    return "\n".join(lines)

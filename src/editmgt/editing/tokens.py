@@ -22,7 +22,8 @@ from editmgt.finite import all_finite
 from editmgt.model import MGTransformer
 from editmgt.text import TextStates
 
-TIMESTEP_CONVENTIONS = ("step_index", "mask_ratio", "noise_level")
+NOISE_LEVEL = "noise_level"  # a flow's
+TIMESTEP_CONVENTIONS = ("step_index", "mask_ratio", NOISE_LEVEL)
 
 
 @torch.inference_mode()
@@ -69,14 +70,14 @@ def edit_tokens(
     """
     if may_change_BHW is None:
         may_change_BHW = torch.ones_like(reference_BHW, dtype=torch.bool)
+    read = reference_BHW if codebook_KC is None else codebook_KC[reference_BHW]
+    predict = Predictor(transformer, read, text, negative, settings, micro_conditions_B5, rows_BT)
     if codebook_KC is not None:
-        latents_BHWC = codebook_KC[reference_BHW]
-        predict = Predictor(transformer, latents_BHWC, text, negative, settings, micro_conditions_B5, rows_BT)
         flow = Flow(settings, codebook_KC, transformer.cell_size, trace, record_layers, on_step)
         edit, finite = flow.edit(predict, reference_BHW, may_change_BHW, randomness), flow.finite
     else:
         start = Start(
-            Predictor(transformer, reference_BHW, text, negative, settings, micro_conditions_B5, rows_BT),
+            predict,
             CodeMaps((settings.map_source, *record_sources), reference_BHW),
             may_change_BHW,
             torch.zeros_like(may_change_BHW),

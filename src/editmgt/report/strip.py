@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from editmgt.editing.lettering import font_for
+from editmgt.editing.lettering import font_for, wrapped
 from editmgt.editing.picture_files import png
 from editmgt.metrics.registry import REGISTRY
 from editmgt.report.analysis import Analysis
@@ -35,14 +35,13 @@ def strip(analysis: Analysis) -> tuple[bytes | None, str]:
     font = ImageFont.load_default(11)
     width, height = len(folders) * (SIDE + _GAP) + _GAP, SIDE + _LABEL + _GAP
     names = [name if name in SHOWN_CONTROLS else analysis.design.label(name) for name in folders]
-    titles = [_broken(name, font) for name in names]
-    head = 16 * max(map(len, titles))
+    # a line for each setting, more for a long one such as a path
+    titles = ["\n".join(wrapped(part, font, SIDE) for part in name.split(", ")) for name in names]
+    head = 16 * max(title.count("\n") + 1 for title in titles)
     page = Image.new("RGB", (width, len(chosen) * height + head), "white")
     draw = ImageDraw.Draw(page)
-    for column, lines in enumerate(titles):
-        draw.multiline_text(
-            (column * (SIDE + _GAP) + _GAP, 2), "\n".join(lines), fill=(32, 32, 36), font=font
-        )
+    for column, title in enumerate(titles):
+        draw.multiline_text((column * (SIDE + _GAP) + _GAP, 2), title, fill=(32, 32, 36), font=font)
     for row, index in enumerate(chosen):
         top = row * height + head
         sample_id, _, edit_type, instruction, _ = samples[index]
@@ -57,18 +56,6 @@ def strip(analysis: Analysis) -> tuple[bytes | None, str]:
         png(page),
         f"The {len(chosen)} samples on which the cells disagree most in {analysis.primary}",
     )
-
-
-def _broken(name: str, font: Any) -> list[str]:
-    """A cell's name in lines that are no wider than a panel: one for each setting, more for a long one such as a path."""
-    lines = []
-    for part in name.split(", "):
-        while part:
-            fitting = (end for end in range(len(part), 0, -1) if font.getlength(part[:end]) <= SIDE)
-            end = next(fitting, 1)
-            lines.append(part[:end])
-            part = part[end:]
-    return lines
 
 
 def disagreement(analysis: Analysis, by: str | None = None) -> list[int]:

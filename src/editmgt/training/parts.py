@@ -13,6 +13,7 @@ from editmgt.codec import Codec
 from editmgt.config.schema import Edits, Model, Train
 from editmgt.data.scenes.vocabulary import scene_tokenizer
 from editmgt.editing import bundle
+from editmgt.editing.tokens import NOISE_LEVEL
 from editmgt.errors import UserError
 from editmgt.model import MGTransformer
 from editmgt.model.io import same_weights, start_from
@@ -152,12 +153,12 @@ def reference_mode(model: Model) -> str:
 
 def timestep_convention(model: Model) -> str:
     """What the transformer is told of a step, in training and in edits."""
-    return "noise_level" if model.paradigm == "flow" else "mask_ratio"
+    return NOISE_LEVEL if model.paradigm == "flow" else "mask_ratio"
 
 
 def latent_channels(model: Model, codec: Codec) -> int:
     """Channels of what the transformer reads and predicts in the place of codes; 0: codes."""
-    return codec.codebook.shape[1] if model.paradigm == "flow" else 0
+    return codec.latent_channels if model.paradigm == "flow" else 0
 
 
 def _as_configured(
