@@ -15,7 +15,6 @@ import torch
 
 from editmgt.codec import Codec
 from editmgt.editing.settings import SCHEDULES, EditSettings
-from editmgt.editing.tokens import NOISE_LEVEL, TIMESTEP_CONVENTIONS
 from editmgt.errors import UserError, nearest
 from editmgt.files import read_object, write_json
 from editmgt.model import MGTransformer
@@ -27,6 +26,8 @@ SCHEDULER = "scheduler/scheduler_config.json"
 WRITTEN = "transformer"
 ADAPTER = "adapter"
 
+NOISE_LEVEL = "noise_level"  # a flow's
+TIMESTEP_CONVENTIONS = ("step_index", "mask_ratio", NOISE_LEVEL)
 FLOW_SCHEDULER = ["diffusers", "FlowMatchEulerDiscreteScheduler"]
 
 COMPONENTS = {

@@ -22,9 +22,6 @@ from editmgt.finite import all_finite
 from editmgt.model import MGTransformer
 from editmgt.text import TextStates
 
-NOISE_LEVEL = "noise_level"  # a flow's
-TIMESTEP_CONVENTIONS = ("step_index", "mask_ratio", NOISE_LEVEL)
-
 
 @torch.inference_mode()
 def edit_tokens(

@@ -13,7 +13,6 @@ from editmgt.codec import Codec
 from editmgt.config.schema import Edits, Model, Train
 from editmgt.data.scenes.vocabulary import scene_tokenizer
 from editmgt.editing import bundle
-from editmgt.editing.tokens import NOISE_LEVEL
 from editmgt.errors import UserError
 from editmgt.model import MGTransformer
 from editmgt.model.io import same_weights, start_from
@@ -153,7 +152,7 @@ def reference_mode(model: Model) -> str:
 
 def timestep_convention(model: Model) -> str:
     """What the transformer is told of a step, in training and in edits."""
-    return NOISE_LEVEL if model.paradigm == "flow" else "mask_ratio"
+    return bundle.NOISE_LEVEL if model.paradigm == "flow" else "mask_ratio"
 
 
 def latent_channels(model: Model, codec: Codec) -> int:
