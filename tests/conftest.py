@@ -4,6 +4,9 @@ Heavy imports stay inside the fixtures, so that tests which need no model start 
 """
 
 import os
+import runpy
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,3 +68,26 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
 
     entries = {"train": train.run, "evaluate": evaluate.run}
     return lambda task, *overrides: command.main(task, entries[task], root / "conf", [*overrides])
+
+
+@pytest.fixture
+def script(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """``python SCRIPT ARGUMENT ...`` in an empty directory, in this process, which has imported the libraries before."""
+    root = Path(__file__).parent.parent
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(root))
+
+    def run(name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        path = str(root / name)
+        monkeypatch.setattr(sys, "argv", [path, *arguments])
+        capfd.readouterr()
+        try:
+            runpy.run_path(path, run_name="__main__")
+            status = 0
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+        return subprocess.CompletedProcess([name, *arguments], status, *capfd.readouterr())
+
+    return run

@@ -6,11 +6,13 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def call(directory: Path, script: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -83,18 +85,22 @@ def test_mistakes(tmp_path: Path, script: str, arguments: list[str], lines: list
     assert list(tmp_path.iterdir()) == []
 
 
-def test_resume_auto_with_nothing_to_resume_and_a_directory_in_use(tmp_path: Path, tiny_bundle: Path) -> None:
+def test_resume_auto_with_nothing_to_resume_and_a_directory_in_use(
+    script: Script, tmp_path: Path, tiny_bundle: Path
+) -> None:
     base = [f"init_from='{tiny_bundle}'", "model.localization.layers=[1,2]"]
-    result = call(tmp_path, "train.py", *base, "resume=auto")
+    result = script("train.py", *base, "resume=auto")
     assert result.returncode == 2 and "nothing to resume" in result.stderr
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "status.json").write_text("{}")
-    result = call(tmp_path, "train.py", *base, "hydra.run.dir=mine")
+    result = script("train.py", *base, "hydra.run.dir=mine")
     assert result.returncode == 2 and "hydra.run.dir=mine holds another run" in result.stderr
 
 
-def test_what_a_training_starts_from_is_opened_before_it_starts(tmp_path: Path, tiny_bundle: Path) -> None:
+def test_what_a_training_starts_from_is_opened_before_it_starts(
+    script: Script, tmp_path: Path, tiny_bundle: Path
+) -> None:
     broken = tmp_path / "broken"
     shutil.copytree(tiny_bundle, broken)
     [weights] = (broken / "transformer").glob("*.safetensors")
@@ -109,18 +115,18 @@ def test_what_a_training_starts_from_is_opened_before_it_starts(tmp_path: Path, 
         ),
         ([f"init_from='{tiny_bundle}'", "resume=junk.ckpt"], "resume=junk.ckpt cannot be read"),
     ):
-        result = call(tmp_path, "train.py", *arguments, layers)
+        result = script("train.py", *arguments, layers)
         assert result.returncode == 2 and result.stdout == "", result.stderr
         [line] = result.stderr.splitlines()
         assert line.startswith(said)
         assert not (tmp_path / "outputs").exists()
 
 
-def test_callbacks_are_added_by_any_name(tmp_path: Path) -> None:
+def test_callbacks_are_added_by_any_name(script: Script) -> None:
     """As the comment in conf/callbacks says."""
     comment = (ROOT / "conf" / "callbacks" / "default.yaml").read_text()
     [argument] = re.findall(r"\+callbacks\S+", comment)
-    result = call(tmp_path, "train.py", "-m", argument, "seed=0,1", "plan=only")
+    result = script("train.py", "-m", argument, "seed=0,1", "plan=only")
     assert result.returncode == 0 and "2 trainings" in result.stdout, result.stderr
 
 

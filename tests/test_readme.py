@@ -4,7 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from editmgt.sweeps.compose import compose_all
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+REPORTS = "outputs/*/*/report/report.md"
 PRESETS = {"train.py": ["debug=smoke"], "evaluate.py": ["debug=few"], "edit.py": ["--steps", "2"]}
 
 
@@ -63,32 +64,51 @@ def test_what_cannot_run_here_is_a_valid_command(command: str) -> None:
     assert compose_all(ROOT / "conf", task, settings, multirun="-m" in arguments).cells
 
 
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a reader gives one command after the other: what one leaves, the next may use."""
+    place = tmp_path_factory.mktemp("clone")
+    Image.fromarray(SceneDataset("test")[0].source).save(place / "photo.png")
+    (place / "docs").symlink_to(ROOT / "docs")
+    return place
+
+
 @pytest.mark.parametrize("command", commands())
-def test_readme_command(command: str, tmp_path: Path) -> None:
-    _, script, *arguments = shlex.split(command)
-    Image.fromarray(SceneDataset("test")[0].source).save(tmp_path / "photo.png")
-    (tmp_path / "docs").symlink_to(ROOT / "docs")
+def test_readme_command(
+    command: str,
+    clone: Path,
+    script: Callable[..., "subprocess.CompletedProcess[str]"],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(clone)
+    before = {*clone.glob(REPORTS)}
+    _, name, *arguments = shlex.split(command)
     arguments = [
-        a for a in arguments if not a.startswith(("benchmark.size=", "sampler=")) and a not in PRESETS[script]
+        a for a in arguments if not a.startswith(("benchmark.size=", "sampler=")) and a not in PRESETS[name]
     ]  # the presets set them
     shortened = (
-        [*PRESETS[script], *arguments] if "--" in arguments else [*arguments, *PRESETS[script]]
+        [*PRESETS[name], *arguments] if "--" in arguments else [*arguments, *PRESETS[name]]
     )  # what follows -- is no option
-    run = subprocess.run(
-        [sys.executable, ROOT / script, *shortened],
-        cwd=tmp_path,
+    run = in_processes(name, *shortened) if "trainer=ddp" in arguments else script(name, *shortened)
+    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-3000:]
+    assert "Traceback" not in run.stderr
+    if name == "edit.py":
+        output = clone / re.findall(r"--output[ =](\S+)", command)[0]
+        assert Image.open(output).size == (64, 64)
+        assert output.with_stem(f"{output.stem}_explain").is_file() == ("--explain" in arguments)
+    elif "plan=only" not in arguments:
+        (report,) = {*clone.glob(REPORTS)} - before
+        assert "control: copy source" in report.read_text()
+        assert (report.parent / "summary.csv").is_file()
+
+
+def in_processes(name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """A command whose processes start it anew."""
+    return subprocess.run(
+        [sys.executable, ROOT / name, *arguments],
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
         timeout=1800,  # guards against a hang alone: how fast a machine is, is no part of the test
+        check=False,
     )
-    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-3000:]
-    assert "Traceback" not in run.stderr
-    if script == "edit.py":
-        output = tmp_path / re.findall(r"--output[ =](\S+)", command)[0]
-        assert Image.open(output).size == (64, 64)
-        assert output.with_stem(f"{output.stem}_explain").is_file() == ("--explain" in arguments)
-    elif "plan=only" not in arguments:
-        (report,) = tmp_path.glob("outputs/*/*/report/report.md")
-        assert "control: copy source" in report.read_text()
-        assert (report.parent / "summary.csv").is_file()
