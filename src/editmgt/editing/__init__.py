@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from editmgt.editing.editor import Editor, EditResult
     from editmgt.editing.loop import Step, TokenEdit
     from editmgt.editing.settings import EditSettings
-    from editmgt.editing.settings_problems import validate
     from editmgt.editing.tokens import edit_tokens
 
 __all__ = [
@@ -19,14 +18,12 @@ __all__ = [
     "Step",
     "TokenEdit",
     "edit_tokens",
-    "validate",
 ]
 
 _HOMES = {
     "cuts": ("InstructionCut",),
     "editor": ("EditResult", "Editor"),
     "settings": ("EditSettings",),
-    "settings_problems": ("validate",),
     "tokens": ("Step", "TokenEdit", "edit_tokens"),
 }
 

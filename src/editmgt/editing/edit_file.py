@@ -293,7 +293,7 @@ def set_up(editor: "Editor", options: argparse.Namespace) -> "Editor":
     own, editor.settings = editor.settings, editor.settings.override(**asked)
     if options.negative_prompt is not None:
         check_guidance(editor.settings, _flag)
-    validate(editor.settings, editor.transformer.num_blocks, editor.pixels_per_cell, editor.paradigm)
+    editor.check(editor.settings)
     check_query(editor.settings, options.query, editor.transformer.config.connector_type)
     check_threshold(own, asked, _flag)
     values = asdict(editor.settings)

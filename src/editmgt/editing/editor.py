@@ -146,6 +146,10 @@ class Editor:
         """``mgt``, or ``flow``, which predicts no probabilities of codes."""
         return "flow" if self.transformer.config.latent_channels else "mgt"
 
+    def check(self, settings: EditSettings) -> None:
+        """Raise a ``UserError`` for settings of an edit that this editor cannot make."""
+        validate(settings, self.transformer.num_blocks, self.pixels_per_cell, self.paradigm)
+
     def code_sources(self, settings: EditSettings) -> tuple[str, ...]:
         """Sources of maps on the codes' grid that every step of such an edit tells."""
         return () if self.paradigm == "flow" else settings.code_sources
@@ -199,7 +203,7 @@ class Editor:
         """
         start = time.perf_counter()
         settings = self.settings.override(**overrides)
-        validate(settings, self.transformer.num_blocks, self.pixels_per_cell, self.paradigm)
+        self.check(settings)
         check_text(settings.negative_prompt, "negative_prompt")
         if settings.negative_prompt != self.settings.negative_prompt:
             check_guidance(settings)

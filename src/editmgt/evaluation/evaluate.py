@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from editmgt.data.sample import EditSample, Samples
-from editmgt.editing import Editor, EditSettings, validate
+from editmgt.editing import Editor, EditSettings
 from editmgt.editing.picture_files import png
 from editmgt.evaluation.faults import told
 from editmgt.evaluation.kept_maps import keep_map
@@ -74,7 +74,7 @@ def evaluate(
         UserError: for an unknown metric, one without its weights or settings that cannot be, before any work.
     """
     scorer = metrics if isinstance(metrics, Scorer) else Scorer(metrics)
-    validate(settings, editor.transformer.num_blocks, editor.pixels_per_cell, editor.paradigm)
+    editor.check(settings)
     out_dir = Path(out_dir)
     gallery = Gallery(out_dir / GALLERY, resume)
     if not resume:

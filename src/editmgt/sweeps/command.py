@@ -250,16 +250,13 @@ def _check_weights(composition: Composition) -> None:
 
 
 def _check_checkpoint(config: Evaluate) -> None:
-    from editmgt.editing import validate
     from editmgt.editing.settings_problems import check_threshold
     from editmgt.stores.identity import edit_settings, load_editor
 
     editor = load_editor(config, config.checkpoint)
     values = edit_values(config)
     check_resolution(values["resolution"], editor.pixels_per_cell)
-    validate(
-        edit_settings(config, editor), editor.transformer.num_blocks, editor.pixels_per_cell, editor.paradigm
-    )
+    editor.check(edit_settings(config, editor))
     asked = {name: value for name, value in values.items() if value is not None}
     check_threshold(editor.settings, asked, config_key)
 
