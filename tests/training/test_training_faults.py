@@ -177,10 +177,12 @@ def test_a_group_of_processes_that_diverges_says_so_in_one_line(
     assert "Traceback" not in said and "ChildFailedError" not in said and "exitcode" not in said, said
 
 
-def test_a_disk_that_is_full_costs_no_checkpoint(tiny_bundle: Path, tmp_path: Path) -> None:
+def test_a_disk_that_is_full_costs_no_checkpoint(
+    tiny_bundle: Path, tmp_path: Path, script: Callable[..., "subprocess.CompletedProcess[str]"]
+) -> None:
     """From the second checkpoint on no file may be larger than 20 kB: writing fails half-way, as on a full disk."""
-    script = tmp_path / "full.py"
-    script.write_text(
+    filling = tmp_path / "filling.py"
+    filling.write_text(
         "import resource, sys\n"
         "from pathlib import Path\n"
         f"sys.path.insert(0, {str(ROOT)!r})\n"
@@ -191,19 +193,15 @@ def test_a_disk_that_is_full_costs_no_checkpoint(tiny_bundle: Path, tmp_path: Pa
         "def save_and_fill(self, *arguments, **more):\n"
         "    save(self, *arguments, **more)\n"
         "    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))\n"
-        "if sys.argv.pop(1) == 'full':\n"
-        "    WholeFiles.save_checkpoint = save_and_fill\n"
+        "WholeFiles.save_checkpoint = save_and_fill\n"
         "sys.exit(command.main('train', train.run, train.CONF))\n"
     )
-
-    def trained(room: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [sys.executable, script, room, *SMALL, f"init_from='{tiny_bundle}'"],
-            cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True,
-            timeout=HANGS, check=False,
-        )  # fmt: skip
-
-    full = trained("full")
+    arguments = [*SMALL, f"init_from='{tiny_bundle}'"]
+    full = subprocess.run(
+        [sys.executable, filling, *arguments],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True,
+        timeout=HANGS, check=False,
+    )  # fmt: skip
     assert full.returncode == 1, full.stderr
     [training] = (path for path in (tmp_path / "outputs/trainings").iterdir() if path.is_dir())
     [line] = [line for line in full.stderr.splitlines() if "last.ckpt" in line]
@@ -211,7 +209,7 @@ def test_a_disk_that_is_full_costs_no_checkpoint(tiny_bundle: Path, tmp_path: Pa
     assert read_json(training / "status.json")["state"] == "failed"
     assert [path.name for path in (training / "checkpoints").iterdir()] == ["last.ckpt"]
     assert_finite_after(training / LAST, 1)
-    again = trained("free")
+    again = script("train.py", *arguments)
     assert again.returncode == 0 and "continuing training" in again.stdout, again.stderr
 
 
