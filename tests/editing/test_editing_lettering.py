@@ -53,3 +53,8 @@ def test_a_title_is_no_wider_than_its_page(text: str) -> None:
     lines = wrapped(text, font, 150).split("\n")
     assert len(lines) > 1 and all(font.getlength(line) <= 150 for line in lines)
     assert "".join("".join(lines).split()) == "".join(text.split())
+
+
+def test_a_path_breaks_between_its_folders() -> None:
+    lines = wrapped("checkpoint=outputs/trainings/0123456789abcdef/editor", font_for("", 14), 150).split("\n")
+    assert len(lines) > 2 and all(line.endswith("/") for line in lines[:-1])

@@ -1,5 +1,6 @@
 """A font that has the letters of a text: Pillow's own knows Latin ones alone."""
 
+import re
 from functools import cache
 
 from PIL import ImageFont
@@ -23,20 +24,19 @@ def font_for(text: str, size: int) -> Font:
 
 
 def wrapped(text: str, font: Font, width: float) -> str:
-    """Return a text in lines of at most ``width`` pixels, between words where that can be."""
+    """Return a text in lines of at most ``width`` pixels, between words or after a path's slashes where that can be."""
     lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if font.getlength(longer) <= width:
-            lines[-1] = longer
+    for part in re.split(r"(?<=[ /])", " ".join(text.split())):
+        if font.getlength((lines[-1] + part).rstrip()) <= width:
+            lines[-1] += part
             continue
         if lines[-1]:
             lines.append("")
-        for letter in word:  # Chinese has no spaces: it breaks anywhere
-            if lines[-1] and font.getlength(lines[-1] + letter) > width:
+        for letter in part:  # Chinese has no spaces: it breaks anywhere
+            if lines[-1] and font.getlength((lines[-1] + letter).rstrip()) > width:
                 lines.append("")
             lines[-1] += letter
-    return "\n".join(lines)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 @cache
