@@ -3,6 +3,11 @@
 import sys
 from pathlib import Path
 
+from editmgt.interrupts import end_on_interrupt
+
+if __name__ == "__main__":
+    end_on_interrupt()  # what follows takes a while to import
+
 import hydra
 from omegaconf import DictConfig
 

@@ -98,7 +98,7 @@ def test_a_flow_is_held_by_attention() -> None:
     assert told("model.paradigm=flow") == []
     [line] = told("model.paradigm=flow", "model.localization.source=posterior")
     assert line == (
-        "model.localization.source=posterior reads probabilities of codes, which a flow does not predict: it must be attention."
+        "model.localization.source=posterior reads probabilities of codes, which a flow does not predict: it must be attention (the presets balanced and fast set it)."
     )
     [line] = told("model.paradigm=flows")
     assert line.startswith("model.paradigm=flows must be") and "Did you mean 'flow'?" in line

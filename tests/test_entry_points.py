@@ -155,6 +155,34 @@ def test_a_mistake_is_told_before_anything_slow_is_imported(
     assert result.stdout.splitlines()[-1] == "LIGHT", result.stderr
 
 
+@pytest.mark.parametrize(
+    ("script", "arguments", "library"),
+    [
+        ("train.py", ["debug=smoke"], "hydra"),
+        ("evaluate.py", ["checkpoint=tiny_editor"], "torch"),
+        ("edit.py", ["photo.png", "make it blue", "--output", "out.png"], "torch"),
+    ],
+)
+def test_an_interrupt_while_libraries_are_imported_is_one_line(
+    script: str, arguments: list[str], library: str, tmp_path: Path
+) -> None:
+    program = (
+        "import os, runpy, signal, sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {library!r}:\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        f"runpy.run_path({str(ROOT / script)!r}, run_name='__main__')\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (result.returncode, result.stderr) == (130, "\nInterrupted: nothing had started.\n")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_help_and_cfg_still_work(tmp_path: Path, tiny_bundle: Path) -> None:
     shown = call(tmp_path, "evaluate.py", f"checkpoint='{tiny_bundle}'", "--cfg", "job")
     assert shown.returncode == 0 and "region_hold: null" in shown.stdout

@@ -24,12 +24,13 @@ from editmgt.devices import find_device
 from editmgt.editing.cuts import count_line
 from editmgt.errors import UserError, first_line
 from editmgt.files import read_json
+from editmgt.interrupts import INTERRUPTED
 from editmgt.progress import progress_bar
 from editmgt.spreadsheet import to_csv
 from editmgt.text import TextEncoder
 
 CONF = Path(editmgt.__file__).parents[2] / "conf"
-BAD_INPUT, INTERRUPTED = 2, 130
+BAD_INPUT = 2
 
 
 def main(arguments: list[str]) -> int:

@@ -130,13 +130,16 @@ def test_a_mistake_does_not_wait_for_the_models_libraries(tmp_path: Path) -> Non
          "The mask is 5x4 pixels but its image 50x40"),
         (["{photo}", "x", "--output", "{tmp}/out.jpg", "--composite"], "--composite keeps pixels bit for bit"),
         (["{photo}", "make it blue", "--output", "{tmp}/out.png", "--query", "hat"],
-         "The query 'hat' chooses among the instruction's attention, which map_source=posterior does not read"),
+         "The query 'hat' chooses among the instruction's attention, which --map-source=posterior does not read"),
         (["{photo}", "make it blue", "--output", "{tmp}/out.png", "--map-source", "attention", "--hold-threshold", "0.03", "--query", "hat"],
          "The query 'hat' is not among the tokens that are read of 'make it blue'"),
         (["{photo}", "x", "--output", "{tmp}/out.png", "--negative-prompt", "y", "--guidance-scale", "1"],
          "--negative-prompt has no effect"),
         (["{photo}", "x", " ", "--output", "{tmp}/out.png"], "instruction is empty"),
         (["{tmp}", "x", "y", "--output", "{tmp}/out"], "2 instructions came with a directory"),
+        (["{tmp}", "x", "--output", "{tmp}/new.png"], "is to be a directory"),
+        (["{tmp}/phto.png", "x", "--output", "{tmp}/out.png"], "phto.png'. Did you mean 'photo.png'?"),
+        (["{photo}", "x", "--output", "{tmp}/out.png", "--checkpoint", "{tmp}/run"], "/run/checkpoints/editor'?"),
         (["{tmp}", "x", "--output", "{tmp}/out", "--mask", "{photo}"], "photo.png must be a directory of masks"),
         (["{tmp}", "x", "--output", "{tmp}/out", "--mask", "{tmp}/folder.png"],
          "it holds none or several for half.png, photo.png, small.png, text.png, wide.png."),
@@ -165,6 +168,9 @@ def test_mistakes_are_one_line(
     Image.new("L", (5, 4)).save(folder / "small.png")
     Image.new("L", (17_000, 200)).save(folder / "wide.png")
     (folder / "folder.png").mkdir()
+    scheduler = folder / "run" / "checkpoints" / "editor" / "scheduler"  # of a run that is no editor itself
+    scheduler.mkdir(parents=True)
+    (scheduler / "scheduler_config.json").write_text("{}")
     Image.new("L", (50, 40)).save(folder / "black.bmp")
     (folder / "black.bmp").rename(folder / "black.dat")
     more = folder / "more"

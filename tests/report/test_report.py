@@ -234,7 +234,8 @@ def test_references_and_controls_stand_under_the_cells(sweep: Path) -> None:
     write_json(sweep / "reference" / "tiny_editor" / "status.json", done)
     write_json(sweep / "reference" / "controls" / "status.json", done)
     analysis = analyse(sweep)
-    names = ["tiny_editor (shipped)", "control: copy source", "control: oracle mask"]
+    oracle = f"control: oracle mask of {cell.name}"  # two trainings stand above it
+    names = ["tiny_editor (shipped)", "control: copy source", oracle]
     assert [line.name for line in analysis.lines[12:]] == names
     drawing = figures.tradeoff(analysis)
     everything, closer = drawing.axes  # controls squeeze the cells
@@ -244,7 +245,7 @@ def test_references_and_controls_stand_under_the_cells(sweep: Path) -> None:
     assert set(names) <= set(shown) and "Pareto front" in shown and len(shown) == 4 + 3 + 1
     (sweep / "reference" / "second").mkdir()
     (sweep / "reference" / "controls").rename(sweep / "reference" / "second" / "controls")
-    assert analyse(sweep).lines[-1].name == "control: oracle mask, second"
+    assert analyse(sweep).lines[-1].name == f"{oracle}, second"
 
 
 def test_one_run_has_a_table_and_nothing_to_compare(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """What goes wrong while a training runs: it diverges, the disk is full, the machine is another one than before."""
 
+import io
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from editmgt.data.scenes import SceneDataset
 from editmgt.errors import UserError
 from editmgt.files import read_json
 from editmgt.stores.trainings import obtain, state
-from editmgt.training import ERROR, LAST
+from editmgt.training import ERROR, LAST, checkpoint
 from editmgt.training import run as training_run
 from editmgt.training.editor_module import EditorModule
 
@@ -211,6 +213,26 @@ def test_a_disk_that_is_full_costs_no_checkpoint(
     assert_finite_after(training / LAST, 1)
     again = script("train.py", *arguments)
     assert again.returncode == 0 and "continuing training" in again.stdout, again.stderr
+
+
+def test_ctrl_c_while_a_checkpoint_is_written_is_ctrl_c(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the error that torch's writer makes of it, which would be a failed training."""
+
+    class Interrupted(io.BytesIO):
+        def write(self, part: Any) -> int:
+            if self.tell() > 50_000:
+                raise KeyboardInterrupt
+            return super().write(part)
+
+    @contextmanager
+    def replacing(path: Path) -> Iterator[io.BytesIO]:
+        yield Interrupted()
+
+    monkeypatch.setattr(checkpoint, "replacing", replacing)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.WholeFiles().save_checkpoint({"weights": torch.rand(100_000)}, tmp_path / "last.ckpt")
 
 
 def test_a_checkpoint_that_a_kill_left_half_written_goes_away(tiny_bundle: Path, tmp_path: Path) -> None:

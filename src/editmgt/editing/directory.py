@@ -8,7 +8,6 @@ from pathlib import Path
 from PIL import Image
 
 from editmgt.editing.box import box_mask
-from editmgt.editing.edit_command import INTERRUPTED
 from editmgt.editing.edit_file import (
     check_instructions,
     check_settings,
@@ -34,6 +33,7 @@ from editmgt.editing.picture_files import file_notes, has_deep_colours, read_ima
 from editmgt.editing.samples import check_seeds
 from editmgt.editing.size_note import size_note
 from editmgt.errors import UserError, gathered, tell
+from editmgt.interrupts import INTERRUPTED
 from editmgt.progress import progress_bar
 from editmgt.spreadsheet import to_csv
 
@@ -58,14 +58,22 @@ def edit_directory(options: argparse.Namespace) -> int:
         problems.append("--explain shows one edit: give it one picture.")
     if len(options.instruction) > 1:
         problems.append(
-            f"{len(options.instruction)} instructions came with a directory: give them one picture."
+            f"{len(options.instruction)} instructions came with a directory: give the command once for each, with an "
+            "--output of its own."
         )
     with gathered(problems):
         if len(check_seeds(options.seed, "--seed")) > 1:
-            problems.append(f"{len(options.seed)} seeds came with a directory: give them one picture.")
+            problems.append(
+                f"{len(options.seed)} seeds came with a directory: give the command once for each --seed, with an "
+                "--output of its own."
+            )
     if output.exists() and (not output.is_dir() or (output.samefile(source_dir) and not options.overwrite)):
         problems.append(
             f"--output {output} must be a directory, another one than {source_dir} (or add --overwrite)."
+        )
+    elif not output.is_dir() and output.suffix.lower() in Image.registered_extensions():
+        problems.append(
+            f"--output {output} is to be a directory, as {source_dir} is, and not a {output.suffix} file: name a directory."
         )
     else:
         with gathered(problems):

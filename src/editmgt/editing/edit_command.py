@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 from editmgt.editing.edit_options import read_line
 from editmgt.errors import UserError, first_line
+from editmgt.interrupts import INTERRUPTED, interrupt_work
 
-BAD_INPUT, INTERRUPTED = 2, 130
+BAD_INPUT = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -16,9 +17,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.image.is_dir():
             from editmgt.editing.directory import edit_directory
 
+            interrupt_work()
             return edit_directory(options)
         from editmgt.editing.edit_file import edit
 
+        interrupt_work()
         print("\n".join(edit(options).lines))
     except UserError as error:
         print(error, file=sys.stderr)

@@ -293,8 +293,8 @@ def set_up(editor: "Editor", options: argparse.Namespace) -> "Editor":
     own, editor.settings = editor.settings, editor.settings.override(**asked)
     if options.negative_prompt is not None:
         check_guidance(editor.settings, _flag)
-    editor.check(editor.settings)
-    check_query(editor.settings, options.query, editor.transformer.config.connector_type)
+    editor.check(editor.settings, _flag)
+    check_query(editor.settings, options.query, editor.transformer.config.connector_type, _flag)
     check_threshold(own, asked, _flag)
     values = asdict(editor.settings)
     values[INJECTION] = editor.transformer.config.reference_mode == "attention"

@@ -146,9 +146,9 @@ class Editor:
         """``mgt``, or ``flow``, which predicts no probabilities of codes."""
         return "flow" if self.transformer.config.latent_channels else "mgt"
 
-    def check(self, settings: EditSettings) -> None:
-        """Raise a ``UserError`` for settings of an edit that this editor cannot make."""
-        validate(settings, self.transformer.num_blocks, self.pixels_per_cell, self.paradigm)
+    def check(self, settings: EditSettings, key: Callable[[str], str] = str) -> None:
+        """Raise a ``UserError`` for settings of an edit that this editor cannot make; ``key`` says how the user calls one."""
+        validate(settings, self.transformer.num_blocks, self.pixels_per_cell, self.paradigm, key=key)
 
     def code_sources(self, settings: EditSettings) -> tuple[str, ...]:
         """Sources of maps on the codes' grid that every step of such an edit tells."""

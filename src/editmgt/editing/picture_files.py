@@ -1,5 +1,6 @@
 """Picture files: read whole, within a limit of pixels; what no edit of them keeps is told. Nothing here imports torch."""
 
+import glob
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from editmgt.errors import UserError, first_line
+from editmgt.errors import UserError, first_line, nearest
 
 #: A picture of more pixels is refused before it is decoded: a small file can hold a huge one.
 MAX_PIXELS = 100_000_000
@@ -25,7 +26,8 @@ def read_image(path: Path | str, max_pixels: int = MAX_PIXELS) -> Image.Image:
             if " " in str(path) and not Path(path).suffix
             else ""
         )
-        raise UserError(f"There is no image file '{path}'.{swapped}")
+        beside = [file.name for file in Path(path).parent.glob(f"*{glob.escape(Path(path).suffix)}")]
+        raise UserError(f"There is no image file '{path}'.{swapped or nearest(Path(path).name, beside)}")
     return _decode(Path(path), f"'{path}'", max_pixels)
 
 

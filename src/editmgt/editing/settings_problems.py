@@ -79,8 +79,10 @@ def check_guidance(settings: EditSettings, key: Callable[[str], str] = str) -> N
         raise UserError(f"{key('negative_prompt')} has no effect without guidance: {reason}.")
 
 
-def check_query(settings: EditSettings, query: str | None, connector_type: str) -> None:
-    """Raise a ``UserError`` where a word was asked for that the map is not made of."""
+def check_query(
+    settings: EditSettings, query: str | None, connector_type: str, key: Callable[[str], str] = str
+) -> None:
+    """Raise a ``UserError`` where a word was asked for that the map is not made of; ``key`` says how the user calls a setting."""
     if query is not None and connector_type == "qformer":
         raise UserError(
             f"The query '{query}' has no attention of its own here: this editor's connector, qformer, mixes the words into "
@@ -88,8 +90,8 @@ def check_query(settings: EditSettings, query: str | None, connector_type: str) 
         )
     if query is not None and silencer(OF_ATTENTION, asdict(settings), SETTINGS):
         raise UserError(
-            f"The query '{query}' chooses among the instruction's attention, which map_source={settings.map_source} does "
-            "not read: leave it out, or set map_source to attention."
+            f"The query '{query}' chooses among the instruction's attention, which {key('map_source')}={settings.map_source} "
+            f"does not read: leave it out, or set {key('map_source')} to attention."
         )
 
 
@@ -117,7 +119,7 @@ def map_problems(values: Mapping[str, Any], key: Callable[[str], str] = str) -> 
     if values.get(PARADIGM) == "flow" and values["map_source"] in CODE_SOURCES:
         problems.append(
             f"{key('map_source')}={values['map_source']} reads probabilities of codes, which a flow does not predict: it must be "
-            "attention."
+            "attention (the presets balanced and fast set it)."
         )
     source, scale, rule = (values[name] for name in ("map_source", "guidance_scale", "hold_rule"))
     if source == "guidance" and scale is not None and scale <= 1:

@@ -21,7 +21,7 @@ from editmgt.report.numbers import (
     spread,
     verdict,
 )
-from editmgt.report.stored import Line
+from editmgt.report.stored import WEIGHTS, Line
 from editmgt.report.words import answer, method, phrase
 from editmgt.results import readable
 
@@ -172,7 +172,7 @@ def trainings(lines: Sequence[Line]) -> list[str]:
     found, seen = [], set()
     for line in lines:
         progress = readable(line.run.progress) or {}
-        training = line.status.get("training_fingerprint")
+        training = line.status.get(WEIGHTS)
         before, after = progress.get("before", {}), progress.get("after", {})
         if line.kind != "cell" or training in seen or not after:
             continue

@@ -1,6 +1,7 @@
 """What a run or a sweep left on disk, read back; whatever is broken makes its cell a failed one, with a line."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ import pandas as pd
 from editmgt.errors import UserError
 from editmgt.metrics.registry import REGISTRY
 from editmgt.results import BrokenFile, RunDirectory, SweepDirectory
-from editmgt.results.reference import CONTROL_TITLES, SHIPPED
+from editmgt.results.reference import CONTROL_TITLES, ORACLE_MASK, SHIPPED
 from editmgt.results.rows import COLUMNS
 from editmgt.results.run_directory import CONFIG
 from editmgt.results.sweep_directory import PLAN
+
+WEIGHTS = "training_fingerprint"  # of a status: which editor it was
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,17 @@ def collect(directory: Path) -> list[Line]:
         for control, title in CONTROL_TITLES.items():
             run = reference.control(control)
             if run.has_metrics():
-                lines.append(_line(f"{title}{of_benchmark}", "control", run, reference.controls))
+                line = _line(title, "control", run, reference.controls)
+                whose = _whose(line, lines) if control == ORACLE_MASK else ""
+                lines.append(replace(line, name=f"{title}{whose}{of_benchmark}"))
     return lines
+
+
+def _whose(control: Line, above: Sequence[Line]) -> str:
+    """Whose edits a control is made of, where several editors stand above it."""
+    editors = {line.status.get(WEIGHTS): line.name for line in reversed(above) if line.kind != "control"}
+    own = control.status.get(WEIGHTS)
+    return f" of {editors[own]}" if len(editors) > 1 and own in editors else ""
 
 
 def _cells(directory: Path) -> dict[str, tuple[str, ...]]:

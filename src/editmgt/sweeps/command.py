@@ -23,6 +23,7 @@ from editmgt.config.schema import Evaluate, Train
 from editmgt.editing.cuts import told_once
 from editmgt.errors import UserError, on_one_line
 from editmgt.files import write_atomic
+from editmgt.interrupts import INTERRUPTED, interrupt_work
 from editmgt.lock import locked
 from editmgt.results import SweepDirectory, readable
 from editmgt.sweeps.checks import (
@@ -40,7 +41,7 @@ from editmgt.sweeps.elsewhere import LEFT, wait_for_others
 from editmgt.sweeps.plan import Plan, create, make_plan, read_plan
 from editmgt.sweeps.status import has_ended
 
-FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+FAILED, BAD_INPUT = 1, 2
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
@@ -89,6 +90,7 @@ def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[
         except BrokenPipeError:  # head, or a pager, has read enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    interrupt_work()
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         plan = create(plan, composition, layers)

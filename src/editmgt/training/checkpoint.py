@@ -29,8 +29,8 @@ class WholeFiles(TorchCheckpointIO):
         with replacing(path) as file:
             try:
                 torch.save(checkpoint, file)
-            except RuntimeError as error:  # torch's writer, of a disk that is full
-                if isinstance(error.__context__, OSError):
+            except RuntimeError as error:  # torch's writer, of a disk that is full, or of Ctrl-C
+                if isinstance(error.__context__, OSError | KeyboardInterrupt):
                     raise error.__context__ from None
                 raise
 
