@@ -282,3 +282,9 @@ def test_parquet_on_any_file_system(tmp_path: Path, streaming: bool, monkeypatch
     [(_, tables)] = rows.parts(10, [0])
     assert [rows.decode(table).text for table in tables] == rows.texts()
     assert [rows.decode(table).edit_type for table in tables] == [""] * 3 + TYPES[:3]
+
+
+def test_a_misspelt_folder_is_answered_with_the_one_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    with pytest.raises(UserError, match=r"no repository on the hub\. Did you mean 'train'\?$"):
+        edit_rows("pairs", spec(tmp_path / "trian"), tmp_path)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from editmgt.data.cells import PICTURE, TEXT, column_problem, locate, storage
 from editmgt.data.folder import folder_columns, is_folder
-from editmgt.errors import UserError, first_line
+from editmgt.errors import UserError, first_line, nearest
 from editmgt.files import files_below
 
 if TYPE_CHECKING:
@@ -225,8 +225,10 @@ def _where(key: str, path: str, split: str) -> dict[str, Any]:
         return {"path": "parquet", "data_files": {split_names(split)[0]: file}}
     if _HUB.fullmatch(path) and not there.is_file():
         return {"path": path}
+    beside = [entry.name for entry in there.parent.glob("*")]
     raise UserError(
         f"{key}={path} is no directory here, no parquet file or pattern, and no repository on the hub."
+        f"{nearest(there.name, beside)}"
     )
 
 
