@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas
-from tell import markdown, rate
+from tell import difference, markdown, rate
 
 from editmgt.metrics import UNTOUCHED
 from editmgt.results import RunDirectory, SweepDirectory
@@ -17,6 +17,10 @@ from editmgt.results import RunDirectory, SweepDirectory
 HERE = Path(__file__).parent
 RATES = ["edit/success", "edit/success_strict", "outside_codec/changed"]
 MEANS = {  # study -> metric -> heading and digits
+    "calibrated": {
+        "outside_codec/l1": ("outside L1 beyond the codec ↓", 4),
+        "localization/held": ("tokens held", 3),
+    },
     "hold_rules": {
         "outside_codec/l1": ("outside L1 beyond the codec ↓", 4),
         "localization/auc": ("map AUC ↑", 3),
@@ -34,11 +38,17 @@ MEANS = {  # study -> metric -> heading and digits
     },
 }
 CELLS: dict[str, Callable[[dict[str, Any]], str]] = {  # study -> what a cell of more than one factor goes by
+    "calibrated": lambda config: "{localization[source]} under {hold[threshold]}, {hold[when]}".format(
+        **config["model"]
+    ),
     "lessons": lambda config: f"{config['benchmark']['name']}, {Path(config['checkpoint']).name}",
     "robustness": lambda config: config["benchmark"]["name"],
     "source_once": lambda config: f"{config['checkpoint']}, {config['model']['reference_attends']}",
 }
 CONTROLS = {"oracle_mask": "control: oracle mask", "codec_target": "control: codec of the target"}
+BASELINES = {
+    "calibrated": ("hold_rules", "none")
+}  # study -> the study and cell that its cells are compared with
 
 
 def collect(sweeps: Sequence[Path], study: str) -> pandas.DataFrame:
@@ -85,8 +95,31 @@ def table(rows: pandas.DataFrame, study: str) -> str:
     return markdown(headings, lines)
 
 
+def compared(rows: pandas.DataFrame, study: str) -> str:
+    """Return Markdown: what each cell has more than the study's baseline, paired over samples."""
+    other, cell = BASELINES[study]
+    baseline = pandas.read_csv(HERE / other / "samples.csv").query("cell == @cell")
+    lines = []
+    for name, own in rows[~rows["cell"].isin(CONTROLS)].groupby("cell"):
+        both = pandas.concat([own, baseline]).assign(seed=0)
+        changed = both["outside_codec/changed"]
+        both["restraint"] = (changed <= UNTOUCHED).astype(float).where(changed.notna())
+        scores = {"edit/success": 3, "edit/success_strict": 3, "restraint": 3, "outside_codec/l1": 4}
+        lines.append(
+            [
+                f"`{name}`",
+                *(difference(both, score, "cell", str(name), cell, n) for score, n in scores.items()),
+            ]
+        )
+    headings = ["success ↑", "strict ↑", "restraint ↑", "outside L1 beyond the codec ↓"]
+    return markdown([f"less `{cell}`", *(f"{heading} [95%]" for heading in headings)], lines)
+
+
 if __name__ == "__main__":
     study, *sweeps = sys.argv[1:]
     if sweeps:
         collect([Path(sweep) for sweep in sweeps], study).to_csv(HERE / study / "samples.csv", index=False)
-    print(table(pandas.read_csv(HERE / study / "samples.csv"), study), end="")
+    rows = pandas.read_csv(HERE / study / "samples.csv")
+    print(table(rows, study), end="")
+    if study in BASELINES:
+        print(f"\n{compared(rows, study)}", end="")
