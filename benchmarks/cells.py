@@ -1,6 +1,6 @@
 """What a sweep over settings of one checkpoint saves: its eight cells in one command, and as eight evaluations by themselves.
 
-    python benchmarks/cells.py [key=value ...]
+    python benchmarks/cells.py [read] [rules]
 
 ``read``: hold by two maps or none, consolidation on and off; four of the cells read one pass of edits. ``rules``: the eight
 set-ups of experiment=hold_rules, seven of which decide each for itself what is edited. Every command begins in an empty
@@ -35,17 +35,19 @@ RULES = [
 GRIDS = {"read": (READ, ["hold_setup=attention"]), "rules": ({"hold_setup": [*RULES, "guidance_first"]}, [])}
 
 
-def main(arguments: list[str]) -> None:
-    """Measure both grids."""
-    for name, (grid, fixed) in GRIDS.items():
-        fixed = [*COMMON, *fixed, *arguments]
-        sweep = seconds(["-m", *fixed, *(f"{key}={','.join(values)}" for key, values in grid.items())])
+def main(names: list[str]) -> None:
+    """Measure the grids that are named, or both."""
+    for name in names or GRIDS:
+        grid, fixed = GRIDS[name]
+        together = seconds(["-m", *COMMON, *fixed, *(f"{key}={','.join(of)}" for key, of in grid.items())])
         cells = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-        alone = [seconds([*fixed, *(f"{key}={value}" for key, value in cell.items())]) for cell in cells]
+        alone = [
+            seconds([*COMMON, *fixed, *(f"{key}={value}" for key, value in cell.items())]) for cell in cells
+        ]
         print(
-            f"{name}: {sum(alone):.0f} s alone, {sweep:.0f} s together, {sum(alone) / sweep:.2f} times less"
+            f"{name}: {sum(alone):.0f} s alone, {together:.0f} s together, {sum(alone) / together:.2f} times less"
         )
-        print(json.dumps({"alone": alone, "together": sweep}), flush=True)
+        print(json.dumps({"alone": alone, "together": together}), flush=True)
 
 
 def seconds(arguments: list[str]) -> float:

@@ -25,7 +25,9 @@ def test_the_tables_of_the_three_parts_are_those_of_their_sweep() -> None:
     assert len(tables) == 5 and all(table in (study / "README.md").read_text() for table in tables)
 
 
-@pytest.mark.parametrize("study", ["calibrated", "hold_rules", "lessons", "robustness", "source_once", "speed"])
+@pytest.mark.parametrize(
+    "study", ["calibrated", "hold_rules", "lessons", "robustness", "source_once", "speed"]
+)
 def test_the_table_of_a_study_is_that_of_its_rows(study: str) -> None:
     command = [sys.executable, EXPERIMENTS / "table.py", study]
     run = subprocess.run(command, capture_output=True, text=True, check=True)

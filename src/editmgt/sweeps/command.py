@@ -79,6 +79,7 @@ def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[
             lambda: _check_weights(composition),
         )
         layers, announcement = _look_ahead(plan, composition)
+        notes = [*composition.notes, *_unread(composition)]
     except UserError as error:
         print(error, file=sys.stderr)
         return BAD_INPUT
@@ -86,7 +87,7 @@ def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[
         return INTERRUPTED
     if composition.plan_only:
         try:
-            print("\n".join([announcement, *composition.notes]), flush=True)
+            print("\n".join([announcement, *notes]), flush=True)
         except BrokenPipeError:  # head, or a pager, has read enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -95,7 +96,7 @@ def main(task: str, run: Callable[[], Any], conf_dir: Path, arguments: Sequence[
     try:
         plan = create(plan, composition, layers)
         quiet()
-        print("\n".join([announcement or f"Run {plan.directory}", *composition.notes]), flush=True)
+        print("\n".join([announcement or f"Run {plan.directory}", *notes]), flush=True)
         overrides = _overrides(options.overrides, composition, plan, multirun)
         with told_once(lambda text: print(text, file=sys.stderr)):
             status = _status(
@@ -315,6 +316,12 @@ def _look_ahead(plan: Plan, composition: Composition) -> tuple[set[int], str]:
     if not plan.adaptive:
         check_old_results(plan, composition)
     return layers, outlook(plan, composition) if plan.is_sweep else ""
+
+
+def _unread(composition: Composition) -> list[str]:
+    from editmgt.sweeps.unread import unread  # late: it loads editors
+
+    return [] if composition.adaptive else unread(composition)  # a sweeper that chooses makes more cells
 
 
 def _status(run: Callable[[], Any]) -> int:

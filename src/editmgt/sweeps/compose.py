@@ -207,7 +207,7 @@ def _cell(composer: Composer, job: list[str], mistakes: list[str]) -> tuple[Comp
     except OmegaConfBaseException as error:
         mistakes.append(first_line(error))
         return None
-    if found := _without_echoes(problems(values), {_key(text) for text in job}):
+    if found := _without_echoes(problems(values), {key_of(text) for text in job}):
         mistakes += found
         return None
     config = parse_config(values)
@@ -340,7 +340,8 @@ def _settable(known: Iterable[str]) -> set[str]:
     return {key for key in known if key not in parents or f"{key}.name" in known} - {"study"}
 
 
-def _key(text: str) -> str:
+def key_of(text: str) -> str:
+    """Return the key that an override sets."""
     return text.split("=", 1)[0].lstrip("+~").split("@")[0]
 
 
@@ -348,7 +349,7 @@ def _varying(jobs: list[list[str]]) -> tuple[str, ...]:
     values: dict[str, set[str]] = {}
     for job in jobs:
         for text in job:
-            values.setdefault(_key(text), set()).add(text)
+            values.setdefault(key_of(text), set()).add(text)
     return tuple(key for key, texts in values.items() if len(texts) > 1)
 
 
