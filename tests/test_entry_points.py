@@ -172,6 +172,7 @@ def test_an_interrupt_while_libraries_are_imported_is_one_line(
         "    def find_spec(self, name, *_):\n"
         f"        if name == {library!r}:\n"
         "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run where it is ignored\n"
         "sys.meta_path.insert(0, Interrupt())\n"
         f"runpy.run_path({str(ROOT / script)!r}, run_name='__main__')\n"
     )
