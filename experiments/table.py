@@ -46,9 +46,8 @@ CELLS: dict[str, Callable[[dict[str, Any]], str]] = {  # study -> what a cell of
     "source_once": lambda config: f"{config['checkpoint']}, {config['model']['reference_attends']}",
 }
 CONTROLS = {"oracle_mask": "control: oracle mask", "codec_target": "control: codec of the target"}
-BASELINES = {
-    "calibrated": ("hold_rules", "none")
-}  # study -> the study and cell that its cells are compared with
+# study -> the study and cell that its cells are compared with
+BASELINES = {"calibrated": ("hold_rules", "none")}
 
 
 def collect(sweeps: Sequence[Path], study: str) -> pandas.DataFrame:

@@ -16,9 +16,14 @@ Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def call(directory: Path, script: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return ran(directory, str(ROOT / script), *arguments)
+
+
+def ran(directory: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """What Python made of these arguments, in a process of its own."""
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        [sys.executable, ROOT / script, *arguments],
+        [sys.executable, *arguments],
         cwd=directory, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
     )  # fmt: skip
 
@@ -148,10 +153,7 @@ def test_a_mistake_is_told_before_anything_slow_is_imported(
         "atexit.register(lambda: print('TORCH' if 'torch' in sys.modules else 'LIGHT'))\n"
         f"runpy.run_path({str(ROOT / script)!r}, run_name='__main__')\n"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    result = ran(tmp_path, "-c", program, *arguments)
     assert result.stdout.splitlines()[-1] == "LIGHT", result.stderr
 
 
@@ -176,10 +178,7 @@ def test_an_interrupt_while_libraries_are_imported_is_one_line(
         "sys.meta_path.insert(0, Interrupt())\n"
         f"runpy.run_path({str(ROOT / script)!r}, run_name='__main__')\n"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    result = ran(tmp_path, "-c", program, *arguments)
     assert (result.returncode, result.stderr) == (130, "\nInterrupted: nothing had started.\n")
     assert list(tmp_path.iterdir()) == []
 
@@ -202,10 +201,7 @@ def test_the_console_script_becomes_the_command(tmp_path: Path) -> None:
     start = ["-c", f"import sys; from {module} import {function}; sys.exit({function}())"]
 
     def editmgt(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [sys.executable, *start, *arguments],
-            cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        return ran(tmp_path, *start, *arguments)
 
     for name, script in (("train", "train.py"), ("evaluate", "evaluate.py")):
         own, through = call(tmp_path, script, "seed=x"), editmgt(name, "seed=x")

@@ -209,10 +209,7 @@ def link(finished: Path, directory: Path, settings: EditSettings | None) -> None
 
 def _read_object(directory: Path, name: str) -> dict[str, Any]:
     if not (directory / name).is_file():
-        runs = (
-            directory / "checkpoints" / "editor",
-            directory / "editor",
-        )  # of a run, and of its checkpoints
-        meant = next((f" Did you mean '{place}'?" for place in runs if (place / name).is_file()), "")
+        below = (directory / "checkpoints" / "editor", directory / "editor")  # a run's, its checkpoints'
+        meant = next((f" Did you mean '{place}'?" for place in below if (place / name).is_file()), "")
         raise UserError(f"{directory} is not an editor: it has no {name}.{meant}")
     return read_object(directory / name)

@@ -296,10 +296,7 @@ def set_up(editor: "Editor", options: argparse.Namespace) -> "Editor":
     editor.check(editor.settings, _flag)
     check_query(editor.settings, options.query, editor.transformer.config.connector_type, _flag)
     check_threshold(own, asked, _flag)
-    values = asdict(editor.settings)
-    values[INJECTION] = editor.transformer.config.reference_mode == "attention"
-    values[PARADIGM] = editor.paradigm
-    tell(_idle_flags(options, asked, values))
+    tell(_idle_flags(options, asked, asdict(editor.settings) | editor.learnt))
     return editor
 
 

@@ -23,7 +23,7 @@ from editmgt.editing.masks import MaskLike, codes_that_may_change, may_change
 from editmgt.editing.reading import Reader, stacked
 from editmgt.editing.sampler import sample_generators
 from editmgt.editing.samples import Sample, batches, check_text, pair_up
-from editmgt.editing.settings import EditSettings
+from editmgt.editing.settings import INJECTION, PARADIGM, EditSettings
 from editmgt.editing.settings_problems import check_guidance, check_query, check_threshold, validate
 from editmgt.editing.tokens import edit_tokens
 from editmgt.errors import UserError, nearest
@@ -145,6 +145,11 @@ class Editor:
     def paradigm(self) -> str:
         """``mgt``, or ``flow``, which predicts no probabilities of codes."""
         return "flow" if self.transformer.config.latent_channels else "mgt"
+
+    @property
+    def learnt(self) -> dict[str, Any]:
+        """What it was trained with that makes settings say nothing, by its keys of a configuration."""
+        return {INJECTION: self.transformer.config.reference_mode == "attention", PARADIGM: self.paradigm}
 
     def check(self, settings: EditSettings, key: Callable[[str], str] = str) -> None:
         """Raise a ``UserError`` for settings of an edit that this editor cannot make; ``key`` says how the user calls one."""

@@ -33,9 +33,7 @@ def _silent(config: Config) -> dict[str, str]:
         learnt = {INJECTION: config.model.attention_injection, PARADIGM: config.model.paradigm}
     else:
         editor = load_editor(config, config.checkpoint)
-        settings = edit_settings(config, editor)
-        injected = editor.transformer.config.reference_mode == "attention"
-        learnt = {INJECTION: injected, PARADIGM: editor.paradigm}
+        settings, learnt = edit_settings(config, editor), editor.learnt
     values = asdict(settings) | learnt
     return {
         config_key(name): _LEARNT.get(by) or f"{config_key(by)}={show(values[by])}"
